@@ -1,0 +1,18 @@
+#ifndef COMMON_ISSUER_H
+#define COMMON_ISSUER_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+/* The CA that signs. All borrowed from the signer for its lifetime. */
+struct issuer {
+	X509		*cert;
+	EVP_PKEY	*key;
+	const EVP_MD	*digest;	/* NULL where the key fixes it (Ed25519) */
+	/* Where clients find things; "" leaves the extension out. */
+	const char	*ocsp_url;	/* AIA id-ad-ocsp */
+	const char	*ca_url;	/* AIA caIssuers */
+	const char	*crl_url;	/* CRL distribution point */
+};
+
+#endif

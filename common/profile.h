@@ -1,0 +1,57 @@
+#ifndef COMMON_PROFILE_H
+#define COMMON_PROFILE_H
+
+#include "common/bytes.h"
+#include "common/key.h"
+#include "common/names.h"
+#include "common/owned.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * What a certificate may be: one file per profile under policies/profiles.
+ * A profile that contradicts RFC 5280 is refused with the section.
+ */
+#define PROFILE_NAME_MAX	63
+
+/* Bits of `sans`: which name forms a certificate may carry. */
+#define PROFILE_SAN_BIT(kind)	(1u << (kind))
+
+struct profile {
+	char		 name[PROFILE_NAME_MAX + 1];
+	uint8_t		 digest[32];	/* SHA-256 of the file's octets */
+	uint32_t	 key_usage;	/* KU_* bits of OpenSSL's x509v3.h */
+	char		 eku[256];	/* comma-separated short names or OIDs */
+	uint32_t	 sans;		/* allowed forms, PROFILE_SAN_BIT */
+	bool		 san_required;
+	bool		 wildcard;	/* "*.example.org" allowed */
+	char		 subject[256];	/* attributes allowed: "CN,O,C" */
+	int64_t		 validity_s;	/* default */
+	int64_t		 max_validity_s;
+	int64_t		 backdate_s;	/* notBefore = now - this */
+	uint32_t	 keys;		/* 1u << enum key_kind */
+	uint16_t	 min_rsa_bits;
+	bool		 ca;		/* for sub-CAs: never by mail */
+	bool		 ocsp_responder;	/* nocheck, no AIA, no CDP */
+	bool		 aia, cdp;
+	char		 policy_oids[256];
+};
+
+/* path is for messages ("policies/profiles/user.conf:7: ..."). */
+int	profile_parse(const char *name, const char *path, struct bytes text,
+	    struct profile **out, struct err *);
+void	profile_free(struct profile *);
+OWNED_STRUCT_BY(profile, profile_free)
+
+/* Does the profile allow a certificate for these names and this key?
+ * ERR_REJECT names the first that it does not. */
+int	profile_check(const struct profile *, const struct names *,
+	    const struct key_facts *, struct err *);
+/* The built-in profile of OCSP responder certificates (RFC 6960, 4.2.2.2;
+ * RFC 9919, 3.2.2): at most 14 days. Borrowed, static. */
+const struct profile *profile_ocsp_responder(void);
+
+#endif

@@ -1,0 +1,74 @@
+#ifndef COMMON_ROLE_H
+#define COMMON_ROLE_H
+
+#include "common/bytes.h"
+#include "common/channel.h"
+#include "common/privsep.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/*
+ * A role is a process: this binary, executed anew with an empty environment
+ * and only the descriptors that it needs. `ps` shows "csrmaild: parser".
+ *
+ * main says what they are over the control channel (descriptor 3): BOOT,
+ * then one DESCRIPTOR frame for each, then GO. The role takes them by name,
+ * raises its walls and answers READY.
+ */
+#define ROLE_MAX_DESCRIPTORS	32
+
+/* main's side. */
+struct role_spec {
+	const char	*program;	/* "csrmaild" */
+	const char	*role;		/* "intake" */
+	const char	*instance;	/* a mailbox's title, or "" */
+	struct identity	 identity;
+};
+struct role_process {
+	pid_t		 pid;
+	struct channel	*control;	/* owned */
+};
+int	role_spawn(const struct role_spec *, struct role_process *,
+	    struct err *);
+/* fd is taken. */
+int	role_give(struct role_process *, const char *name, int fd,
+	    struct err *);
+int	role_go(struct role_process *, struct err *);
+
+/* The role's side. */
+struct role {
+	char		 program[16];
+	char		 name[32];
+	char		 instance[64];
+	pid_t		 main_pid;
+	struct channel	*control;	/* owned; its end means: stop */
+	bool		 probe;		/* raise the walls, probe, exit */
+	struct {
+		char	name[64];
+		int	fd;
+	}		 descriptors[ROLE_MAX_DESCRIPTORS];
+	size_t		 n_descriptors;
+};
+/* Were we executed as a role? Then *role is filled, log and clock are set. */
+int	role_enter(int argc, char **argv, struct role *, bool *is_role,
+	    struct err *);
+/* The descriptor of that name, taken out of the role; -1: none. */
+int	role_take(struct role *, const char *name);
+/* The same as a channel to a peer. NULL: none, or no memory. */
+struct channel *role_take_peer(struct role *, const char *name,
+	    size_t max_in, size_t max_out);
+/* Raise the walls and say READY (or, when probed, report and exit).
+ * probe_paths: what must not be reachable, for the probe. */
+int	role_ready(struct role *, const struct sandbox *,
+	    const char *const *probe_paths, size_t n_probe_paths,
+	    struct err *);
+/* SIGTERM has come: finish the step in hand and return from the role. */
+bool	role_is_stopping(void);
+/* Descriptor that becomes readable at SIGTERM, for poll. */
+int	role_signal_fd(void);
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef CSRMAILD_REPLY_H
+#define CSRMAILD_REPLY_H
+
+#include "common/bytes.h"
+
+#include <openssl/x509.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+struct err;
+
+/*
+ * The mails we write. Fixed header fields; what comes from a mail is
+ * reflected only encoded and cut (threats d1). One recipient. RFC 3834:
+ * Auto-Submitted: auto-replied, In-Reply-To, References.
+ *
+ * No clock, no store, no randomness: the same arguments give the same octets,
+ * boundaries included (they are made from the Message-ID).
+ */
+struct reply_head {
+	const char	*from;		/* the CA's mailbox */
+	const char	*to;		/* the verified mailbox */
+	const char	*message_id;	/* without <>, fixed for ever */
+	const char	*in_reply_to;	/* without <>; "" for none */
+	const char	*references;	/* "<a> <b>"; "" for none */
+	const char	*subject;	/* of the request, raw; "" */
+	time_t		 date;
+};
+
+/* One CSR's fate, in the order of the mail. */
+struct reply_item {
+	enum { REPLY_ISSUED = 1, REPLY_HELD, REPLY_REJECTED } fate;
+	int64_t		 request;	/* number people can quote */
+	const char	*names_text;
+	const char	*reason;	/* held, rejected; "" */
+	const char	*ignored;	/* extensions not copied; "" */
+	X509		*cert;		/* issued only; borrowed */
+	X509		*const *chain;	/* issuer first, root last; borrowed */
+	size_t		 n_chain;
+	const char	*ocsp_url, *crl_url;	/* "" */
+};
+
+/* Text first, then for each issued item certificate.pem (application/
+ * x-pem-file is blocked nowhere) and one certs-only .p7c with the chain (RFC
+ * 10003, 5). At most 64 KiB plus certificates. */
+int	reply_compose(const struct reply_head *, const struct reply_item *,
+	    size_t n, struct buf *out, struct err *);
+/* No request was found, or the message as a whole was refused. parts: what
+ * was seen, one line each. */
+int	reply_compose_nothing(const struct reply_head *, const char *why,
+	    const char *const *parts, size_t n_parts, struct buf *out,
+	    struct err *);
+/* degenerate SignedData (RFC 8551, 3.8), DER. */
+int	reply_certs_only(X509 *const *certs, size_t n, struct buf *out,
+	    struct err *);
+
+#endif

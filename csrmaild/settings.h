@@ -1,0 +1,112 @@
+#ifndef CSRMAILD_SETTINGS_H
+#define CSRMAILD_SETTINGS_H
+
+#include "common/bytes.h"
+#include "common/owned.h"
+#include "common/profile.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct rules;
+
+/*
+ * csrmaild.conf and policies/, read and checked once. A wrong configuration
+ * never starts half a system: settings_read fails with file, line, key, what
+ * was found and what is allowed.
+ *
+ * main reads the files (its permissions, its refusal of writable or linked
+ * ones) and hands every role the same octets in one sealed descriptor, the
+ * bundle; the roles decode that and open no configuration themselves.
+ */
+enum tls_mode {
+	TLS_IMPLICIT = 1,	/* RFC 8314, 3 */
+	TLS_STARTTLS,		/* required, never opportunistic */
+	TLS_NONE,		/* loopback addresses only */
+};
+
+struct server_settings {
+	char		*host;		/* name or address */
+	uint16_t	 port;
+	enum tls_mode	 tls;
+	char		*ca_file;	/* "" for the system's */
+	char		*tls_name;	/* verified; "" for host */
+	char		*user;		/* "": no authentication (SMTP only) */
+	char		*password_file;	/* opened by main; descriptor "password" */
+	unsigned int	 timeout_s;	/* one command */
+};
+
+struct mailbox_settings {
+	char		*title;		/* mailbox "users" { */
+	char		*address;	/* ca@example.org: From of replies */
+	struct server_settings imap;
+	char		*folder;	/* INBOX */
+	char		*folders[5];	/* by enum outcome; [0] unused */
+	unsigned int	 poll_interval_s;
+	unsigned int	 batch;		/* messages a fetch, 1..50 */
+	uint32_t	 max_message_octets;
+	uint32_t	 max_header_octets;
+	unsigned int	 max_parts, max_depth;
+	char		*authserv_id;	/* "": neither auth nor dkim evidence */
+	unsigned int	 trusted_received;	/* Received fields of ours above
+						 * Authentication-Results */
+	char		*ca;		/* which CA answers here */
+	char		*profile;	/* unless a rule names another */
+	char		*rules;		/* rule set, policies/rules/NAME.conf */
+	bool		 answer_unverified;	/* default false (a5) */
+	char		*envelope_sender;	/* "" is address; "<>" null */
+};
+
+struct ca_settings {
+	char		*name;
+	char		*passphrase_file;	/* "" when not encrypted, or
+						 * unlocked by hand; descriptor
+						 * "passphrase:NAME" */
+	char		*ocsp_url, *crl_url, *ca_url;	/* "" leaves it out */
+	int64_t		 crl_validity_s;	/* 7 days */
+	int64_t		 crl_interval_s;	/* 1 day */
+	char		*responder_spool;	/* ocspd's spool folder; "" none */
+};
+
+struct settings {
+	char		*path;		/* of csrmaild.conf */
+	char		*state_dir;	/* /var/lib/csrmail */
+	char		*run_dir;	/* /run/csrmail: api.sock */
+	char		*policies_dir;
+	char		*log_level;
+	bool		 unprivileged;	/* all roles as the one who starts us */
+	struct server_settings smtp;
+	unsigned int	 replies_per_hour;	/* to one sender, a5: 10 */
+	struct mailbox_settings *mailboxes;
+	size_t		 n_mailboxes;
+	struct ca_settings *cas;
+	size_t		 n_cas;
+	struct profile	**profiles;
+	size_t		 n_profiles;
+	struct rules	**rules;
+	size_t		 n_rules;
+	struct bytes	 bundle;	/* owned: what settings_decode reads */
+};
+
+/* Read the files at path and below its policies_dir, and check everything.
+ * err->text is whole: "FILE:LINE: KEY: found X, allowed Y". */
+int	settings_read(const char *path, struct settings **out, struct err *);
+/* The same from the bundle in descriptor fd (taken). */
+int	settings_decode(int fd, struct settings **out, struct err *);
+/* A sealed memfd with the bundle; the caller's. */
+int	settings_bundle_fd(const struct settings *, struct err *);
+void	settings_free(struct settings *);
+OWNED_STRUCT_BY(settings, settings_free)
+
+const struct mailbox_settings *settings_mailbox(const struct settings *,
+	    const char *title);
+const struct ca_settings *settings_ca(const struct settings *,
+	    const char *name);
+const struct profile *settings_profile(const struct settings *,
+	    const char *name);
+const struct rules *settings_rules(const struct settings *,
+	    const char *name);
+
+#endif

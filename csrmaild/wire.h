@@ -1,0 +1,331 @@
+#ifndef CSRMAILD_WIRE_H
+#define CSRMAILD_WIRE_H
+
+#include "common/channel.h"
+#include "common/crl.h"
+#include "common/csr.h"
+#include "common/frame.h"
+#include "common/names.h"
+#include "common/owned.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * What the roles of csrmaild say to each other (docs/wire.md). For each
+ * message a struct, an encoder and a decoder. A decoder checks every length,
+ * count and range against the limits here; -1 means the peer is broken and
+ * must be ended. Views in decoded structs borrow from the frame; what must be
+ * freed has a free function.
+ */
+enum wire_type {
+	/* main <-> every role */
+	WIRE_BOOT = 1,		/* main: who you are, your descriptors */
+	WIRE_DESCRIPTOR,	/* main: one named descriptor */
+	WIRE_GO,		/* main: that was all */
+	WIRE_READY,		/* role: dropped privileges, at work */
+	WIRE_PROBED,		/* role: what the walls let through */
+	WIRE_RELOAD,		/* registrar: check the configuration anew */
+	WIRE_RELOADED,		/* main: 0, or why not */
+	WIRE_CRASH,		/* role in a test build: kill us all */
+
+	/* intake, registrar <-> parser */
+	WIRE_EXAMINE = 20,
+	WIRE_FINDINGS,
+
+	/* intake <-> registrar */
+	WIRE_SUBMIT = 30,
+	WIRE_OUTCOME,
+	WIRE_MAILBOX,		/* intake: how the connection does */
+
+	/* registrar <-> signer */
+	WIRE_ISSUE = 40,
+	WIRE_ISSUED,
+	WIRE_REFUSED,
+	WIRE_CRL_OPEN,
+	WIRE_CRL_ENTRIES,
+	WIRE_CRL_CLOSE,
+	WIRE_CRL_DONE,
+	WIRE_REVOKED,		/* registrar: for the journal */
+	WIRE_KEYS,		/* signer: which CA keys it has open */
+
+	/* registrar <-> submit */
+	WIRE_SEND = 60,
+	WIRE_SENT,
+
+	/* registrar <-> api */
+	WIRE_CONNECTION = 70,	/* with the descriptor */
+	WIRE_CALL,
+	WIRE_RESULT,
+	WIRE_CLOSED,
+};
+
+/* Limits on what crosses, octets. The configuration may ask for less. */
+#define WIRE_MAX_MESSAGE	(64u << 20)	/* one mail to the parser */
+#define WIRE_MAX_FINDINGS	(1u << 20)
+#define WIRE_MAX_SUBMIT		(1u << 20)
+#define WIRE_MAX_ISSUE		(64u << 10)
+#define WIRE_MAX_CALL		(256u << 10)
+#define WIRE_MAX_RESULT		(16u << 20)
+#define WIRE_MAX_MAIL		(1u << 20)	/* one mail to send */
+#define WIRE_MAX_CANDIDATES	32
+#define WIRE_MAX_PARTS		100
+
+/* --- parser -------------------------------------------------------------- */
+enum examine_kind {
+	EXAMINE_MAIL = 1,	/* a whole message, RFC 5322 */
+	EXAMINE_CSR,		/* a file: PEM or DER, one or more CSRs */
+};
+
+/* The octets follow the header in the same frame. */
+struct wire_examine {
+	uint64_t	 id;		/* comes back in the findings */
+	enum examine_kind kind;
+	uint32_t	 max_depth, max_parts, max_header_octets;
+	struct bytes	 octets;	/* borrowed */
+};
+int	wire_send_examine(struct channel *, const struct wire_examine *,
+	    struct err *);
+int	wire_get_examine(const struct frame *, struct wire_examine *,
+	    struct err *);
+
+enum findings_status {
+	FINDINGS_OK = 1,	/* read; candidates may be none */
+	FINDINGS_REFUSED,	/* the message as a whole: text says why */
+	FINDINGS_UNREADABLE,	/* the parser died, or took too long */
+};
+
+/* One CSR that was found, good or not. */
+struct candidate {
+	bool		 forwarded;	/* in message/rfc822 or quoted: held */
+	bool		 good;		/* else text says what is wrong */
+	char		 text[256];
+	struct bytes	 der;		/* borrowed; empty if undecodable */
+	/* The rest for good ones only. */
+	uint8_t		 digest[32];
+	struct key_facts key;
+	struct names	 names;		/* owned */
+	char		 ignored[256];
+};
+
+struct findings {
+	uint64_t	 id;
+	enum findings_status status;
+	char		 text[256];	/* "" when ok */
+	bool		 private_key;	/* one was in there (threats b6) */
+	bool		 has_burnt;	/* and this is its public half */
+	uint8_t		 burnt_spki_sha256[32];
+	size_t		 n_candidates;
+	struct candidate candidates[WIRE_MAX_CANDIDATES];
+	size_t		 n_parts;	/* what was seen, for "no request" */
+	char		 parts[WIRE_MAX_PARTS][80];
+};
+/* As payload, so that intake and the parser parent can pass them on. */
+void	put_findings(struct buf *, const struct findings *);
+/* Fails the cursor when broken. *out is owned; views borrow the payload. */
+void	get_findings(struct cursor *, struct findings **out);
+void	findings_free(struct findings *);
+OWNED_STRUCT_BY(findings, findings_free)
+
+/* --- intake -> registrar --------------------------------------------------- */
+/* Evidence is a set (threats a2). */
+enum evidence {
+	EVIDENCE_AUTH	= 1 << 0,
+	EVIDENCE_DKIM	= 1 << 1,
+	EVIDENCE_SMIME	= 1 << 2,
+	EVIDENCE_REPLY	= 1 << 3,
+};
+#define EVIDENCE_ALL	15u
+
+#define MAILBOX_MAX	254		/* RFC 5321, 4.5.3.1 */
+
+/* What intake's own scanner says of the raw header; nothing here was parsed
+ * by a MIME library. */
+struct envelope {
+	char		 from[MAILBOX_MAX + 1];	/* the one From mailbox,
+						 * domain lower case; "" when
+						 * there is not exactly one */
+	uint8_t		 evidence;	/* set of enum evidence */
+	char		 automatic[80];	/* why it is automatic mail (a4), "" */
+	char		 message_id[256];	/* without <>; "" when absent or
+						 * not well-formed */
+	char		 references[1000];	/* "<a> <b>", for the reply */
+	char		 subject[201];	/* raw field text, unfolded, cut */
+	int64_t		 date;		/* 0: absent or not understood */
+};
+
+struct wire_submit {
+	uint64_t	 id;
+	char		 mailbox[64];	/* its title in the configuration */
+	uint32_t	 uid_validity, uid;
+	uint64_t	 octets;	/* size of the message */
+	uint8_t		 octets_digest[32];	/* SHA-256 without trace fields */
+	struct envelope	 envelope;
+	struct findings	*findings;	/* owned */
+};
+int	wire_send_submit(struct channel *, const struct wire_submit *,
+	    struct err *);
+int	wire_get_submit(const struct frame *, struct wire_submit *,
+	    struct err *);
+void	wire_submit_free_contents(struct wire_submit *);
+
+/* Where intake files the message. Only OUTCOME allows it to be moved. */
+enum outcome {
+	OUTCOME_PROCESSED = 1,
+	OUTCOME_HELD,
+	OUTCOME_REJECTED,
+	OUTCOME_UNREADABLE,
+};
+const char *outcome_name(enum outcome);	/* "processed", ... */
+int	outcome_from_name(const char *, enum outcome *);
+struct wire_outcome {
+	uint64_t	 id;
+	enum outcome	 outcome;
+};
+int	wire_send_outcome(struct channel *, const struct wire_outcome *,
+	    struct err *);
+int	wire_get_outcome(const struct frame *, struct wire_outcome *,
+	    struct err *);
+
+/* How a mailbox (or the SMTP server) does, for `csrmail status`. */
+struct wire_mailbox {
+	char		 mailbox[64];
+	bool		 connected;
+	char		 text[256];	/* what the server last answered */
+	int64_t		 since;
+};
+int	wire_send_mailbox(struct channel *, const struct wire_mailbox *,
+	    struct err *);
+int	wire_get_mailbox(const struct frame *, struct wire_mailbox *,
+	    struct err *);
+
+/* --- registrar <-> signer --------------------------------------------------- */
+/* ISSUE's payload is order_encode (common/issue.h). */
+struct wire_issued {
+	char		 ca[64];
+	struct serial	 serial;
+	struct bytes	 der;		/* borrowed */
+};
+int	wire_send_issued(struct channel *, const struct wire_issued *,
+	    struct err *);
+int	wire_get_issued(const struct frame *, struct wire_issued *,
+	    struct err *);
+
+/* The signer will not (kind ERR_REJECT, ERR_FAULT) or cannot now (RETRY). */
+struct wire_refused {
+	char		 ca[64];
+	struct serial	 serial;
+	uint8_t		 kind;		/* enum err_kind */
+	char		 text[256];
+};
+int	wire_send_refused(struct channel *, const struct wire_refused *,
+	    struct err *);
+int	wire_get_refused(const struct frame *, struct wire_refused *,
+	    struct err *);
+
+/*
+ * A CRL: OPEN (the frame carries the descriptor to write to), ENTRIES as
+ * often as needed, CLOSE with an empty payload; DONE answers, or REFUSED with
+ * an empty serial. One at a time.
+ */
+struct wire_crl_open {
+	char		 ca[64];
+	struct crl_terms terms;
+};
+int	wire_send_crl_open(struct channel *, const struct wire_crl_open *,
+	    int fd, struct err *);
+int	wire_get_crl_open(const struct frame *, struct wire_crl_open *,
+	    struct err *);
+#define WIRE_MAX_CRL_ENTRIES	1000
+int	wire_send_crl_entries(struct channel *, const struct crl_entry *,
+	    size_t n, struct err *);
+/* out holds WIRE_MAX_CRL_ENTRIES. */
+int	wire_get_crl_entries(const struct frame *, struct crl_entry *out,
+	    size_t *n, struct err *);
+int	wire_send_crl_close(struct channel *, struct err *);
+struct wire_crl_done {
+	char		 ca[64];
+	uint64_t	 number;
+};
+int	wire_send_crl_done(struct channel *, const struct wire_crl_done *,
+	    struct err *);
+int	wire_get_crl_done(const struct frame *, struct wire_crl_done *,
+	    struct err *);
+/* For the signer's journal (threats f4). No answer. */
+struct wire_revoked {
+	char		 ca[64];
+	struct crl_entry entry;
+};
+int	wire_send_revoked(struct channel *, const struct wire_revoked *,
+	    struct err *);
+int	wire_get_revoked(const struct frame *, struct wire_revoked *,
+	    struct err *);
+/* One for each CA, after READY and at each change. */
+struct wire_keys {
+	char		 ca[64];
+	bool		 open;
+	char		 text[256];	/* why not */
+};
+int	wire_send_keys(struct channel *, const struct wire_keys *,
+	    struct err *);
+int	wire_get_keys(const struct frame *, struct wire_keys *, struct err *);
+
+/* --- registrar <-> submit ---------------------------------------------------- */
+struct wire_send {
+	uint64_t	 id;		/* outbox row */
+	char		 sender[MAILBOX_MAX + 1];	/* "" is <> */
+	char		 recipient[MAILBOX_MAX + 1];
+	struct bytes	 message;	/* borrowed */
+};
+int	wire_send_send(struct channel *, const struct wire_send *,
+	    struct err *);
+int	wire_get_send(const struct frame *, struct wire_send *, struct err *);
+enum sent_result {
+	SENT_ACCEPTED = 1,
+	SENT_DEFERRED,		/* again later, same Message-ID */
+	SENT_REFUSED,		/* for good */
+};
+struct wire_sent {
+	uint64_t	 id;
+	enum sent_result result;
+	uint16_t	 code;		/* SMTP reply code; 0: none came */
+	char		 text[256];	/* what the server, or we, say */
+};
+int	wire_send_sent(struct channel *, const struct wire_sent *,
+	    struct err *);
+int	wire_get_sent(const struct frame *, struct wire_sent *, struct err *);
+
+/* --- registrar <-> api -------------------------------------------------------- */
+int	wire_send_connection(struct channel *, uint64_t connection, int fd,
+	    struct err *);
+int	wire_get_connection(const struct frame *, uint64_t *connection,
+	    struct err *);
+/* api names nothing but the connection's number: who is behind it only the
+ * registrar knows. */
+struct wire_call {
+	uint64_t	 connection;
+	uint64_t	 call;		/* api's own number, comes back */
+	char		 method[8];	/* GET, POST */
+	char		 path[256];	/* below /api/v1, without the query */
+	struct bytes	 json;		/* canonical; query and body as one
+					 * object; borrowed */
+};
+int	wire_send_call(struct channel *, const struct wire_call *,
+	    struct err *);
+int	wire_get_call(const struct frame *, struct wire_call *, struct err *);
+struct wire_result {
+	uint64_t	 connection, call;
+	uint16_t	 status;	/* HTTP */
+	struct bytes	 json;		/* borrowed */
+};
+int	wire_send_result(struct channel *, const struct wire_result *,
+	    struct err *);
+int	wire_get_result(const struct frame *, struct wire_result *,
+	    struct err *);
+int	wire_send_closed(struct channel *, uint64_t connection, struct err *);
+int	wire_get_closed(const struct frame *, uint64_t *connection,
+	    struct err *);
+
+#endif
