@@ -174,7 +174,10 @@ buf_bytes(const struct buf *b)
 const char *
 buf_str(const struct buf *b)
 {
-	return b->data == NULL ? "" : (const char *)b->data;
+	if (b->data == NULL)
+		return "";
+	b->data[b->len] = '\0';	/* whoever used buf_reserve did not */
+	return (const char *)b->data;
 }
 
 void

@@ -30,7 +30,7 @@ size_t		bytes_find(struct bytes hay, struct bytes needle);
  *
  * Failure is sticky: once an append did not fit (or memory ran out), `failed`
  * stays set, later appends do nothing, and the one check at the end sees it.
- * Always one NUL beyond len, so data may be handed to C string functions.
+ * buf_str puts a NUL behind the octets; data itself is not a C string.
  */
 struct buf {
 	uint8_t		*data;	/* NULL while empty */
