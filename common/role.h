@@ -3,6 +3,7 @@
 
 #include "common/bytes.h"
 #include "common/channel.h"
+#include "common/log.h"
 #include "common/privsep.h"
 
 #include <stdbool.h>
@@ -27,6 +28,10 @@ struct role_spec {
 	const char	*role;		/* "intake" */
 	const char	*instance;	/* a mailbox's title, or "" */
 	struct identity	 identity;
+	enum log_level	 log_level;
+	bool		 probe;		/* csrmaild -W: report and exit */
+	int64_t		 test_clock_offset_s;	/* test builds only */
+	const char	*test_crash_at;	/* NULL: nowhere; test builds only */
 };
 struct role_process {
 	pid_t		 pid;
@@ -38,6 +43,16 @@ int	role_spawn(const struct role_spec *, struct role_process *,
 int	role_give(struct role_process *, const char *name, int fd,
 	    struct err *);
 int	role_go(struct role_process *, struct err *);
+/* What a frame on the control channel means to main. */
+enum role_news {
+	ROLE_READY = 1,		/* walls up, at work */
+	ROLE_PROBED,		/* the payload is privsep_probe's text */
+	ROLE_CRASHED,		/* a crash point: kill every role, SIGKILL */
+	ROLE_OTHER,		/* the daemon's own, types from 20 on */
+	ROLE_BROKEN,
+};
+#define ROLE_CRASH_FRAME	19
+enum role_news role_news(const struct frame *);
 
 /* The role's side. */
 struct role {

@@ -21,15 +21,7 @@ struct err;
  * freed has a free function.
  */
 enum wire_type {
-	/* main <-> every role */
-	WIRE_BOOT = 1,		/* main: who you are, your descriptors */
-	WIRE_DESCRIPTOR,	/* main: one named descriptor */
-	WIRE_GO,		/* main: that was all */
-	WIRE_READY,		/* role: dropped privileges, at work */
-	WIRE_PROBED,		/* role: what the walls let through */
-	WIRE_RELOAD,		/* registrar: check the configuration anew */
-	WIRE_RELOADED,		/* main: 0, or why not */
-	WIRE_CRASH,		/* role in a test build: kill us all */
+	/* 1 to 19 are common/role.h's, between main and every role. */
 
 	/* intake, registrar <-> parser */
 	WIRE_EXAMINE = 20,
@@ -60,6 +52,10 @@ enum wire_type {
 	WIRE_CALL,
 	WIRE_RESULT,
 	WIRE_CLOSED,
+
+	/* registrar <-> main, on the control channel */
+	WIRE_RELOAD = 80,	/* check the configuration, start anew */
+	WIRE_RELOADED,		/* the payload says why not; empty: done */
 };
 
 /* Limits on what crosses, octets. The configuration may ask for less. */

@@ -1,0 +1,694 @@
+#include "csrmaild/settings.h"
+
+#include "common/ca.h"
+#include "common/config.h"
+#include "common/err.h"
+#include "common/frame.h"
+#include "csrmaild/policy.h"
+#include "csrmaild/wire.h"
+
+#include <sys/mman.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_FILE_OCTETS		(64u << 10)
+#define MAX_BUNDLE_OCTETS	(4u << 20)
+#define MAX_FILES		64
+#define DAY_S			86400
+
+/* conf/csrmaild.conf, in the order of that file. Units are in the names. */
+static cfg_opt_t server_opts[] = {
+	CFG_STR("host",			"",		CFGF_NONE),
+	CFG_INT("port",			0,		CFGF_NONE),
+	CFG_STR("tls",			"implicit",	CFGF_NONE),
+	CFG_STR("ca_file",		"",		CFGF_NONE),
+	CFG_STR("tls_name",		"",		CFGF_NONE),
+	CFG_STR("user",			"",		CFGF_NONE),
+	CFG_STR("password_file",	"",		CFGF_NONE),
+	CFG_INT("timeout_s",		60,		CFGF_NONE),
+	CFG_END()
+};
+static cfg_opt_t mailbox_opts[] = {
+	CFG_STR("address",		"",		CFGF_NONE),
+	CFG_STR("ca",			"",		CFGF_NONE),
+	CFG_STR("profile",		"user",		CFGF_NONE),
+	CFG_STR("rules",		"hold",		CFGF_NONE),
+	CFG_SEC("imap",			server_opts,	CFGF_NONE),
+	CFG_STR("folder",		"INBOX",	CFGF_NONE),
+	CFG_STR("processed",		"Processed",	CFGF_NONE),
+	CFG_STR("held",			"Held",		CFGF_NONE),
+	CFG_STR("rejected",		"Rejected",	CFGF_NONE),
+	CFG_STR("unreadable",		"Unreadable",	CFGF_NONE),
+	CFG_INT("poll_interval_s",	60,		CFGF_NONE),
+	CFG_INT("batch",		25,		CFGF_NONE),
+	CFG_INT("max_message_octets",	1048576,	CFGF_NONE),
+	CFG_INT("max_header_octets",	65536,		CFGF_NONE),
+	CFG_INT("max_parts",		100,		CFGF_NONE),
+	CFG_INT("max_depth",		10,		CFGF_NONE),
+	CFG_STR("authserv_id",		"",		CFGF_NONE),
+	CFG_INT("trusted_received",	1,		CFGF_NONE),
+	CFG_BOOL("answer_unverified",	cfg_false,	CFGF_NONE),
+	CFG_STR("envelope_sender",	"",		CFGF_NONE),
+	CFG_END()
+};
+static cfg_opt_t ca_opts[] = {
+	CFG_STR("passphrase_file",	"",		CFGF_NONE),
+	CFG_STR("ocsp_url",		"",		CFGF_NONE),
+	CFG_STR("crl_url",		"",		CFGF_NONE),
+	CFG_STR("ca_url",		"",		CFGF_NONE),
+	CFG_INT("crl_validity_s",	7 * DAY_S,	CFGF_NONE),
+	CFG_INT("crl_interval_s",	DAY_S,		CFGF_NONE),
+	CFG_STR("responder_spool",	"",		CFGF_NONE),
+	CFG_END()
+};
+static cfg_opt_t settings_opts[] = {
+	CFG_STR("state_dir",	"/var/lib/csrmail",		CFGF_NONE),
+	CFG_STR("run_dir",	"/run/csrmail",			CFGF_NONE),
+	CFG_STR("policies_dir",	"/etc/csrmail/policies",	CFGF_NONE),
+	CFG_STR("log_level",	"info",				CFGF_NONE),
+	CFG_BOOL("unprivileged", cfg_false,			CFGF_NONE),
+	CFG_INT("replies_per_hour", 10,				CFGF_NONE),
+	CFG_SEC("smtp",		server_opts,			CFGF_NONE),
+	CFG_SEC("mailbox",	mailbox_opts,			CFGF_TITLE |
+	    CFGF_MULTI | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("ca",		ca_opts,			CFGF_TITLE |
+	    CFGF_MULTI | CFGF_NO_TITLE_DUPES),
+	CFG_END()
+};
+
+static int
+copy_str(cfg_t *section, const char *key, char **out, struct err *err)
+{
+	*out = strdup(cfg_getstr(section, key));
+	return *out == NULL ? err_set(err, ERR_FAULT, "out of memory") : 0;
+}
+
+static int
+check_path(cfg_t *section, const char *key, struct err *err)
+{
+	const char *path = cfg_getstr(section, key);
+
+	if (path[0] == '\0' || path[0] == '/')
+		return 0;
+	return config_fail(section, key, err,
+	    "found \"%s\", allowed is a path that begins with /", path);
+}
+
+static bool
+is_loopback(const char *host)
+{
+	struct in_addr a4;
+	struct in6_addr a6;
+
+	if (inet_pton(AF_INET, host, &a4) == 1)
+		return (ntohl(a4.s_addr) >> 24) == 127;
+	return inet_pton(AF_INET6, host, &a6) == 1 &&
+	    IN6_IS_ADDR_LOOPBACK(&a6);
+}
+
+static int
+read_server(cfg_t *section, bool login_required, struct server_settings *out,
+    struct err *err)
+{
+	static const char *const modes[] = { "implicit", "starttls", "none",
+		NULL };
+	size_t mode = 0;
+
+	if (config_check_given(section, "host", err) == -1 ||
+	    config_check_range(section, "port", 1, 65535, err) == -1 ||
+	    config_check_range(section, "timeout_s", 1, 600, err) == -1 ||
+	    config_check_word(section, "tls", modes, &mode, err) == -1 ||
+	    check_path(section, "ca_file", err) == -1 ||
+	    check_path(section, "password_file", err) == -1)
+		return -1;
+	if (login_required && config_check_given(section, "user", err) == -1)
+		return -1;
+	if (cfg_getstr(section, "user")[0] != '\0' &&
+	    config_check_given(section, "password_file", err) == -1)
+		return -1;
+	out->port = (uint16_t)cfg_getint(section, "port");
+	out->timeout_s = (unsigned int)cfg_getint(section, "timeout_s");
+	out->tls = (enum tls_mode)(mode + TLS_IMPLICIT);
+	if (out->tls == TLS_NONE && !is_loopback(cfg_getstr(section, "host")))
+		return config_fail(section, "tls", err,
+		    "\"none\" is allowed only for a loopback address "
+		    "(127.0.0.1, ::1)");
+	if (copy_str(section, "host", &out->host, err) == -1 ||
+	    copy_str(section, "ca_file", &out->ca_file, err) == -1 ||
+	    copy_str(section, "tls_name", &out->tls_name, err) == -1 ||
+	    copy_str(section, "user", &out->user, err) == -1)
+		return -1;
+	return copy_str(section, "password_file", &out->password_file, err);
+}
+
+/* One mailbox and nothing else: what may stand in a header and an envelope. */
+static int
+check_address(cfg_t *section, const char *key, struct err *err)
+{
+	const char *v = cfg_getstr(section, key), *at = strrchr(v, '@');
+
+	if (at == NULL || at == v || at[1] == '\0' ||
+	    strlen(v) > MAILBOX_MAX)
+		return config_fail(section, key, err,
+		    "found \"%s\", allowed is an address like ca@example.org",
+		    v);
+	for (const char *p = v; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
+		    strchr("<>()[]\\,;:\"", *p) != NULL)
+			return config_fail(section, key, err,
+			    "found \"%s\": an octet that an address cannot "
+			    "have here", v);
+	return 0;
+}
+
+static int
+read_mailbox_limits(cfg_t *s, struct mailbox_settings *out, struct err *err)
+{
+	static const struct {
+		const char	*key;
+		long		 lo, hi;
+	} ranges[] = {
+		{ "poll_interval_s",	1,	3600 },
+		{ "batch",		1,	50 },
+		{ "max_message_octets",	1024,	WIRE_MAX_MESSAGE },
+		{ "max_header_octets",	1024,	1 << 20 },
+		{ "max_parts",		1,	WIRE_MAX_PARTS },
+		{ "max_depth",		1,	50 },
+		{ "trusted_received",	0,	10 },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (config_check_range(s, ranges[i].key, ranges[i].lo,
+		    ranges[i].hi, err) == -1)
+			return -1;
+	out->poll_interval_s = (unsigned int)cfg_getint(s, "poll_interval_s");
+	out->batch = (unsigned int)cfg_getint(s, "batch");
+	out->max_message_octets =
+	    (uint32_t)cfg_getint(s, "max_message_octets");
+	out->max_header_octets = (uint32_t)cfg_getint(s, "max_header_octets");
+	out->max_parts = (unsigned int)cfg_getint(s, "max_parts");
+	out->max_depth = (unsigned int)cfg_getint(s, "max_depth");
+	out->trusted_received =
+	    (unsigned int)cfg_getint(s, "trusted_received");
+	out->answer_unverified = cfg_getbool(s, "answer_unverified");
+	return 0;
+}
+
+static int
+read_mailbox(cfg_t *s, struct mailbox_settings *out, struct err *err)
+{
+	const struct {
+		const char	*key;
+		char		**to;
+	} strings[] = {
+		{ "address", &out->address }, { "ca", &out->ca },
+		{ "profile", &out->profile }, { "rules", &out->rules },
+		{ "folder", &out->folder },
+		{ "processed", &out->folders[OUTCOME_PROCESSED] },
+		{ "held", &out->folders[OUTCOME_HELD] },
+		{ "rejected", &out->folders[OUTCOME_REJECTED] },
+		{ "unreadable", &out->folders[OUTCOME_UNREADABLE] },
+		{ "authserv_id", &out->authserv_id },
+		{ "envelope_sender", &out->envelope_sender },
+	};
+
+	out->title = strdup(cfg_title(s));
+	if (out->title == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (strlen(out->title) > 63)
+		return config_fail(s, "address", err,
+		    "the mailbox's title is longer than 63 octets");
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		if (copy_str(s, strings[i].key, strings[i].to, err) == -1)
+			return -1;
+	if (check_address(s, "address", err) == -1 ||
+	    read_mailbox_limits(s, out, err) == -1 ||
+	    config_check_given(s, "ca", err) == -1 ||
+	    config_check_given(s, "folder", err) == -1 ||
+	    config_check_given(s, "processed", err) == -1 ||
+	    config_check_given(s, "held", err) == -1 ||
+	    config_check_given(s, "rejected", err) == -1 ||
+	    config_check_given(s, "unreadable", err) == -1)
+		return -1;
+	if (out->envelope_sender[0] != '\0' &&
+	    strcmp(out->envelope_sender, "<>") != 0 &&
+	    check_address(s, "envelope_sender", err) == -1)
+		return -1;
+	return read_server(cfg_getsec(s, "imap"), true, &out->imap, err);
+}
+
+static int
+read_ca(cfg_t *s, struct ca_settings *out, struct err *err)
+{
+	out->name = strdup(cfg_title(s));
+	if (out->name == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (!ca_name_is_valid(out->name))
+		return config_fail(s, "passphrase_file", err,
+		    "\"%s\" is no name for a CA: letters, digits, '.', '-', "
+		    "'_' and one '/'", out->name);
+	if (config_check_range(s, "crl_validity_s", 3600, 400 * DAY_S,
+	    err) == -1 ||
+	    config_check_range(s, "crl_interval_s", 60,
+	    cfg_getint(s, "crl_validity_s") - 1, err) == -1 ||
+	    check_path(s, "passphrase_file", err) == -1 ||
+	    check_path(s, "responder_spool", err) == -1)
+		return -1;
+	out->crl_validity_s = cfg_getint(s, "crl_validity_s");
+	out->crl_interval_s = cfg_getint(s, "crl_interval_s");
+	if (copy_str(s, "passphrase_file", &out->passphrase_file, err) == -1 ||
+	    copy_str(s, "ocsp_url", &out->ocsp_url, err) == -1 ||
+	    copy_str(s, "crl_url", &out->crl_url, err) == -1 ||
+	    copy_str(s, "ca_url", &out->ca_url, err) == -1)
+		return -1;
+	return copy_str(s, "responder_spool", &out->responder_spool, err);
+}
+
+static int
+read_sections(cfg_t *cfg, struct settings *out, struct err *err)
+{
+	size_t n_mailboxes = cfg_size(cfg, "mailbox");
+	size_t n_cas = cfg_size(cfg, "ca");
+
+	out->mailboxes = calloc(n_mailboxes + 1, sizeof(*out->mailboxes));
+	out->cas = calloc(n_cas + 1, sizeof(*out->cas));
+	if (out->mailboxes == NULL || out->cas == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (n_mailboxes > 16)
+		return err_set(err, ERR_FAULT, "%s: more than 16 mailboxes",
+		    out->path);
+	/* Counted first, so that freeing sees one that was read in part. */
+	for (size_t i = 0; i < n_cas; i++) {
+		out->n_cas++;
+		if (read_ca(cfg_getnsec(cfg, "ca", (unsigned int)i),
+		    &out->cas[i], err) == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < n_mailboxes; i++) {
+		out->n_mailboxes++;
+		if (read_mailbox(cfg_getnsec(cfg, "mailbox",
+		    (unsigned int)i), &out->mailboxes[i], err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Without a mailbox (a CA for the command line alone) it may be missing. */
+static int
+read_smtp(cfg_t *cfg, struct server_settings *out, struct err *err)
+{
+	cfg_t *section = cfg_getsec(cfg, "smtp");
+
+	if (cfg_size(cfg, "mailbox") == 0 &&
+	    cfg_getstr(section, "host")[0] == '\0')
+		return 0;
+	if (read_server(section, false, out, err) == -1)
+		return -1;
+	if (out->tls == TLS_IMPLICIT)
+		return config_fail(section, "tls", err,
+		    "found \"implicit\", allowed: starttls, none");
+	return 0;
+}
+
+static int
+read_settings(cfg_t *cfg, struct settings *out, struct err *err)
+{
+	static const char *const levels[] = { "debug", "info", "warn", "error",
+		NULL };
+	size_t level;
+
+	if (config_check_given(cfg, "state_dir", err) == -1 ||
+	    config_check_given(cfg, "run_dir", err) == -1 ||
+	    config_check_given(cfg, "policies_dir", err) == -1 ||
+	    check_path(cfg, "state_dir", err) == -1 ||
+	    check_path(cfg, "run_dir", err) == -1 ||
+	    check_path(cfg, "policies_dir", err) == -1 ||
+	    config_check_word(cfg, "log_level", levels, &level, err) == -1 ||
+	    config_check_range(cfg, "replies_per_hour", 1, 100000, err) == -1)
+		return -1;
+	/* Two names are longer than a socket's address takes: find out now. */
+	if (strlen(cfg_getstr(cfg, "run_dir")) > 90)
+		return config_fail(cfg, "run_dir", err,
+		    "longer than 90 octets: a socket is made in it");
+	out->unprivileged = cfg_getbool(cfg, "unprivileged");
+	out->replies_per_hour =
+	    (unsigned int)cfg_getint(cfg, "replies_per_hour");
+	if (copy_str(cfg, "state_dir", &out->state_dir, err) == -1 ||
+	    copy_str(cfg, "run_dir", &out->run_dir, err) == -1 ||
+	    copy_str(cfg, "policies_dir", &out->policies_dir, err) == -1 ||
+	    copy_str(cfg, "log_level", &out->log_level, err) == -1)
+		return -1;
+	if (read_smtp(cfg, &out->smtp, err) == -1)
+		return -1;
+	return read_sections(cfg, out, err);
+}
+
+/* --- the bundle: every file, as it was read ------------------------------------ */
+
+enum file_kind { FILE_CONF = 1, FILE_PROFILE, FILE_RULES };
+
+struct file {
+	enum file_kind	 kind;
+	char		 name[PROFILE_NAME_MAX + 1];
+	char		 path[PATH_MAX];
+	struct bytes	 text;		/* borrows from the bundle */
+};
+
+static int
+add_file(struct buf *bundle, enum file_kind kind, const char *name,
+    const char *path, struct err *err)
+{
+	OWNED_BUF(text, MAX_FILE_OCTETS);
+
+	if (config_read_file(path, MAX_FILE_OCTETS, &text, err) == -1)
+		return -1;
+	put_u8(bundle, (uint8_t)kind);
+	put_str(bundle, name);
+	put_str(bundle, path);
+	put_bytes(bundle, buf_bytes(&text));
+	if (bundle->failed)
+		return err_set(err, ERR_FAULT,
+		    "%s: the configuration is longer than %u octets", path,
+		    MAX_BUNDLE_OCTETS);
+	return 0;
+}
+
+static int
+ends_in_conf(const struct dirent *entry)
+{
+	size_t n = strlen(entry->d_name);
+
+	return n > 5 && entry->d_name[0] != '.' &&
+	    strcmp(entry->d_name + n - 5, ".conf") == 0;
+}
+
+static int
+add_folder(struct buf *bundle, enum file_kind kind, const char *dir,
+    const char *sub, struct err *err)
+{
+	char folder[PATH_MAX], path[PATH_MAX + 300];
+	char name[PROFILE_NAME_MAX + 1];
+	struct dirent **entries = NULL;
+	int n, r = 0;
+
+	snprintf(folder, sizeof(folder), "%s/%s", dir, sub);
+	n = scandir(folder, &entries, ends_in_conf, alphasort);
+	if (n < 0)
+		return err_set(err, ERR_FAULT, "%s: %s", folder,
+		    strerror(errno));
+	for (int i = 0; i < n; i++) {
+		size_t len = strlen(entries[i]->d_name) - strlen(".conf");
+
+		snprintf(path, sizeof(path), "%s/%s", folder,
+		    entries[i]->d_name);
+		snprintf(name, sizeof(name), "%.*s", (int)len,
+		    entries[i]->d_name);
+		if (r == 0 && i >= MAX_FILES)
+			r = err_set(err, ERR_FAULT,
+			    "%s: more than %d files", folder, MAX_FILES);
+		if (r == 0 && len > PROFILE_NAME_MAX)
+			r = err_set(err, ERR_FAULT,
+			    "%s: a name longer than %d octets", path,
+			    PROFILE_NAME_MAX);
+		if (r == 0)
+			r = add_file(bundle, kind, name, path, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+static int
+next_file(struct cursor *c, struct file *out, struct err *err)
+{
+	out->kind = (enum file_kind)get_enum(c, FILE_CONF, FILE_RULES);
+	get_str(c, out->name, sizeof(out->name));
+	get_str(c, out->path, sizeof(out->path));
+	out->text = get_bytes(c, MAX_FILE_OCTETS);
+	return c->failed ? err_set(err, ERR_FAULT,
+	    "the configuration bundle is broken") : 0;
+}
+
+static int
+parse_file(struct settings *s, const struct file *file, struct err *err)
+{
+	switch (file->kind) {
+	case FILE_CONF:
+		return err_set(err, ERR_FAULT, "two configurations");
+	case FILE_PROFILE:
+		if (s->n_profiles == MAX_FILES)
+			return err_set(err, ERR_FAULT, "too many profiles");
+		if (profile_parse(file->name, file->path, file->text,
+		    &s->profiles[s->n_profiles], err) == -1)
+			return -1;
+		s->n_profiles++;
+		return 0;
+	case FILE_RULES:
+		if (s->n_rules == MAX_FILES)
+			return err_set(err, ERR_FAULT, "too many rule sets");
+		if (rules_parse(file->name, file->path, file->text,
+		    &s->rules[s->n_rules], err) == -1)
+			return -1;
+		s->n_rules++;
+		return 0;
+	}
+	return -1;
+}
+
+/* What one file says of another. */
+static int
+check_references(cfg_t *cfg, const struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->n_mailboxes; i++) {
+		const struct mailbox_settings *m = &s->mailboxes[i];
+		cfg_t *section = cfg_getnsec(cfg, "mailbox", (unsigned int)i);
+
+		if (settings_ca(s, m->ca) == NULL)
+			return config_fail(section, "ca", err,
+			    "found \"%s\", but there is no section ca \"%s\"",
+			    m->ca, m->ca);
+		if (settings_profile(s, m->profile) == NULL)
+			return config_fail(section, "profile", err,
+			    "found \"%s\", but there is no %s/profiles/%s.conf",
+			    m->profile, s->policies_dir, m->profile);
+		if (settings_rules(s, m->rules) == NULL)
+			return config_fail(section, "rules", err,
+			    "found \"%s\", but there is no %s/rules/%s.conf",
+			    m->rules, s->policies_dir, m->rules);
+	}
+	return 0;
+}
+
+static int
+parse_bundle(struct settings *s, struct err *err)
+{
+	struct cursor c = CURSOR(s->bundle);
+	OWNED(cfg_t) *cfg = NULL;
+	struct file file;
+
+	s->profiles = calloc(MAX_FILES, sizeof(*s->profiles));
+	s->rules = calloc(MAX_FILES, sizeof(*s->rules));
+	if (s->profiles == NULL || s->rules == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (next_file(&c, &file, err) == -1)
+		return -1;
+	s->path = strdup(file.path);
+	if (file.kind != FILE_CONF || s->path == NULL)
+		return err_set(err, ERR_FAULT,
+		    "the configuration bundle is broken");
+	if (config_parse(file.path, file.text, settings_opts, &cfg, err) ==
+	    -1 || read_settings(cfg, s, err) == -1)
+		return -1;
+	while (c.left.len > 0)
+		if (next_file(&c, &file, err) == -1 ||
+		    parse_file(s, &file, err) == -1)
+			return -1;
+	return check_references(cfg, s, err);
+}
+
+/* The folder of the policies stands in the file itself: a first look. */
+static int
+find_policies_dir(const char *path, struct bytes bundle, char *dir,
+    size_t size, struct err *err)
+{
+	struct cursor c = CURSOR(bundle);
+	OWNED(cfg_t) *cfg = NULL;
+	struct file file;
+
+	if (next_file(&c, &file, err) == -1 ||
+	    config_parse(path, file.text, settings_opts, &cfg, err) == -1)
+		return -1;
+	snprintf(dir, size, "%s", cfg_getstr(cfg, "policies_dir"));
+	return 0;
+}
+
+int
+settings_read(const char *path, struct settings **out, struct err *err)
+{
+	OWNED_STRUCT(settings) *s = calloc(1, sizeof(*s));
+	OWNED_BUF(bundle, MAX_BUNDLE_OCTETS);
+	char dir[PATH_MAX];
+
+	if (s == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (add_file(&bundle, FILE_CONF, "", path, err) == -1 ||
+	    find_policies_dir(path, buf_bytes(&bundle), dir, sizeof(dir),
+	    err) == -1 ||
+	    add_folder(&bundle, FILE_PROFILE, dir, "profiles", err) == -1 ||
+	    add_folder(&bundle, FILE_RULES, dir, "rules", err) == -1)
+		return -1;
+	s->bundle = buf_bytes(&bundle);
+	bundle = BUF(0);	/* the settings own the octets now */
+	if (parse_bundle(s, err) == -1)
+		return -1;
+	*out = TAKE(s);
+	return 0;
+}
+
+int
+settings_decode(int fd, struct settings **out, struct err *err)
+{
+	OWNED_STRUCT(settings) *s = calloc(1, sizeof(*s));
+	OWNED_BUF(bundle, MAX_BUNDLE_OCTETS);
+	OWNED_FD bundle_fd = fd;
+	struct stat st;
+	uint8_t *to;
+
+	if (s == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (fstat(bundle_fd, &st) == -1 ||
+	    (to = buf_reserve(&bundle, (size_t)st.st_size)) == NULL ||
+	    pread(bundle_fd, to, (size_t)st.st_size, 0) != st.st_size)
+		return err_set(err, ERR_FAULT,
+		    "reading the configuration bundle failed");
+	bundle.len = (size_t)st.st_size;
+	s->bundle = buf_bytes(&bundle);
+	bundle = BUF(0);
+	if (parse_bundle(s, err) == -1)
+		return -1;
+	*out = TAKE(s);
+	return 0;
+}
+
+int
+settings_bundle_fd(const struct settings *s, struct err *err)
+{
+	OWNED_FD fd = memfd_create("configuration",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 ||
+	    write(fd, s->bundle.data, s->bundle.len) !=
+	    (ssize_t)s->bundle.len ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE) == -1)
+		return err_errno(err, ERR_FAULT, "the configuration bundle");
+	return TAKE_FD(fd);
+}
+
+static void
+free_server(struct server_settings *s)
+{
+	free(s->host);
+	free(s->ca_file);
+	free(s->tls_name);
+	free(s->user);
+	free(s->password_file);
+}
+
+static void
+free_mailbox(struct mailbox_settings *m)
+{
+	free(m->title);
+	free(m->address);
+	free_server(&m->imap);
+	free(m->folder);
+	for (size_t i = 0; i < sizeof(m->folders) / sizeof(m->folders[0]); i++)
+		free(m->folders[i]);
+	free(m->authserv_id);
+	free(m->ca);
+	free(m->profile);
+	free(m->rules);
+	free(m->envelope_sender);
+}
+
+static void
+free_ca(struct ca_settings *ca)
+{
+	free(ca->name);
+	free(ca->passphrase_file);
+	free(ca->ocsp_url);
+	free(ca->crl_url);
+	free(ca->ca_url);
+	free(ca->responder_spool);
+}
+
+void
+settings_free(struct settings *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->n_mailboxes; i++)
+		free_mailbox(&s->mailboxes[i]);
+	for (size_t i = 0; i < s->n_cas; i++)
+		free_ca(&s->cas[i]);
+	for (size_t i = 0; i < s->n_profiles; i++)
+		profile_free(s->profiles[i]);
+	for (size_t i = 0; i < s->n_rules; i++)
+		rules_free(s->rules[i]);
+	free(s->mailboxes);
+	free(s->cas);
+	free(s->profiles);
+	free(s->rules);
+	free_server(&s->smtp);
+	free(s->path);
+	free(s->state_dir);
+	free(s->run_dir);
+	free(s->policies_dir);
+	free(s->log_level);
+	free((void *)(uintptr_t)s->bundle.data);
+	free(s);
+}
+
+const struct mailbox_settings *
+settings_mailbox(const struct settings *s, const char *title)
+{
+	for (size_t i = 0; i < s->n_mailboxes; i++)
+		if (strcmp(s->mailboxes[i].title, title) == 0)
+			return &s->mailboxes[i];
+	return NULL;
+}
+
+const struct ca_settings *
+settings_ca(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_cas; i++)
+		if (strcmp(s->cas[i].name, name) == 0)
+			return &s->cas[i];
+	return NULL;
+}
+
+const struct profile *
+settings_profile(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_profiles; i++)
+		if (strcmp(s->profiles[i]->name, name) == 0)
+			return s->profiles[i];
+	return NULL;
+}
+
+const struct rules *
+settings_rules(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (strcmp(rules_name(s->rules[i]), name) == 0)
+			return s->rules[i];
+	return NULL;
+}
