@@ -51,13 +51,22 @@ struct crl_terms {
 
 struct crl_writer;
 
-/* issuer and terms are borrowed until close or free. */
+/* issuer and terms are borrowed until close or free. The key must be the
+ * certificate's, and the dates in order. */
 int	crl_open(const struct issuer *, const struct crl_terms *,
 	    struct crl_writer **out, struct err *);
-/* Any order of serials; the caller gives each serial once. */
+/* Before the first entry: a file of ours, open for reading and writing, in
+ * place of the memory file that crl_open made. fd is taken. */
+void	crl_use_scratch(struct crl_writer *, int fd);
+/* Any order of serials; the caller gives each serial once. ERR_RETRY when
+ * the scratch file cannot grow. */
 int	crl_add(struct crl_writer *, const struct crl_entry *, size_t n,
 	    struct err *);
-/* Sign, and write the DER to fd (borrowed, at its current place). */
+/*
+ * Sign, verify the signature with the issuer's certificate, and write the DER
+ * to fd (borrowed, at its current place). Once only; on failure what was
+ * written to fd is worthless.
+ */
 int	crl_close(struct crl_writer *, int fd, struct err *);
 void	crl_free(struct crl_writer *);
 OWNED_STRUCT_BY(crl_writer, crl_free)

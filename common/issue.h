@@ -47,6 +47,9 @@ int	issue_build(const struct order *, const struct csr *,
 /* Sign what issue_build made, then verify it against the issuer. */
 int	issue_sign(X509 *, const struct issuer *, struct err *);
 
+/* notBefore and the like as Unix seconds, UTC. */
+int	asn1_time_read(const ASN1_TIME *, time_t *out, struct err *);
+
 /* CA certificates, for ceremonies only. parent NULL: self-signed. */
 struct ca_terms {
 	struct names	 subject;	/* attributes only; borrowed */

@@ -43,6 +43,8 @@ int	key_kind_from_name(const char *, enum key_kind *);
  * first, then algorithm, form and strength. Does not need the key loaded.
  */
 int	key_examine(const X509_PUBKEY *, struct key_facts *, struct err *);
+/* The same for its DER: nothing of it is loaded by a library before. */
+int	key_examine_spki(struct bytes, struct key_facts *, struct err *);
 /* Refusing checks, named for their rule. */
 int	key_check_rsa_size(const BIGNUM *n, struct err *);	/* 2048..8192 */
 int	key_check_rsa_exponent(const BIGNUM *e, struct err *);

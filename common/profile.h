@@ -30,7 +30,8 @@ struct profile {
 	bool		 wildcard;	/* "*.example.org" allowed */
 	char		 subject[256];	/* attributes allowed: "CN,O,C" */
 	int64_t		 validity_s;	/* default */
-	int64_t		 max_validity_s;
+	int64_t		 max_validity_s;	/* from now on: backdate_s comes
+						 * on top */
 	int64_t		 backdate_s;	/* notBefore = now - this */
 	uint32_t	 keys;		/* 1u << enum key_kind */
 	uint16_t	 min_rsa_bits;
@@ -50,6 +51,9 @@ OWNED_STRUCT_BY(profile, profile_free)
  * ERR_REJECT names the first that it does not. */
 int	profile_check(const struct profile *, const struct names *,
 	    const struct key_facts *, struct err *);
+/* The KU_* bits that a key of that kind gets: what the profile says without
+ * what such a key cannot do. */
+uint32_t profile_key_usage(const struct profile *, enum key_kind);
 /* The built-in profile of OCSP responder certificates (RFC 6960, 4.2.2.2;
  * RFC 9919, 3.2.2): at most 14 days. Borrowed, static. */
 const struct profile *profile_ocsp_responder(void);

@@ -21,7 +21,13 @@ struct err;
  * the store is locked, the disk is full or I/O failed; ERR_FAULT when it is
  * corrupt or we are wrong; "not found" is a return value of 1, never an err.
  *
+ * Callbacks return 0 to go on. Above 0 ends the walk quietly; -1 ends it and
+ * the function returns -1, with err as the callback left it. They may use the
+ * store, also the function that called them; they see their own writes.
+ *
  * Every function that writes must run inside store_begin .. store_commit.
+ * Text for people (subject, names_text, reason, ...) is cut to what the
+ * schema allows; everything else beyond its bounds is refused (ERR_FAULT).
  */
 struct store;
 
@@ -29,20 +35,29 @@ enum store_mode {
 	STORE_READ_ONLY,	/* ocspd, `csrmail` without a daemon, doctor */
 	STORE_READ_WRITE,	/* the registrar; ceremonies without a daemon */
 };
-/* Opens; read-write creates (0640) and brings the schema up to date. */
+/*
+ * Opens; read-write creates (0640) and brings the schema up to date. A store
+ * of a newer program is ERR_FAULT; read-only, one that is missing or older is
+ * ERR_RETRY, since the registrar will see to it. The two files beside it
+ * (-wal, -shm) stay when the writer leaves: who reads needs no more than group
+ * read on the three.
+ */
 int	store_open(const char *path, enum store_mode, struct store **out,
 	    struct err *);
 void	store_free(struct store *);
 OWNED_STRUCT_BY(store, store_free)
 
 int	store_begin(struct store *, struct err *);	/* takes the write lock */
-int	store_commit(struct store *, struct err *);	/* synchronous=FULL */
+/* synchronous=FULL. When it fails, everything is rolled back already. */
+int	store_commit(struct store *, struct err *);
 void	store_rollback(struct store *);		/* never fails; none open: ok */
-/* One part of a shared commit that may be taken back alone. */
+/* One part of a shared commit that may be taken back alone: savepoint, then
+ * either release or rollback_to (which ends the savepoint too). */
 int	store_savepoint(struct store *, struct err *);
-int	store_release(struct store *, struct err *);
+int	store_release_savepoint(struct store *, struct err *);
 void	store_rollback_to_savepoint(struct store *);
-/* A read transaction over several look-ups; ended and begun anew each tick. */
+/* A read transaction over several look-ups; ended and begun anew each tick.
+ * Not inside store_begin. */
 int	store_read_begin(struct store *, struct err *);
 void	store_read_end(struct store *);
 
@@ -66,7 +81,9 @@ int	store_each_ca(struct store *, int (*fn)(const struct ca_row *, void *),
 /* 0 found (fn called once), 1 not found, -1. */
 int	store_find_ca(struct store *, const char *name,
 	    int (*fn)(const struct ca_row *, void *), void *, struct err *);
-/* Before a CRL is signed: number, dates and the change number it will equal. */
+/* Before a CRL is signed: number, dates and the change number it will equal.
+ * Takes no change number itself. A number that is not above the last one, or
+ * a thisUpdate before the last one, is ERR_FAULT. */
 int	store_reserve_crl(struct store *, int64_t ca, const struct crl_terms *,
 	    uint64_t change, struct err *);
 
@@ -89,7 +106,7 @@ struct submission_row {
 };
 /* The same submission seen before? 0 and its id and outcome (size octets),
  * 1 when not. By (mailbox, uid_validity, uid) or by identity. A known
- * identity at another uid is put on record with that uid. */
+ * identity at another uid is put on record with that uid (so this writes). */
 int	store_find_submission(struct store *, const struct submission_row *,
 	    int64_t *id, char *outcome, size_t size, struct err *);
 int	store_add_submission(struct store *, const struct submission_row *,
@@ -116,8 +133,9 @@ struct request_row {
 	const char	*ca;
 	const char	*profile;
 	int64_t		 validity_s;	/* 0: the profile's default */
-	struct bytes	 csr;		/* DER; empty when it was unreadable */
-	const uint8_t	*csr_digest;	/* 32 octets */
+	struct bytes	 csr;		/* DER; empty when it was unreadable,
+					 * or too large and rejected */
+	const uint8_t	*csr_digest;	/* 32 octets, NULL when unknown */
 	const uint8_t	*spki_sha256;	/* 32 octets, NULL when unknown */
 	struct bytes	 names;		/* put_names */
 	const char	*names_text;	/* names_describe */
@@ -129,7 +147,7 @@ struct request_row {
 	const char	*decided_by;	/* principal; "" for policy */
 	/* From the submission, when read; not written. */
 	const char	*principal, *evidence, *reply_to, *channel,
-			*message_id, *references, *subject;
+			*message_id, *references, *subject, *mailbox;
 	time_t		 received_at;
 	/* The certificate, when issued. */
 	struct serial	 serial;	/* len 0: none */
@@ -143,7 +161,11 @@ int	store_find_request(struct store *, int64_t id,
 int	store_each_request(struct store *, enum request_state, int64_t after,
 	    unsigned int limit, int (*fn)(const struct request_row *, void *),
 	    void *, struct err *);
-/* From `from` only: 1 when it is in another state by now. */
+/* Every request of one submission, in the order of the mail. */
+int	store_each_of_submission(struct store *, int64_t submission,
+	    int (*fn)(const struct request_row *, void *), void *,
+	    struct err *);
+/* From `from` only: 1 when it is in another state by now, or not there. */
 int	store_decide_request(struct store *, int64_t id,
 	    enum request_state from, enum request_state to,
 	    const char *decided_by, const char *reason, time_t now,
@@ -186,7 +208,8 @@ struct cert_row {
 /* Reserve the serial and freeze the order: state reserved. 1: that serial is
  * taken, draw another. */
 int	store_reserve(struct store *, const struct cert_row *, struct err *);
-/* Issued: fills DER, adds the status row, links the request (-> issued). */
+/* Issued: fills DER, adds the status row, links the request (-> issued,
+ * whatever was decided meanwhile: the certificate exists). */
 int	store_issue(struct store *, int64_t ca, const struct serial *,
 	    struct bytes der, struct err *);
 int	store_abandon(struct store *, int64_t ca, const struct serial *,
@@ -232,11 +255,16 @@ int	store_find_status(struct store *, int64_t ca, const struct serial *,
 	    struct status_row *out, struct err *);
 /* The number of the newest change to any status, CA or responder. */
 int	store_last_change(struct store *, uint64_t *out, struct err *);
+/* The change number of the newest revocation under the CA, 0 for none: a CRL
+ * whose crl_change is at least that is not out of date. */
+int	store_last_revocation(struct store *, int64_t ca, uint64_t *out,
+	    struct err *);
 /* Changed statuses above `since`, in the order of their numbers. */
 int	store_changes_since(struct store *, uint64_t since,
 	    int (*fn)(const struct status_row *, void *), void *,
 	    struct err *);
-/* Revoked and not expired before `expired_before`, for a CRL. */
+/* Revoked and not expired before `expired_before` (not_after is at least
+ * that), for a CRL; in the order of their change numbers. */
 int	store_each_revoked(struct store *, int64_t ca, time_t expired_before,
 	    int (*fn)(const struct status_row *, void *), void *,
 	    struct err *);
@@ -254,7 +282,7 @@ int	store_add_responder(struct store *, const struct responder_row *,
 int	store_each_responder(struct store *,
 	    int (*fn)(const struct responder_row *, void *), void *,
 	    struct err *);
-/* Responder certificates issued for the CA since then (daily limit). */
+/* Responder certificates whose validity began since then (daily limit). */
 int	store_count_responders(struct store *, int64_t ca, time_t since,
 	    unsigned int *out, struct err *);
 
@@ -289,10 +317,12 @@ int	store_next_due(struct store *, time_t *out, struct err *);
 int	store_each_outbox(struct store *, enum outbox_state, int64_t after,
 	    unsigned int limit, int (*fn)(const struct outbox_row *, void *),
 	    void *, struct err *);
-/* sent, failed, or queued again for `next`. */
+/* sent, failed, or queued again for `next`; one attempt more. 1: not there,
+ * or sent before. */
 int	store_set_outbox(struct store *, int64_t id, enum outbox_state,
 	    const char *answer, time_t next, time_t now, struct err *);
-/* Replies to one address since then (threats a5). */
+/* Replies to one address since then. Certificates do not count: rows whose
+ * request, or one of whose submission's when none is named, is issued. */
 int	store_count_replies(struct store *, const char *recipient,
 	    time_t since, unsigned int *out, struct err *);
 
@@ -301,6 +331,7 @@ int	store_count_replies(struct store *, const char *recipient,
  * Append-only and hash-chained: each row's hash covers the row and the hash
  * of the one before (SHA-256; docs/architecture.md has the octets).
  * object: "request:12", "cert:SERIAL". detail: one line of text or JSON.
+ * What the chain cannot show alone is that its last records are missing.
  */
 struct audit_row {
 	int64_t		 id;
@@ -320,6 +351,7 @@ int	store_each_audit(struct store *, int64_t after, unsigned int limit,
 int	store_verify_audit(struct store *, uint64_t *rows, struct err *);
 
 /* --- keys that are never certified again (threats b6, c3) ---------------- */
+/* Blocked before: the first reason stays. */
 int	store_block_key(struct store *, const uint8_t spki_sha256[32],
 	    const char *why, time_t now, struct err *);
 /* 0 blocked, 1 not. */

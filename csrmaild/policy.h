@@ -17,22 +17,39 @@ struct err;
  * at is in struct petition.
  *
  *	rule "staff" {
- *		mailbox  = { "users" }
- *		sender   = { "*@example.org" }
+ *		mailbox  = { "users" }		titles; none: any
+ *		sender   = { "*@example.org" }	From mailbox; none: any
  *		evidence = { "auth", "dkim" }	any one of these
- *		dns      = { "*.example.org" }	every SAN must match its kind's
- *		email    = { "@sender" }	list; a kind without a list
- *		cn       = { "@sender", ... }	matches nothing
+ *		dns      = { "*.example.org" }	dNSName
+ *		wildcard = { "example.org" }	dNSName "*.NAME", by its NAME
+ *		email    = { "@sender" }	rfc822Name and emailAddress
+ *		ip       = { "192.0.2.0/24" }	iPAddress
+ *		uri      = { "urn:example:*" }
+ *		cn       = { "@sender", "@san" }	commonName
+ *		subject  = { "O=Example" }	every other attribute
  *		profile  = "user"		else the mailbox's
  *		days     = 365			else the profile's
  *		action   = sign | hold | reject
  *		text     = "for the answer"
  *	}
  *
- * A rule that signs must name evidence; a set that does not say what happens
- * otherwise holds. Patterns: "*" stands for any run of octets within the
- * labels it covers (label boundaries in DNS names), "@sender" for the From
- * mailbox, "@sender-domain" for its domain.
+ * A rule that signs matches when every name that is asked for, subject
+ * included, is on the list of its kind; a kind without a list allows nothing,
+ * and SmtpUTF8Mailbox has none. It must name evidence and at least one list
+ * of names, and a request without any name does not match it. A rule that
+ * holds or rejects matches when any one name is on its lists, or when it has
+ * no lists of names. What no rule decides is held. A request from a forwarded
+ * mail is never signed, only held (or rejected).
+ *
+ * Patterns. "*" stands for any run of octets within one part of a name: a
+ * label of a domain, the local part of a mailbox, in cn and subject anything
+ * without "." and "@", in uri anything without a delimiter; once in a part.
+ * "*." in front of a domain stands for one label or more, never for none.
+ * Words: "@sender" is the From mailbox (local part exactly, domain in any
+ * case); "@sender-domain" its domain (in email: every mailbox there);
+ * "*.@sender-domain" what lies below it; "@san", in cn, any of the
+ * subjectAltNames that are asked for. Lists know no tags: user+tag@ is not
+ * user@.
  */
 enum action {
 	ACTION_SIGN = 1,

@@ -145,6 +145,12 @@ make_dovecot() {
 	  driver = passwd-file
 	  args = scheme=PLAIN $dir/passwd
 	}
+	# As many people as a test wants: guest-ANYTHING@$domain.
+	passdb {
+	  driver = static
+	  username_filter = guest-*
+	  args = password=guest-secret
+	}
 	userdb {
 	  driver = static
 	  args = uid=65534 gid=65534 home=$dir/mail/%u
@@ -194,6 +200,7 @@ make_opendkim() {
 	# What the DNS would say.
 	echo "rig._domainkey.$domain v=DKIM1; k=rsa; p=$(openssl pkey \
 	    -in dkim/key.pem -pubout -outform DER | openssl base64 -A)" >dkim/dns
+	echo "rig $domain:rig:$dir/dkim/key.pem" >dkim/keys
 	cat >dkim/sign.lua <<-'END'
 	-- Sign for people who logged in and say in From who they are.
 	user = odkim.get_mtasymbol(ctx, "{auth_authen}")
@@ -204,7 +211,7 @@ make_opendkim() {
 		    string.match(from, "^%s*([^%s<>,]+)%s*$")
 		if address ~= nil and
 		    string.lower(address) == string.lower(user) then
-			odkim.sign(ctx)
+			odkim.sign(ctx, "rig")
 		end
 	end
 	return nil
@@ -224,12 +231,12 @@ make_opendkim() {
 	Mode s
 	Socket local:$dir/dkim/sign.sock
 	PidFile $dir/dkim/sign.pid
-	Domain $domain
-	Selector rig
-	KeyFile $dir/dkim/key.pem
+	# Only the script decides what is signed.
+	KeyTable file:$dir/dkim/keys
 	SetupPolicyScript $dir/dkim/sign.lua
-	# A second From, Subject or Content-Type breaks the signature.
-	OversignHeaders From,Subject,Content-Type
+	# These fields cannot be changed or doubled on the way.
+	SignHeaders From,To,Subject,Date,Message-ID,MIME-Version,Content-Type,Content-Transfer-Encoding
+	OversignHeaders From,To,Subject,Date,Message-ID,MIME-Version,Content-Type,Content-Transfer-Encoding
 	END
 	cat >dkim/verify.conf <<-END
 	Include $dir/dkim/common.conf
@@ -352,11 +359,13 @@ make_env() {
 	USER_PASSWORD=user-secret
 	OTHER_ADDRESS=other@$domain
 	OTHER_PASSWORD=other-secret
+	GUEST_PASSWORD=guest-secret
 	END
 }
 
 # A started daemon must not hold our output: whoever reads it waits for its end.
 start_imap() {
+	port_is_taken "$IMAPS_PORT" && return
 	dovecot -c "$dir/dovecot.conf" </dev/null >>"$dir/log/start.log" 2>&1 ||
 		die "Dovecot does not start: see $dir/log"
 	wait_for port_is_taken "$IMAPS_PORT" || die "Dovecot does not answer"
@@ -368,6 +377,7 @@ stop_imap() {
 }
 
 start_smtp() {
+	port_is_taken "$SMTPS_PORT" && return
 	postfix -c "$dir/postfix/etc" start </dev/null >>"$dir/log/start.log" \
 	    2>&1 || die "Postfix does not start: see $dir/log"
 	wait_for port_is_taken "$SMTPS_PORT" || die "Postfix does not answer"
@@ -389,9 +399,10 @@ start_milters() {
 	done
 }
 
+# They keep nothing, and asked politely they take five seconds each.
 stop_milters() {
-	end_process "$dir/dkim/sign.pid" TERM
-	end_process "$dir/dkim/verify.pid" TERM
+	end_process "$dir/dkim/sign.pid" KILL
+	end_process "$dir/dkim/verify.pid" KILL
 }
 
 # End the process that a file names, and wait until it is gone.

@@ -1,0 +1,363 @@
+#include "common/issue.h"
+
+#include "common/err.h"
+#include "common/extension.h"
+
+#include <openssl/objects.h>
+#include <openssl/x509v3.h>
+
+#include <string.h>
+
+int
+asn1_time_read(const ASN1_TIME *in, time_t *out, struct err *err)
+{
+	struct tm tm;
+
+	if (in == NULL || ASN1_TIME_to_tm(in, &tm) != 1)
+		return err_openssl(err, ERR_FAULT, "reading a date");
+	*out = timegm(&tm);
+	return 0;
+}
+
+/* Which digest goes with a CA's key: as strong as the key is. */
+static const EVP_MD *
+digest_for(const EVP_PKEY *key)
+{
+	int bits = EVP_PKEY_get_bits(key);
+
+	switch (EVP_PKEY_get_base_id(key)) {
+	case EVP_PKEY_ED25519:
+	case EVP_PKEY_ED448:
+		return NULL;
+	case EVP_PKEY_EC:
+		return bits > 384 ? EVP_sha512() :
+		    bits > 256 ? EVP_sha384() : EVP_sha256();
+	default:
+		return EVP_sha256();
+	}
+}
+
+/*
+ * Both AlgorithmIdentifiers (RFC 5280, 4.1.1.2 and 4.1.2.3), before there is
+ * a signature, so that what will be signed can be looked at as a whole.
+ * OpenSSL has no way to set them but by signing: the two are its own, and
+ * are reached through the pointers that it hands out for reading.
+ */
+static int
+set_algorithms(X509 *cert, const struct issuer *issuer, struct err *err)
+{
+	int type = EVP_PKEY_get_base_id(issuer->key), nid = type;
+	int param = type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF;
+	const X509_ALGOR *outer;
+
+	if (issuer->digest != NULL && OBJ_find_sigid_by_algs(&nid,
+	    EVP_MD_get_type(issuer->digest), type) != 1)
+		return err_openssl(err, ERR_FAULT,
+		    "finding the CA key's signature algorithm");
+	X509_get0_signature(NULL, &outer, cert);
+	if (X509_ALGOR_set0((X509_ALGOR *)(uintptr_t)outer, OBJ_nid2obj(nid),
+	    param, NULL) != 1 ||
+	    X509_ALGOR_set0((X509_ALGOR *)(uintptr_t)X509_get0_tbs_sigalg(cert),
+	    OBJ_nid2obj(nid), param, NULL) != 1)
+		return err_openssl(err, ERR_FAULT,
+		    "setting the signature algorithm");
+	return 0;
+}
+
+/* The request's key as it stands, octet by octet, without loading it. */
+static int
+copy_key(X509 *cert, X509_REQ *req, struct err *err)
+{
+	X509_PUBKEY *to = X509_get_X509_PUBKEY(cert);
+	const ASN1_OBJECT *algorithm;
+	const void *param;
+	ASN1_OBJECT *oid;
+	const uint8_t *octets;
+	uint8_t *copy;
+	X509_ALGOR *algor;
+	void *value = NULL;
+	int len, type;
+
+	if (X509_PUBKEY_get0_param(&oid, &octets, &len, &algor,
+	    X509_REQ_get_X509_PUBKEY(req)) != 1)
+		return err_openssl(err, ERR_FAULT, "reading a public key");
+	X509_ALGOR_get0(&algorithm, &type, &param, algor);
+	if (type == V_ASN1_OBJECT)
+		value = OBJ_dup(param);
+	copy = OPENSSL_memdup(octets, (size_t)len);
+	if (copy == NULL || (type == V_ASN1_OBJECT && value == NULL) ||
+	    X509_PUBKEY_set0_param(to, OBJ_dup(oid), type, value, copy,
+	    len) != 1) {
+		OPENSSL_free(copy);
+		ASN1_OBJECT_free(value);
+		return err_openssl(err, ERR_FAULT, "setting the public key");
+	}
+	return 0;
+}
+
+/* Version 3, serial, issuer, dates and subject (RFC 5280, 4.1.2). */
+static int
+set_fields(X509 *cert, const struct serial *number, const X509_NAME *issuer,
+    time_t from, time_t until, const X509_NAME *subject, struct err *err)
+{
+	OWNED(ASN1_INTEGER) *serial = serial_to_asn1(number);
+	/* 4.1.2.5: UTCTime through 2049, GeneralizedTime after. */
+	OWNED(ASN1_TIME) *not_before = ASN1_TIME_set(NULL, from);
+	OWNED(ASN1_TIME) *not_after = ASN1_TIME_set(NULL, until);
+
+	if (cert == NULL || serial == NULL || not_before == NULL ||
+	    not_after == NULL ||
+	    X509_set_version(cert, X509_VERSION_3) != 1 ||
+	    X509_set_serialNumber(cert, serial) != 1 ||
+	    X509_set_issuer_name(cert, issuer) != 1 ||
+	    X509_set1_notBefore(cert, not_before) != 1 ||
+	    X509_set1_notAfter(cert, not_after) != 1 ||
+	    X509_set_subject_name(cert, subject) != 1)
+		return err_openssl(err, ERR_FAULT, "building a certificate");
+	return 0;
+}
+
+static int
+check_dates(time_t from, time_t until, X509 *issuer, struct err *err)
+{
+	time_t issuer_from, issuer_until;
+
+	if (until <= from)
+		return err_set(err, ERR_FAULT, "notAfter must be after "
+		    "notBefore (RFC 5280, 4.1.2.5)");
+	if (asn1_time_read(X509_get0_notBefore(issuer), &issuer_from,
+	    err) == -1 ||
+	    asn1_time_read(X509_get0_notAfter(issuer), &issuer_until,
+	    err) == -1)
+		return -1;
+	if (from < issuer_from || until > issuer_until)
+		return err_set(err, ERR_FAULT, "the certificate would be "
+		    "valid beyond its CA's own validity");
+	return 0;
+}
+
+/* A CA's subjectKeyIdentifier; empty when it has none. */
+static struct bytes
+key_id_of(X509 *ca)
+{
+	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(ca);
+
+	if (id == NULL)
+		return (struct bytes){ NULL, 0 };
+	return (struct bytes){ ASN1_STRING_get0_data(id),
+	    (size_t)ASN1_STRING_length(id) };
+}
+
+static int
+check_order(const struct order *order, const struct csr *csr,
+    const struct profile *profile, const struct issuer *issuer,
+    struct err *err)
+{
+	uint8_t issuer_key[EVP_MAX_MD_SIZE];
+	unsigned int len = 0;
+
+	if (X509_pubkey_digest(issuer->cert, EVP_sha1(), issuer_key,
+	    &len) != 1 || len != sizeof(order->issuer_key))
+		return err_openssl(err, ERR_FAULT, "hashing the CA's key");
+	if (memcmp(order->issuer_key, issuer_key, len) != 0)
+		return err_set(err, ERR_FAULT,
+		    "the order is for another CA key");
+	if (key_id_of(issuer->cert).len == 0)
+		return err_set(err, ERR_FAULT, "the CA's certificate has no "
+		    "subjectKeyIdentifier (RFC 5280, 4.2.1.2)");
+	if (memcmp(order->profile_digest, profile->digest,
+	    sizeof(profile->digest)) != 0 ||
+	    strcmp(order->profile, profile->name) != 0)
+		return err_set(err, ERR_FAULT, "the order is for another "
+		    "version of the profile \"%s\"", order->profile);
+	if (!bytes_equal(order->csr, csr->der))
+		return err_set(err, ERR_FAULT,
+		    "the order is for another request");
+	if (memcmp(csr->key.key_sha1, issuer_key, len) == 0)
+		return err_set(err, ERR_REJECT, "the request's key is our "
+		    "CA's own; make a key of your own");
+	if (profile->ca)
+		return err_set(err, ERR_FAULT, "the profile \"%s\" is for CAs, "
+		    "which are made in ceremonies only", profile->name);
+	if (order->not_after - order->not_before >
+	    profile->max_validity_s + profile->backdate_s)
+		return err_set(err, ERR_FAULT, "the order's validity is "
+		    "longer than the profile \"%s\" allows", profile->name);
+	if (check_dates(order->not_before, order->not_after, issuer->cert,
+	    err) == -1)
+		return -1;
+	return profile_check(profile, &order->names, &csr->key, err);
+}
+
+static int
+add_extensions(X509 *cert, const struct order *order, const struct csr *csr,
+    const struct profile *profile, const struct issuer *issuer,
+    struct err *err)
+{
+	OWNED(GENERAL_NAMES) *sans = NULL;
+
+	if (extension_add_authority_key_id(cert, key_id_of(issuer->cert),
+	    err) == -1 ||
+	    extension_add_subject_key_id(cert, csr->key.key_sha1, err) == -1 ||
+	    extension_add_basic_constraints(cert, false, -1, err) == -1 ||
+	    extension_add_key_usage(cert, profile_key_usage(profile,
+	    csr->key.kind), err) == -1 ||
+	    extension_add_ext_key_usage(cert, profile->eku, err) == -1)
+		return -1;
+	if (order->names.n_sans > 0) {
+		sans = names_to_sans(&order->names, err);
+		/* 4.2.1.6: critical when the subject is empty. */
+		if (sans == NULL || extension_add_subject_alt_name(cert, sans,
+		    order->names.n_attributes == 0, err) == -1)
+			return -1;
+	}
+	if (extension_add_policies(cert, profile->policy_oids, err) == -1 ||
+	    (profile->ocsp_responder &&
+	    extension_add_ocsp_nocheck(cert, err) == -1))
+		return -1;
+	if (profile->aia && extension_add_authority_info(cert,
+	    issuer->ocsp_url, issuer->ca_url, err) == -1)
+		return -1;
+	if (profile->cdp &&
+	    extension_add_crl_point(cert, issuer->crl_url, err) == -1)
+		return -1;
+	return 0;
+}
+
+int
+issue_build(const struct order *order, const struct csr *csr,
+    const struct profile *profile, const struct issuer *issuer, X509 **out,
+    struct err *err)
+{
+	OWNED(X509) *cert = NULL;
+	OWNED(X509_NAME) *subject = NULL;
+
+	if (check_order(order, csr, profile, issuer, err) == -1)
+		return -1;
+	cert = X509_new();
+	subject = names_to_subject(&order->names, err);
+	if (subject == NULL)
+		return -1;
+	if (set_fields(cert, &order->serial,
+	    X509_get_subject_name(issuer->cert), order->not_before,
+	    order->not_after, subject, err) == -1 ||
+	    copy_key(cert, csr->req, err) == -1 ||
+	    add_extensions(cert, order, csr, profile, issuer, err) == -1 ||
+	    set_algorithms(cert, issuer, err) == -1)
+		return -1;
+	*out = TAKE(cert);
+	return 0;
+}
+
+int
+issue_sign(X509 *cert, const struct issuer *issuer, struct err *err)
+{
+	uint8_t *before = NULL, *after = NULL;
+	int before_len = i2d_re_X509_tbs(cert, &before), after_len;
+	EVP_PKEY *key = X509_get0_pubkey(issuer->cert);
+	bool same;
+
+	if (before_len <= 0 || key == NULL ||
+	    X509_sign(cert, issuer->key, issuer->digest) <= 0) {
+		OPENSSL_free(before);
+		return err_openssl(err, ERR_FAULT, "signing a certificate");
+	}
+	after_len = i2d_re_X509_tbs(cert, &after);
+	same = after_len == before_len &&
+	    memcmp(before, after, (size_t)after_len) == 0;
+	OPENSSL_free(before);
+	OPENSSL_free(after);
+	if (!same)
+		return err_set(err, ERR_FAULT,
+		    "what was signed is not what was built");
+	if (X509_verify(cert, key) != 1)
+		return err_openssl(err, ERR_FAULT, "the signature just made "
+		    "does not verify with the CA's certificate");
+	return 0;
+}
+
+/* The extensions of a CA (RFC 5280, 4.2.1.1 to 4.2.1.9). */
+static int
+add_ca_extensions(X509 *cert, const struct ca_terms *terms,
+    const struct issuer *parent, struct err *err)
+{
+	uint8_t key_sha1[EVP_MAX_MD_SIZE];
+	struct bytes authority;
+	unsigned int len;
+
+	if (X509_pubkey_digest(cert, EVP_sha1(), key_sha1, &len) != 1)
+		return err_openssl(err, ERR_FAULT, "hashing the CA's key");
+	authority = parent == NULL ? (struct bytes){ key_sha1, len } :
+	    key_id_of(parent->cert);
+	if (extension_add_subject_key_id(cert, key_sha1, err) == -1 ||
+	    extension_add_authority_key_id(cert, authority, err) == -1 ||
+	    extension_add_basic_constraints(cert, true, terms->path_len,
+	    err) == -1 ||
+	    extension_add_key_usage(cert, KU_KEY_CERT_SIGN | KU_CRL_SIGN,
+	    err) == -1)
+		return -1;
+	if (parent == NULL)
+		return 0;
+	if (extension_add_authority_info(cert, parent->ocsp_url,
+	    parent->ca_url, err) == -1)
+		return -1;
+	return extension_add_crl_point(cert, parent->crl_url, err);
+}
+
+/* 4.2.1.9: a CA under a limited path has a shorter one. */
+static int
+check_path(const struct ca_terms *terms, const struct issuer *parent,
+    struct err *err)
+{
+	long limit;
+
+	if (X509_check_ca(parent->cert) != 1)
+		return err_set(err, ERR_FAULT, "the parent is no CA");
+	if (key_id_of(parent->cert).len == 0)
+		return err_set(err, ERR_FAULT, "the parent has no "
+		    "subjectKeyIdentifier (RFC 5280, 4.2.1.2)");
+	limit = X509_get_pathlen(parent->cert);
+	if (limit >= 0 && (terms->path_len < 0 || terms->path_len >= limit))
+		return err_set(err, ERR_FAULT, "the path length must be below "
+		    "the parent's, which is %ld (RFC 5280, 4.2.1.9)", limit);
+	return check_dates(terms->not_before, terms->not_after, parent->cert,
+	    err);
+}
+
+int
+issue_ca(const struct ca_terms *terms, EVP_PKEY *key,
+    const struct issuer *parent, X509 **out, struct err *err)
+{
+	OWNED(X509) *cert = X509_new();
+	OWNED(X509_NAME) *subject = NULL;
+	struct issuer self;
+
+	if (terms->subject.n_attributes == 0 || terms->subject.n_sans > 0)
+		return err_set(err, ERR_FAULT, "a CA has a subject, and no "
+		    "subjectAltNames (RFC 5280, 4.1.2.6)");
+	if (terms->not_after <= terms->not_before)
+		return err_set(err, ERR_FAULT, "notAfter must be after "
+		    "notBefore (RFC 5280, 4.1.2.5)");
+	if (parent != NULL && check_path(terms, parent, err) == -1)
+		return -1;
+	subject = names_to_subject(&terms->subject, err);
+	if (subject == NULL)
+		return -1;
+	if (set_fields(cert, &terms->serial, parent == NULL ? subject :
+	    X509_get_subject_name(parent->cert), terms->not_before,
+	    terms->not_after, subject, err) == -1)
+		return -1;
+	if (X509_set_pubkey(cert, key) != 1)
+		return err_openssl(err, ERR_FAULT, "setting the CA's key");
+	if (add_ca_extensions(cert, terms, parent, err) == -1)
+		return -1;
+	self = (struct issuer){ .cert = cert, .key = key,
+		.digest = digest_for(key) };
+	if (parent == NULL)
+		parent = &self;
+	if (set_algorithms(cert, parent, err) == -1 ||
+	    issue_sign(cert, parent, err) == -1)
+		return -1;
+	*out = TAKE(cert);
+	return 0;
+}

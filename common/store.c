@@ -1,0 +1,767 @@
+#include "common/store_private.h"
+#include "common/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define APPLICATION_ID		1129534029	/* schema/0001-store.sql */
+#define BUSY_TIMEOUT_MS		300	/* a longer wait is the role loop's */
+#define WAL_LIMIT_OCTETS	"16777216"
+
+struct store {
+	sqlite3		*db;
+	bool		 read_only;
+	bool		 writing;	/* between store_begin and its end */
+	bool		 reading;
+	sqlite3_stmt	*stmts[N_STATEMENTS];	/* prepared at first use */
+};
+
+/* The columns of a row, in the order that its reader expects. */
+#define CA_COLUMNS							\
+	"SELECT ca.id, ca.name, coalesce(parent.name, ''), ca.cert,"	\
+	" ca.key_sha1, ca.not_before, ca.not_after, coalesce(crl.number, 0)," \
+	" crl.this_update, crl.next_update, coalesce(crl.change, 0)"	\
+	" FROM ca LEFT JOIN ca AS parent ON parent.id = ca.parent_id"	\
+	" LEFT JOIN crl ON crl.issuer_id = ca.id AND crl.number ="	\
+	" (SELECT max(number) FROM crl WHERE issuer_id = ca.id)"
+#define REQUEST_COLUMNS							\
+	"SELECT r.id, r.submission_id, r.state, r.ca, r.profile,"	\
+	" r.validity_s, r.csr, r.csr_digest, r.spki_sha256, r.names,"	\
+	" r.names_text, r.key_text, r.rule, r.reason, r.ignored,"	\
+	" r.decided_at, r.decided_by, s.principal, s.evidence,"		\
+	" s.reply_to, s.channel, s.message_id, s.refs, s.subject,"	\
+	" s.received_at, c.serial, s.mailbox"				\
+	" FROM request AS r JOIN submission AS s ON s.id = r.submission_id" \
+	" LEFT JOIN certificate AS c ON c.id = r.certificate_id"
+#define CERTIFICATE_COLUMNS						\
+	"SELECT c.id, c.issuer_id, ca.name, c.serial, c.request_id,"	\
+	" c.state, c.not_before, c.not_after, c.issue_order, c.der,"	\
+	" c.profile, c.names_text, t.revoked_at, t.reason, t.invalidity," \
+	" coalesce(s.reply_to, '')"					\
+	" FROM certificate AS c JOIN ca ON ca.id = c.issuer_id"		\
+	" LEFT JOIN status AS t"					\
+	" ON t.issuer_id = c.issuer_id AND t.serial = c.serial"		\
+	" LEFT JOIN request AS r ON r.id = c.request_id"		\
+	" LEFT JOIN submission AS s ON s.id = r.submission_id"
+#define STATUS_COLUMNS							\
+	"SELECT issuer_id, serial, state, revoked_at, reason, invalidity," \
+	" not_after, change FROM status"
+#define OUTBOX_COLUMNS							\
+	"SELECT id, submission_id, request_id, state, mailbox, sender,"	\
+	" recipient, message_id, message, attempts, next_attempt,"	\
+	" last_answer, created_at, sent_at FROM outbox"
+
+static const char *const sql[N_STATEMENTS] = {
+	[Q_BEGIN] = "BEGIN IMMEDIATE",
+	[Q_COMMIT] = "COMMIT",
+	[Q_ROLLBACK] = "ROLLBACK",
+	[Q_READ_BEGIN] = "BEGIN",
+	[Q_SAVEPOINT] = "SAVEPOINT part",
+	[Q_RELEASE] = "RELEASE part",
+	[Q_ROLLBACK_TO] = "ROLLBACK TO part",
+
+	[Q_NEXT_CHANGE] =
+	    "UPDATE change_counter SET last = last + 1 RETURNING last",
+	[Q_LAST_CHANGE] = "SELECT last FROM change_counter",
+
+	/* --- store_certificates.c: CAs --- */
+	[Q_ADD_CA] =
+	    "INSERT INTO ca (name, parent_id, cert, key_sha1, not_before,"
+	    " not_after, change) VALUES (?1, CASE WHEN ?2 <> '' THEN"
+	    " (SELECT id FROM ca WHERE name = ?2) END, ?3, ?4, ?5, ?6, ?7)",
+	[Q_EACH_CA] = CA_COLUMNS " ORDER BY ca.name",
+	[Q_FIND_CA] = CA_COLUMNS " WHERE ca.name = ?",
+	/* A number is above all before it, and thisUpdate never goes back. */
+	[Q_ADD_CRL] =
+	    "INSERT INTO crl (issuer_id, number, this_update, next_update,"
+	    " change) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS"
+	    " (SELECT 1 FROM crl WHERE issuer_id = ?1"
+	    " AND (number >= ?2 OR this_update > ?3))",
+
+	/* --- store_requests.c --- */
+	[Q_FIND_PLACE] =
+	    "SELECT s.id, s.outcome FROM submission_place AS p"
+	    " JOIN submission AS s ON s.id = p.submission_id"
+	    " WHERE p.mailbox = ? AND p.uid_validity = ? AND p.uid = ?",
+	[Q_FIND_IDENTITY] =
+	    "SELECT id, outcome FROM submission WHERE identity = ?",
+	[Q_ADD_PLACE] =
+	    "INSERT INTO submission_place (mailbox, uid_validity, uid,"
+	    " submission_id) VALUES (?, ?, ?, ?)",
+	[Q_ADD_SUBMISSION] =
+	    "INSERT INTO submission (channel, mailbox, identity, principal,"
+	    " evidence, reply_to, message_id, refs, subject, outcome,"
+	    " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[Q_SET_OUTCOME] = "UPDATE submission SET outcome = ? WHERE id = ?",
+	[Q_ADD_REQUEST] =
+	    "INSERT INTO request (submission_id, state, ca, profile,"
+	    " validity_s, csr, csr_digest, spki_sha256, names, names_text,"
+	    " key_text, rule, reason, ignored, decided_at, decided_by)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[Q_FIND_REQUEST] = REQUEST_COLUMNS " WHERE r.id = ?",
+	[Q_EACH_REQUEST] = REQUEST_COLUMNS
+	    " WHERE r.id > ? ORDER BY r.id LIMIT ?",
+	[Q_EACH_REQUEST_IN] = REQUEST_COLUMNS
+	    " WHERE r.id > ? AND r.state = ? ORDER BY r.id LIMIT ?",
+	[Q_EACH_OF_SUBMISSION] = REQUEST_COLUMNS
+	    " WHERE r.submission_id = ? ORDER BY r.id",
+	[Q_DECIDE_REQUEST] =
+	    "UPDATE request SET state = ?, decided_by = ?, reason = ?,"
+	    " decided_at = ? WHERE id = ? AND state = ?",
+	[Q_FIND_KEY] = REQUEST_COLUMNS
+	    " WHERE r.spki_sha256 = ? AND r.state IN ('received', 'held',"
+	    " 'approved', 'issued') ORDER BY r.id DESC LIMIT 1",
+	[Q_ISSUE_REQUEST] =
+	    "UPDATE request SET state = 'issued', certificate_id = ?"
+	    " WHERE id = ?",
+
+	/* --- store_certificates.c --- */
+	[Q_RESERVE] =
+	    "INSERT INTO certificate (issuer_id, serial, request_id, state,"
+	    " not_before, not_after, issue_order, profile, names_text)"
+	    " VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?)",
+	[Q_ISSUE] =
+	    "UPDATE certificate SET state = 'issued', der = ?"
+	    " WHERE issuer_id = ? AND serial = ? AND state = 'reserved'"
+	    " RETURNING id, request_id, not_after",
+	[Q_ABANDON] =
+	    "UPDATE certificate SET state = 'abandoned'"
+	    " WHERE issuer_id = ? AND serial = ? AND state = 'reserved'",
+	[Q_ADD_CERTIFICATE] =
+	    "INSERT INTO certificate (issuer_id, serial, request_id, state,"
+	    " not_before, not_after, issue_order, der, profile, names_text)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[Q_FIND_SERIAL] = CERTIFICATE_COLUMNS
+	    " WHERE c.serial = ? ORDER BY c.issuer_id",
+	[Q_FIND_CERTIFICATE] = CERTIFICATE_COLUMNS
+	    " WHERE c.serial = ? AND c.issuer_id = ?",
+	[Q_EACH_CERTIFICATE] = CERTIFICATE_COLUMNS
+	    " WHERE c.id > ?1 AND (?2 = '' OR c.state = ?2)"
+	    " AND (?3 = '' OR ca.name = ?3)"
+	    " AND (?4 = '' OR instr(lower(c.names_text), lower(?4)) > 0)"
+	    " AND (?5 = 0 OR c.not_after < ?5) ORDER BY c.id LIMIT ?6",
+	[Q_REVOKE] =
+	    "UPDATE certificate SET state = 'revoked'"
+	    " WHERE issuer_id = ? AND serial = ? AND state = 'issued'",
+
+	/* --- store_certificates.c: the revocation index --- */
+	[Q_ADD_STATUS] =
+	    "INSERT INTO status (issuer_id, serial, state, revoked_at,"
+	    " reason, invalidity, not_after, change)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[Q_REVOKE_STATUS] =
+	    "UPDATE status SET state = 2, revoked_at = ?, reason = ?,"
+	    " invalidity = ?, change = ?"
+	    " WHERE issuer_id = ? AND serial = ? AND state = 1",
+	[Q_FIND_STATUS] = STATUS_COLUMNS
+	    " WHERE issuer_id = ? AND serial = ?",
+	[Q_CHANGES_SINCE] = STATUS_COLUMNS
+	    " WHERE change > ? ORDER BY change",
+	[Q_EACH_REVOKED] = STATUS_COLUMNS " INDEXED BY status_revoked"
+	    " WHERE state = 2 AND issuer_id = ? AND not_after >= ?",
+	[Q_LAST_REVOCATION] =
+	    "SELECT coalesce(max(change), 0) FROM status"
+	    " INDEXED BY status_revoked WHERE state = 2 AND issuer_id = ?",
+
+	/* --- store_certificates.c: responders --- */
+	[Q_ADD_RESPONDER] =
+	    "INSERT INTO responder (issuer_id, key_sha1, cert, not_before,"
+	    " not_after, change) VALUES (?, ?, ?, ?, ?, ?)",
+	[Q_EACH_RESPONDER] =
+	    "SELECT p.issuer_id, ca.name, p.key_sha1, p.cert, p.not_before,"
+	    " p.not_after FROM responder AS p JOIN ca ON ca.id = p.issuer_id"
+	    " ORDER BY p.id",
+	[Q_COUNT_RESPONDERS] =
+	    "SELECT count(*) FROM responder"
+	    " WHERE issuer_id = ? AND not_before >= ?",
+
+	/* --- store_outbox.c --- */
+	[Q_ADD_OUTBOX] =
+	    "INSERT INTO outbox (submission_id, request_id, state, mailbox,"
+	    " sender, recipient, message_id, message, attempts,"
+	    " next_attempt, last_answer, created_at)"
+	    " VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, 0, ?, '', ?)",
+	[Q_EACH_DUE] = OUTBOX_COLUMNS
+	    " WHERE state = 'queued' AND next_attempt <= ? AND id > ?"
+	    " ORDER BY id LIMIT ?",
+	[Q_NEXT_DUE] =
+	    "SELECT min(next_attempt) FROM outbox WHERE state = 'queued'",
+	[Q_EACH_OUTBOX] = OUTBOX_COLUMNS
+	    " WHERE id > ?1 AND (?2 = '' OR state = ?2) ORDER BY id LIMIT ?3",
+	[Q_SET_OUTBOX] =
+	    "UPDATE outbox SET state = ?1, last_answer = ?2,"
+	    " next_attempt = ?3, attempts = attempts + 1,"
+	    " sent_at = CASE WHEN ?1 = 'sent' THEN ?4 END"
+	    " WHERE id = ?5 AND state <> 'sent'",
+	/* Certificates do not count: everybody gets theirs. */
+	[Q_COUNT_REPLIES] =
+	    "SELECT count(*) FROM outbox AS o WHERE o.recipient = ?"
+	    " AND o.created_at >= ? AND NOT EXISTS (SELECT 1 FROM request"
+	    " WHERE state = 'issued' AND (id = o.request_id OR"
+	    " (o.request_id IS NULL AND submission_id = o.submission_id)))",
+
+	/* --- store_outbox.c: audit, keys, counts --- */
+	[Q_AUDIT_HEAD] =
+	    "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1",
+	[Q_ADD_AUDIT] =
+	    "INSERT INTO audit (id, at, event, principal, object, detail,"
+	    " hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[Q_EACH_AUDIT] =
+	    "SELECT id, at, event, principal, object, detail, hash"
+	    " FROM audit WHERE id > ? ORDER BY id LIMIT ?",
+	[Q_BLOCK_KEY] =
+	    "INSERT OR IGNORE INTO key_block (spki_sha256, why, at)"
+	    " VALUES (?, ?, ?)",
+	[Q_IS_KEY_BLOCKED] =
+	    "SELECT 1 FROM key_block WHERE spki_sha256 = ?",
+	[Q_COUNT] =
+	    "SELECT (SELECT count(*) FROM request WHERE state = 'held'),"
+	    " (SELECT count(*) FROM request WHERE state = 'approved'),"
+	    " (SELECT count(*) FROM certificate WHERE state = 'issued'),"
+	    " (SELECT count(*) FROM certificate WHERE state = 'revoked'),"
+	    " (SELECT count(*) FROM outbox WHERE state = 'queued'),"
+	    " (SELECT count(*) FROM outbox WHERE state = 'failed'),"
+	    " (SELECT min(created_at) FROM outbox WHERE state = 'queued')",
+};
+
+/* What the caller should do about a result code of SQLite. */
+static int
+fail(sqlite3 *db, int rc, struct err *err)
+{
+	const char *detail = db == NULL ? sqlite3_errstr(rc) :
+	    sqlite3_errmsg(db);
+
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		err_set(err, ERR_RETRY, "the store is locked");
+		break;
+	case SQLITE_FULL:
+		err_set(err, ERR_RETRY, "the disk of the store is full");
+		break;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PROTOCOL:
+	case SQLITE_NOMEM:
+	case SQLITE_INTERRUPT:
+	case SQLITE_ABORT:
+		err_set(err, ERR_RETRY, "the store cannot be read or written");
+		break;
+	case SQLITE_READONLY:
+		/* The extended codes are about a log that only a writer can
+		 * mend; the next writer does. */
+		err_set(err, rc == SQLITE_READONLY ? ERR_FAULT : ERR_RETRY,
+		    "the store is open for reading only");
+		break;
+	case SQLITE_CONSTRAINT:
+		err_set(err, ERR_FAULT, "the store refuses the row");
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		err_set(err, ERR_FAULT, "the store is corrupt");
+		break;
+	default:
+		err_set(err, ERR_FAULT, "the store failed");
+		break;
+	}
+	snprintf(err->detail, sizeof(err->detail), "%s", detail);
+	return -1;
+}
+
+int
+store_corrupt(const struct query *q, struct err *err)
+{
+	err_set(err, ERR_FAULT, "the store is corrupt");
+	snprintf(err->detail, sizeof(err->detail), "in a row of: %.400s",
+	    sql[q->which]);
+	return -1;
+}
+
+/* --- one use of a statement ---------------------------------------------- */
+
+struct query
+query_begin(struct store *store, enum statement which)
+{
+	struct query q = { .store = store, .which = which };
+	sqlite3_stmt **cached = &store->stmts[which];
+
+	if (*cached == NULL)
+		q.rc = sqlite3_prepare_v3(store->db, sql[which], -1,
+		    SQLITE_PREPARE_PERSISTENT, cached, NULL);
+	q.stmt = *cached;
+	/* A callback that asks again what is just being walked through. */
+	if (q.rc == SQLITE_OK && sqlite3_stmt_busy(q.stmt)) {
+		q.ours = true;
+		q.stmt = NULL;
+		q.rc = sqlite3_prepare_v2(store->db, sql[which], -1, &q.stmt,
+		    NULL);
+	}
+	return q;
+}
+
+void
+query_end(struct query *q)
+{
+	if (q->stmt == NULL)
+		return;
+	if (q->ours) {
+		sqlite3_finalize(q->stmt);
+		return;
+	}
+	sqlite3_reset(q->stmt);
+	sqlite3_clear_bindings(q->stmt);	/* they borrow */
+}
+
+static void
+bound(struct query *q, int rc)
+{
+	if (q->rc == SQLITE_OK)
+		q->rc = rc;
+}
+
+void
+query_int(struct query *q, int64_t v)
+{
+	bound(q, sqlite3_bind_int64(q->stmt, ++q->bound, v));
+}
+
+void
+query_int_or_null(struct query *q, int64_t v)
+{
+	if (v == 0)
+		bound(q, sqlite3_bind_null(q->stmt, ++q->bound));
+	else
+		query_int(q, v);
+}
+
+void
+query_text_cut(struct query *q, const char *s, size_t max)
+{
+	size_t n = s == NULL ? 0 : strlen(s);
+
+	if (n > max) {
+		/* Not within a UTF-8 sequence. */
+		for (n = max; n > 0 && (s[n] & 0xc0) == 0x80; n--)
+			;
+	}
+	bound(q, sqlite3_bind_text64(q->stmt, ++q->bound,
+	    s == NULL ? "" : s, n, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void
+query_text(struct query *q, const char *s)
+{
+	query_text_cut(q, s, INT_MAX);
+}
+
+void
+query_blob(struct query *q, struct bytes v)
+{
+	/* A NULL pointer would bind NULL, not the empty blob. */
+	bound(q, sqlite3_bind_blob64(q->stmt, ++q->bound,
+	    v.len == 0 ? (const void *)"" : v.data, v.len, SQLITE_STATIC));
+}
+
+void
+query_blob_or_null(struct query *q, const uint8_t *data, size_t len)
+{
+	if (data == NULL)
+		bound(q, sqlite3_bind_null(q->stmt, ++q->bound));
+	else
+		query_blob(q, (struct bytes){ data, len });
+}
+
+void
+query_serial(struct query *q, const struct serial *serial)
+{
+	query_blob(q, (struct bytes){ serial->octets, serial->len });
+}
+
+int
+query_step(struct query *q, struct err *err)
+{
+	int rc = q->rc == SQLITE_OK ? sqlite3_step(q->stmt) : q->rc;
+
+	if (rc == SQLITE_ROW)
+		return 0;
+	if (rc == SQLITE_DONE)
+		return 1;
+	return fail(q->store->db, sqlite3_extended_errcode(q->store->db), err);
+}
+
+int
+query_run(struct query *q, int *changed, struct err *err)
+{
+	if (query_step(q, err) == -1)
+		return -1;
+	if (changed != NULL)
+		*changed = sqlite3_changes(q->store->db);
+	return 0;
+}
+
+int64_t
+column_int(const struct query *q, int i)
+{
+	return sqlite3_column_int64(q->stmt, i);
+}
+
+const char *
+column_text(const struct query *q, int i)
+{
+	const unsigned char *s = sqlite3_column_text(q->stmt, i);
+
+	return s == NULL ? "" : (const char *)s;
+}
+
+struct bytes
+column_blob(const struct query *q, int i)
+{
+	const uint8_t *data = sqlite3_column_blob(q->stmt, i);
+
+	return (struct bytes){ data,
+	    (size_t)sqlite3_column_bytes(q->stmt, i) };
+}
+
+bool
+column_fixed(const struct query *q, int i, uint8_t *out, size_t len)
+{
+	struct bytes b = column_blob(q, i);
+
+	if (b.len != len)
+		return false;
+	memcpy(out, b.data, len);
+	return true;
+}
+
+bool
+column_serial(const struct query *q, int i, struct serial *out)
+{
+	struct bytes b = column_blob(q, i);
+
+	*out = (struct serial){ 0 };
+	if (b.len < 1 || b.len > sizeof(out->octets))
+		return false;
+	memcpy(out->octets, b.data, b.len);
+	out->len = (uint8_t)b.len;
+	return true;
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static int
+exec(struct store *store, const char *text, struct err *err)
+{
+	if (sqlite3_exec(store->db, text, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return fail(store->db, sqlite3_extended_errcode(store->db), err);
+}
+
+/* A single number that a PRAGMA or a small SELECT yields. */
+static int
+ask(struct store *store, const char *text, int64_t *out, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int rc = sqlite3_prepare_v2(store->db, text, -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(stmt, 0);
+	else
+		fail(store->db, sqlite3_extended_errcode(store->db), err);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 0 : -1;
+}
+
+static int
+check_version(struct store *store, int64_t *version, struct err *err)
+{
+	int64_t application, tables;
+
+	if (ask(store, "PRAGMA user_version", version, err) == -1 ||
+	    ask(store, "PRAGMA application_id", &application, err) == -1 ||
+	    ask(store, "SELECT count(*) FROM sqlite_schema", &tables,
+	    err) == -1)
+		return -1;
+	if (*version > STORE_SCHEMA_STEPS)
+		return err_set(err, ERR_FAULT, "the store has schema %lld, "
+		    "this program knows up to %u: run the newer csrmail",
+		    (long long)*version, STORE_SCHEMA_STEPS);
+	if (*version < 0 || (tables > 0 && application != APPLICATION_ID))
+		return err_set(err, ERR_FAULT,
+		    "this database is not a store of csrmail");
+	return 0;
+}
+
+/* All steps that are missing, in one transaction. */
+static int
+bring_up_to_date(struct store *store, struct err *err)
+{
+	int64_t version;
+
+	if (check_version(store, &version, err) == -1)
+		return -1;
+	if (version == STORE_SCHEMA_STEPS)
+		return 0;
+	if (exec(store, "BEGIN EXCLUSIVE", err) == -1)
+		return -1;
+	/* Again, now that nobody else can be doing the same. */
+	if (check_version(store, &version, err) == -1) {
+		store_rollback(store);
+		return -1;
+	}
+	for (unsigned int v = (unsigned int)version + 1;
+	    v <= STORE_SCHEMA_STEPS; v++)
+		if (exec(store, store_schema_step(v), err) == -1) {
+			store_rollback(store);
+			return -1;
+		}
+	if (exec(store, "COMMIT", err) == -1) {
+		store_rollback(store);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+set_up_writer(struct store *store, struct err *err)
+{
+	int keep = 1;
+
+	/*
+	 * Who may only read the folder cannot make the two files beside the
+	 * database, so they must stay when the last writer leaves.
+	 */
+	if (sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_PERSIST_WAL,
+	    &keep) != SQLITE_OK)
+		return err_set(err, ERR_FAULT, "the store has no WAL");
+	if (exec(store, "PRAGMA journal_mode = WAL", err) == -1 ||
+	    exec(store, "PRAGMA synchronous = FULL", err) == -1 ||
+	    exec(store, "PRAGMA journal_size_limit = " WAL_LIMIT_OCTETS,
+	    err) == -1 ||
+	    exec(store, "PRAGMA foreign_keys = ON", err) == -1)
+		return -1;
+	return bring_up_to_date(store, err);
+}
+
+static int
+set_up_reader(struct store *store, struct err *err)
+{
+	int64_t version;
+
+	if (exec(store, "PRAGMA query_only = ON", err) == -1 ||
+	    check_version(store, &version, err) == -1)
+		return -1;
+	if (version < STORE_SCHEMA_STEPS)
+		return err_set(err, ERR_RETRY, "the store has schema %lld, "
+		    "this program needs %u: start csrmaild first",
+		    (long long)version, STORE_SCHEMA_STEPS);
+	return 0;
+}
+
+/* 0640 whatever the umask; the files beside it take the same from SQLite. */
+static int
+create_file(const char *path, struct err *err)
+{
+	OWNED_FD fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
+	    O_NOFOLLOW, 0640);
+
+	if (fd == -1 && errno == EEXIST)
+		return 0;
+	if (fd == -1 || fchmod(fd, 0640) == -1) {
+		err_errno(err, ERR_RETRY, "creating the store");
+		return -1;
+	}
+	return 0;
+}
+
+int
+store_open(const char *path, enum store_mode mode, struct store **out,
+    struct err *err)
+{
+	OWNED_STRUCT(store) *store = calloc(1, sizeof(*store));
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+	    SQLITE_OPEN_EXRESCODE;
+	int rc;
+
+	if (store == NULL)
+		return err_errno(err, ERR_RETRY, "opening the store");
+	store->read_only = mode == STORE_READ_ONLY;
+	if (!store->read_only && create_file(path, err) == -1)
+		return -1;
+	flags |= store->read_only ? SQLITE_OPEN_READONLY :
+	    SQLITE_OPEN_READWRITE;
+	rc = sqlite3_open_v2(path, &store->db, flags, NULL);
+	if (rc != SQLITE_OK)
+		return fail(store->db, rc, err);
+	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	/* No temporary files: roles may write nowhere else. */
+	if (exec(store, "PRAGMA temp_store = MEMORY", err) == -1)
+		return -1;
+	if ((store->read_only ? set_up_reader(store, err) :
+	    set_up_writer(store, err)) == -1)
+		return -1;
+	*out = TAKE(store);
+	return 0;
+}
+
+void
+store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	store_rollback(store);
+	for (size_t i = 0; i < N_STATEMENTS; i++)
+		sqlite3_finalize(store->stmts[i]);
+	sqlite3_close(store->db);
+	free(store);
+}
+
+/* --- transactions -------------------------------------------------------- */
+
+static int
+run(struct store *store, enum statement which, struct err *err)
+{
+	QUERY(q, store, which);
+
+	return query_run(&q, NULL, err);
+}
+
+int
+store_begin(struct store *store, struct err *err)
+{
+	if (store->read_only || store->writing || store->reading)
+		return err_set(err, ERR_FAULT, store->read_only ?
+		    "the store is open for reading only" :
+		    "a transaction is open already");
+	if (run(store, Q_BEGIN, err) == -1)
+		return -1;
+	store->writing = true;
+	return 0;
+}
+
+int
+store_check_writing(const struct store *store, struct err *err)
+{
+	if (!store->writing)
+		return err_set(err, ERR_FAULT,
+		    "the store is written outside a transaction");
+	/* A full disk or an I/O error may take back everything. */
+	if (sqlite3_get_autocommit(store->db) != 0)
+		return err_set(err, ERR_RETRY,
+		    "the store took the transaction back");
+	return 0;
+}
+
+int
+store_commit(struct store *store, struct err *err)
+{
+	if (store_check_writing(store, err) == -1 ||
+	    run(store, Q_COMMIT, err) == -1) {
+		store_rollback(store);
+		return -1;
+	}
+	store->writing = false;
+	return 0;
+}
+
+void
+store_rollback(struct store *store)
+{
+	struct err ignored;
+
+	if (store->db != NULL && sqlite3_get_autocommit(store->db) == 0)
+		(void)run(store, Q_ROLLBACK, &ignored);
+	store->writing = false;
+	store->reading = false;
+}
+
+int
+store_savepoint(struct store *store, struct err *err)
+{
+	return store_check_writing(store, err) == -1 ? -1 :
+	    run(store, Q_SAVEPOINT, err);
+}
+
+int
+store_release_savepoint(struct store *store, struct err *err)
+{
+	return store_check_writing(store, err) == -1 ? -1 :
+	    run(store, Q_RELEASE, err);
+}
+
+void
+store_rollback_to_savepoint(struct store *store)
+{
+	struct err ignored;
+
+	/* ROLLBACK TO undoes and keeps the savepoint open: end it too. */
+	if (store_check_writing(store, &ignored) == 0 &&
+	    run(store, Q_ROLLBACK_TO, &ignored) == 0)
+		(void)run(store, Q_RELEASE, &ignored);
+}
+
+int
+store_read_begin(struct store *store, struct err *err)
+{
+	uint64_t now;
+
+	if (store->writing || store->reading)
+		return err_set(err, ERR_FAULT,
+		    "a transaction is open already");
+	if (run(store, Q_READ_BEGIN, err) == -1)
+		return -1;
+	store->reading = true;
+	/* BEGIN alone waits for the first look: take the snapshot now. */
+	if (store_last_change(store, &now, err) == -1) {
+		store_read_end(store);
+		return -1;
+	}
+	return 0;
+}
+
+void
+store_read_end(struct store *store)
+{
+	if (store->reading)
+		store_rollback(store);
+}
+
+int
+store_next_change(struct store *store, uint64_t *out, struct err *err)
+{
+	QUERY(q, store, Q_NEXT_CHANGE);
+	int r = query_step(&q, err);
+
+	if (r != 0)
+		return r == 1 ? store_corrupt(&q, err) : -1;
+	*out = (uint64_t)column_int(&q, 0);
+	return 0;
+}
+
+int
+store_last_change(struct store *store, uint64_t *out, struct err *err)
+{
+	QUERY(q, store, Q_LAST_CHANGE);
+	int r = query_step(&q, err);
+
+	if (r != 0)
+		return r == 1 ? store_corrupt(&q, err) : -1;
+	*out = (uint64_t)column_int(&q, 0);
+	return 0;
+}
+
+int64_t
+store_last_id(const struct store *store)
+{
+	return sqlite3_last_insert_rowid(store->db);
+}

@@ -1,0 +1,506 @@
+#include "common/store_private.h"
+#include "common/err.h"
+
+#include <string.h>
+
+static const char *const state_names[] = {
+	[CERT_RESERVED] = "reserved",
+	[CERT_ABANDONED] = "abandoned",
+	[CERT_ISSUED] = "issued",
+	[CERT_REVOKED] = "revoked",
+	[CERT_EXPIRED] = "expired",
+	[CERT_ARCHIVED] = "archived",
+};
+
+const char *
+cert_state_name(enum cert_state state)
+{
+	return state >= CERT_RESERVED && state <= CERT_ARCHIVED ?
+	    state_names[state] : "unknown";
+}
+
+int
+cert_state_from_name(const char *name, enum cert_state *out)
+{
+	for (int s = CERT_RESERVED; s <= CERT_ARCHIVED; s++)
+		if (strcmp(state_names[s], name) == 0) {
+			*out = (enum cert_state)s;
+			return 0;
+		}
+	return -1;
+}
+
+/* --- CAs ----------------------------------------------------------------- */
+
+static int
+ignore_ca(const struct ca_row *row, void *arg)
+{
+	(void)row;
+	(void)arg;
+	return 0;
+}
+
+int
+store_add_ca(struct store *store, const struct ca_row *row, int64_t *id,
+    struct err *err)
+{
+	QUERY(q, store, Q_ADD_CA);
+	uint64_t change;
+	int r;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	r = store_find_ca(store, row->name, ignore_ca, NULL, err);
+	if (r != 1)
+		return r == -1 ? -1 : err_set(err, ERR_FAULT,
+		    "there is a CA named %s already", row->name);
+	if (row->parent[0] != '\0') {
+		r = store_find_ca(store, row->parent, ignore_ca, NULL, err);
+		if (r != 0)
+			return r == -1 ? -1 : err_set(err, ERR_FAULT,
+			    "there is no CA named %s", row->parent);
+	}
+	if (store_next_change(store, &change, err) == -1)
+		return -1;
+	query_text(&q, row->name);
+	query_text(&q, row->parent);
+	query_blob(&q, row->cert);
+	query_blob(&q, (struct bytes){ row->key_sha1, sizeof(row->key_sha1) });
+	query_int(&q, row->not_before);
+	query_int(&q, row->not_after);
+	query_int(&q, (int64_t)change);
+	if (query_run(&q, NULL, err) == -1)
+		return -1;
+	*id = store_last_id(store);
+	return 0;
+}
+
+static int
+read_ca(const struct query *q, struct ca_row *row)
+{
+	*row = (struct ca_row){
+		.id = column_int(q, 0),
+		.name = column_text(q, 1),
+		.parent = column_text(q, 2),
+		.cert = column_blob(q, 3),
+		.not_before = column_int(q, 5),
+		.not_after = column_int(q, 6),
+		.crl_number = (uint64_t)column_int(q, 7),
+		.crl_this_update = column_int(q, 8),
+		.crl_next_update = column_int(q, 9),
+		.crl_change = (uint64_t)column_int(q, 10),
+	};
+	return column_fixed(q, 4, row->key_sha1, sizeof(row->key_sha1)) ?
+	    0 : -1;
+}
+
+int
+store_each_ca(struct store *store, int (*fn)(const struct ca_row *, void *),
+    void *arg, struct err *err)
+{
+	QUERY(q, store, Q_EACH_CA);
+	struct ca_row row;
+
+	return STORE_WALK(&q, &row, read_ca, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_find_ca(struct store *store, const char *name,
+    int (*fn)(const struct ca_row *, void *), void *arg, struct err *err)
+{
+	QUERY(q, store, Q_FIND_CA);
+	struct ca_row row;
+
+	query_text(&q, name);
+	return STORE_WALK(&q, &row, read_ca, fn, arg, err);
+}
+
+int
+store_reserve_crl(struct store *store, int64_t ca,
+    const struct crl_terms *terms, uint64_t change, struct err *err)
+{
+	QUERY(q, store, Q_ADD_CRL);
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, ca);
+	query_int(&q, (int64_t)terms->number);
+	query_int(&q, terms->this_update);
+	query_int(&q, terms->next_update);
+	query_int(&q, (int64_t)change);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 : err_set(err, ERR_FAULT,
+	    "a CRL's number must grow and its date not go back");
+}
+
+/* --- certificates -------------------------------------------------------- */
+
+static int
+ignore_cert(const struct cert_row *row, void *arg)
+{
+	(void)row;
+	(void)arg;
+	return 0;
+}
+
+int
+store_reserve(struct store *store, const struct cert_row *row,
+    struct err *err)
+{
+	QUERY(q, store, Q_RESERVE);
+	int r;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	r = store_find_certificate(store, row->ca_id, &row->serial,
+	    ignore_cert, NULL, err);
+	if (r != 1)
+		return r == -1 ? -1 : 1;
+	query_int(&q, row->ca_id);
+	query_serial(&q, &row->serial);
+	query_int_or_null(&q, row->request);
+	query_int(&q, row->not_before);
+	query_int(&q, row->not_after);
+	query_blob(&q, row->order);
+	query_text(&q, row->profile);
+	query_text_cut(&q, row->names_text, 4096);
+	return query_run(&q, NULL, err);
+}
+
+static int
+add_status(struct store *store, const struct status_row *row, struct err *err)
+{
+	QUERY(q, store, Q_ADD_STATUS);
+	bool revoked = row->state == STATUS_REVOKED;
+	uint64_t change;
+
+	if (store_next_change(store, &change, err) == -1)
+		return -1;
+	query_int(&q, row->ca_id);
+	query_serial(&q, &row->serial);
+	query_int(&q, row->state);
+	query_int_or_null(&q, revoked ? row->revoked_at : 0);
+	if (revoked)
+		query_int(&q, row->reason);
+	else
+		query_int_or_null(&q, 0);
+	query_int_or_null(&q, revoked ? row->invalidity : 0);
+	query_int(&q, row->not_after);
+	query_int(&q, (int64_t)change);
+	return query_run(&q, NULL, err);
+}
+
+int
+store_issue(struct store *store, int64_t ca, const struct serial *serial,
+    struct bytes der, struct err *err)
+{
+	struct status_row status = { .ca_id = ca, .serial = *serial,
+	    .state = STATUS_GOOD };
+	int64_t id, request;
+	int r;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	{
+		QUERY(q, store, Q_ISSUE);
+
+		query_blob(&q, der);
+		query_int(&q, ca);
+		query_serial(&q, serial);
+		r = query_step(&q, err);
+		if (r != 0)
+			return r == -1 ? -1 : err_set(err, ERR_FAULT,
+			    "that serial is not reserved");
+		id = column_int(&q, 0);
+		request = column_int(&q, 1);
+		status.not_after = column_int(&q, 2);
+	}
+	if (add_status(store, &status, err) == -1)
+		return -1;
+	if (request == 0)
+		return 0;
+	/* Whatever was decided meanwhile: the certificate exists now. */
+	QUERY(q, store, Q_ISSUE_REQUEST);
+	query_int(&q, id);
+	query_int(&q, request);
+	return query_run(&q, NULL, err);
+}
+
+int
+store_abandon(struct store *store, int64_t ca, const struct serial *serial,
+    struct err *err)
+{
+	QUERY(q, store, Q_ABANDON);
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, ca);
+	query_serial(&q, serial);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 :
+	    err_set(err, ERR_FAULT, "that serial is not reserved");
+}
+
+int
+store_add_certificate(struct store *store, const struct cert_row *row,
+    struct err *err)
+{
+	QUERY(q, store, Q_ADD_CERTIFICATE);
+	struct status_row status = { .ca_id = row->ca_id,
+	    .serial = row->serial, .not_after = row->not_after,
+	    .state = row->state == CERT_REVOKED ? STATUS_REVOKED : STATUS_GOOD,
+	    .revoked_at = row->revoked_at, .reason = row->reason,
+	    .invalidity = row->invalidity };
+	int r;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	if (row->state != CERT_ISSUED && row->state != CERT_REVOKED)
+		return err_set(err, ERR_FAULT,
+		    "only issued and revoked certificates are added whole");
+	r = store_find_certificate(store, row->ca_id, &row->serial,
+	    ignore_cert, NULL, err);
+	if (r != 1)
+		return r == -1 ? -1 : err_set(err, ERR_FAULT,
+		    "that serial is in the store already");
+	query_int(&q, row->ca_id);
+	query_serial(&q, &row->serial);
+	query_int_or_null(&q, row->request);
+	query_text(&q, cert_state_name(row->state));
+	query_int(&q, row->not_before);
+	query_int(&q, row->not_after);
+	query_blob(&q, row->order);
+	query_blob(&q, row->der);
+	query_text(&q, row->profile);
+	query_text_cut(&q, row->names_text, 4096);
+	if (query_run(&q, NULL, err) == -1)
+		return -1;
+	return add_status(store, &status, err);
+}
+
+static int
+read_cert(const struct query *q, struct cert_row *row)
+{
+	*row = (struct cert_row){
+		.id = column_int(q, 0),
+		.ca_id = column_int(q, 1),
+		.ca = column_text(q, 2),
+		.request = column_int(q, 4),
+		.not_before = column_int(q, 6),
+		.not_after = column_int(q, 7),
+		.order = column_blob(q, 8),
+		.der = column_blob(q, 9),
+		.profile = column_text(q, 10),
+		.names_text = column_text(q, 11),
+		.revoked_at = column_int(q, 12),
+		.reason = (enum crl_reason)column_int(q, 13),
+		.invalidity = column_int(q, 14),
+		.reply_to = column_text(q, 15),
+	};
+	return column_serial(q, 3, &row->serial) ?
+	    cert_state_from_name(column_text(q, 5), &row->state) : -1;
+}
+
+int
+store_find_certificate(struct store *store, int64_t ca,
+    const struct serial *serial, int (*fn)(const struct cert_row *, void *),
+    void *arg, struct err *err)
+{
+	QUERY(q, store, ca == 0 ? Q_FIND_SERIAL : Q_FIND_CERTIFICATE);
+	struct cert_row row;
+
+	query_serial(&q, serial);
+	if (ca != 0)
+		query_int(&q, ca);
+	return STORE_WALK(&q, &row, read_cert, fn, arg, err);
+}
+
+int
+store_each_certificate(struct store *store, const struct cert_filter *filter,
+    int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
+{
+	QUERY(q, store, Q_EACH_CERTIFICATE);
+	struct cert_row row;
+
+	query_int(&q, filter->after);
+	query_text(&q, (int)filter->state == 0 ? "" :
+	    cert_state_name(filter->state));
+	query_text(&q, filter->ca);
+	query_text(&q, filter->like);
+	query_int(&q, filter->expires_before);
+	query_int(&q, filter->limit);
+	return STORE_WALK(&q, &row, read_cert, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_revoke(struct store *store, int64_t ca, const struct serial *serial,
+    time_t at, enum crl_reason reason, time_t invalidity, struct err *err)
+{
+	QUERY(q, store, Q_REVOKE);
+	QUERY(status, store, Q_REVOKE_STATUS);
+	uint64_t change;
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, ca);
+	query_serial(&q, serial);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	if (changed == 0)
+		return 1;
+	if (store_next_change(store, &change, err) == -1)
+		return -1;
+	query_int(&status, at);
+	query_int(&status, reason);
+	query_int_or_null(&status, invalidity);
+	query_int(&status, (int64_t)change);
+	query_int(&status, ca);
+	query_serial(&status, serial);
+	if (query_run(&status, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 : store_corrupt(&status, err);
+}
+
+/* --- the revocation index ------------------------------------------------ */
+
+static int
+read_status(const struct query *q, struct status_row *row)
+{
+	*row = (struct status_row){
+		.ca_id = column_int(q, 0),
+		.state = (enum status_state)column_int(q, 2),
+		.revoked_at = column_int(q, 3),
+		.reason = (enum crl_reason)column_int(q, 4),
+		.invalidity = column_int(q, 5),
+		.not_after = column_int(q, 6),
+		.change = (uint64_t)column_int(q, 7),
+	};
+	return column_serial(q, 1, &row->serial) &&
+	    (row->state == STATUS_GOOD || row->state == STATUS_REVOKED) ?
+	    0 : -1;
+}
+
+int
+store_find_status(struct store *store, int64_t ca,
+    const struct serial *serial, struct status_row *out, struct err *err)
+{
+	QUERY(q, store, Q_FIND_STATUS);
+	struct status_row row;
+	int r;
+
+	query_int(&q, ca);
+	query_serial(&q, serial);
+	r = query_step(&q, err);
+	if (r != 0)
+		return r;
+	if (read_status(&q, &row) == -1)
+		return store_corrupt(&q, err);
+	*out = row;
+	return 0;
+}
+
+int
+store_changes_since(struct store *store, uint64_t since,
+    int (*fn)(const struct status_row *, void *), void *arg, struct err *err)
+{
+	QUERY(q, store, Q_CHANGES_SINCE);
+	struct status_row row;
+
+	query_int(&q, (int64_t)since);
+	return STORE_WALK(&q, &row, read_status, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_each_revoked(struct store *store, int64_t ca, time_t expired_before,
+    int (*fn)(const struct status_row *, void *), void *arg, struct err *err)
+{
+	QUERY(q, store, Q_EACH_REVOKED);
+	struct status_row row;
+
+	query_int(&q, ca);
+	query_int(&q, expired_before);
+	return STORE_WALK(&q, &row, read_status, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_last_revocation(struct store *store, int64_t ca, uint64_t *out,
+    struct err *err)
+{
+	QUERY(q, store, Q_LAST_REVOCATION);
+	int r;
+
+	query_int(&q, ca);
+	r = query_step(&q, err);
+	if (r != 0)
+		return r == 1 ? store_corrupt(&q, err) : -1;
+	*out = (uint64_t)column_int(&q, 0);
+	return 0;
+}
+
+/* --- responders ---------------------------------------------------------- */
+
+int
+store_add_responder(struct store *store, const struct responder_row *row,
+    struct err *err)
+{
+	QUERY(q, store, Q_ADD_RESPONDER);
+	uint64_t change;
+
+	if (store_check_writing(store, err) == -1 ||
+	    store_next_change(store, &change, err) == -1)
+		return -1;
+	query_int(&q, row->ca_id);
+	query_blob(&q, (struct bytes){ row->key_sha1, sizeof(row->key_sha1) });
+	query_blob(&q, row->cert);
+	query_int(&q, row->not_before);
+	query_int(&q, row->not_after);
+	query_int(&q, (int64_t)change);
+	return query_run(&q, NULL, err);
+}
+
+static int
+read_responder(const struct query *q, struct responder_row *row)
+{
+	*row = (struct responder_row){
+		.ca_id = column_int(q, 0),
+		.ca = column_text(q, 1),
+		.cert = column_blob(q, 3),
+		.not_before = column_int(q, 4),
+		.not_after = column_int(q, 5),
+	};
+	return column_fixed(q, 2, row->key_sha1, sizeof(row->key_sha1)) ?
+	    0 : -1;
+}
+
+int
+store_each_responder(struct store *store,
+    int (*fn)(const struct responder_row *, void *), void *arg,
+    struct err *err)
+{
+	QUERY(q, store, Q_EACH_RESPONDER);
+	struct responder_row row;
+
+	return STORE_WALK(&q, &row, read_responder, fn, arg, err) == -1 ?
+	    -1 : 0;
+}
+
+int
+store_count_responders(struct store *store, int64_t ca, time_t since,
+    unsigned int *out, struct err *err)
+{
+	QUERY(q, store, Q_COUNT_RESPONDERS);
+	int r;
+
+	query_int(&q, ca);
+	query_int(&q, since);
+	r = query_step(&q, err);
+	if (r != 0)
+		return r == 1 ? store_corrupt(&q, err) : -1;
+	*out = (unsigned int)column_int(&q, 0);
+	return 0;
+}

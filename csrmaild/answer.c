@@ -1,0 +1,188 @@
+#include "csrmaild/submission.h"
+
+#include "common/err.h"
+#include "common/store.h"
+#include "csrmaild/outbox.h"
+#include "csrmaild/registrar.h"
+#include "csrmaild/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One reply in the making: the requests it tells of, copied from the store. */
+struct answer {
+	struct registrar *registrar;
+	int64_t		 submission;
+	char		 mailbox[64], to[MAILBOX_MAX + 1], message_id[256],
+			 references[1000], subject[201];
+	const struct ca_settings *ca;
+	X509		*chain[CHAIN_MAX];
+	size_t		 n_chain;
+	struct reply_item items[WIRE_MAX_CANDIDATES];
+	struct told {
+		char	names[512], reason[256], ignored[256];
+		struct serial serial;
+		int64_t	ca_id;
+		X509	*cert;		/* owned */
+	}		 told[WIRE_MAX_CANDIDATES];
+	size_t		 n;
+	bool		 waits;		/* for the signer */
+	bool		 has_certificate;
+};
+
+static void
+answer_free(struct answer *a)
+{
+	if (a == NULL)
+		return;
+	for (size_t i = 0; i < a->n; i++)
+		X509_free(a->told[i].cert);
+	free(a);
+}
+OWNED_STRUCT_BY(answer, answer_free)
+
+static void
+copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from == NULL ? "" : from);
+}
+
+static int
+add_request(const struct request_row *row, void *arg)
+{
+	struct answer *a = arg;
+	struct reply_item *item = &a->items[a->n];
+	struct told *told = &a->told[a->n];
+	struct authority *ca;
+
+	if (a->n == WIRE_MAX_CANDIDATES)
+		return 0;
+	a->submission = row->submission;
+	copy(a->to, sizeof(a->to), row->reply_to);
+	copy(a->mailbox, sizeof(a->mailbox), row->mailbox);
+	copy(a->message_id, sizeof(a->message_id), row->message_id);
+	copy(a->references, sizeof(a->references), row->references);
+	copy(a->subject, sizeof(a->subject), row->subject);
+	copy(told->names, sizeof(told->names), row->names_text);
+	copy(told->reason, sizeof(told->reason), row->reason);
+	copy(told->ignored, sizeof(told->ignored), row->ignored);
+	told->serial = row->serial;
+	ca = authority_by_name(&a->registrar->authorities, row->ca);
+	if (ca != NULL) {
+		told->ca_id = ca->id;
+		a->ca = ca->settings;
+		a->n_chain = authority_chain(&a->registrar->authorities, ca,
+		    a->chain);
+	}
+	item->request = row->id;
+	item->names_text = told->names;
+	item->reason = told->reason;
+	item->ignored = told->ignored;
+	switch (row->state) {
+	case REQUEST_ISSUED:
+		item->fate = REPLY_ISSUED;
+		break;
+	case REQUEST_HELD:
+		item->fate = REPLY_HELD;
+		break;
+	case REQUEST_REJECTED:
+	case REQUEST_LAPSED:
+	case REQUEST_WITHDRAWN:
+		item->fate = REPLY_REJECTED;
+		break;
+	case REQUEST_RECEIVED:
+	case REQUEST_APPROVED:
+		a->waits = true;
+		return 0;
+	}
+	a->n++;
+	return 0;
+}
+
+static int
+keep_certificate(const struct cert_row *row, void *arg)
+{
+	const uint8_t *at = row->der.data;
+	X509 **out = arg;
+
+	if (*out == NULL)
+		*out = d2i_X509(NULL, &at, (long)row->der.len);
+	return 0;
+}
+
+static int
+add_certificates(struct answer *a, struct err *err)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct told *told = &a->told[i];
+
+		if (a->items[i].fate != REPLY_ISSUED)
+			continue;
+		if (store_find_certificate(a->registrar->store, told->ca_id,
+		    &told->serial, keep_certificate, &told->cert, err) == -1)
+			return -1;
+		if (told->cert == NULL)
+			return err_set(err, ERR_FAULT,
+			    "an issued request without its certificate");
+		a->items[i].cert = told->cert;
+		a->items[i].chain = a->chain;
+		a->items[i].n_chain = a->n_chain;
+		a->items[i].ocsp_url = a->ca == NULL ? "" : a->ca->ocsp_url;
+		a->items[i].crl_url = a->ca == NULL ? "" : a->ca->crl_url;
+		a->has_certificate = true;
+	}
+	return 0;
+}
+
+static int
+send_answer(struct answer *a, int64_t request, struct err *err)
+{
+	struct registrar *r = a->registrar;
+	const struct mailbox_settings *mailbox =
+	    settings_mailbox(r->settings, a->mailbox);
+	struct reply_head head;
+	OWNED_BUF(mail, WIRE_MAX_MAIL);
+
+	/* Nobody to answer; or the mailbox left the configuration, and with
+	 * it the address that the reply would come from. */
+	if (a->waits || a->n == 0 || a->to[0] == '\0' || mailbox == NULL)
+		return 0;
+	if (add_certificates(a, err) == -1 ||
+	    outbox_new_head(r, mailbox, &head, err) == -1)
+		return -1;
+	head.to = a->to;
+	head.in_reply_to = a->message_id;
+	head.references = a->references;
+	head.subject = a->subject;
+	if (reply_compose(&head, a->items, a->n, &mail, err) == -1)
+		return -1;
+	return outbox_add(r, mailbox, &head, buf_bytes(&mail), a->submission,
+	    request, a->has_certificate, err);
+}
+
+int
+submission_answer(struct registrar *r, int64_t submission, struct err *err)
+{
+	OWNED_STRUCT(answer) *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	a->registrar = r;
+	if (store_each_of_submission(r->store, submission, add_request, a,
+	    err) == -1)
+		return -1;
+	return send_answer(a, 0, err);
+}
+
+int
+submission_answer_one(struct registrar *r, int64_t request, struct err *err)
+{
+	OWNED_STRUCT(answer) *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	a->registrar = r;
+	if (store_find_request(r->store, request, add_request, a, err) == -1)
+		return -1;
+	return send_answer(a, request, err);
+}

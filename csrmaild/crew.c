@@ -1,0 +1,290 @@
+#include "csrmaild/crew.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/owned.h"
+#include "csrmaild/settings.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum log_level
+level_of(const struct settings *settings)
+{
+	static const char *const names[] = { "debug", "info", "warn",
+		"error" };
+
+	for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++)
+		if (strcmp(settings->log_level, names[i]) == 0)
+			return (enum log_level)i;
+	return LOG_LEVEL_INFO;
+}
+
+static int
+spawn(struct crew *crew, const struct crew_role *role, const char *instance,
+    const struct crew_options *options, struct err *err)
+{
+	struct crew_member *member = &crew->members[crew->n];
+	struct role_spec spec = { .program = "csrmaild", .role = role->name,
+		.instance = instance,
+		.log_level = level_of(options->settings),
+		.probe = options->probe,
+		.test_clock_offset_s = options->test_clock_offset_s,
+		.test_crash_at = options->test_crash_at };
+
+	if (crew->n == CREW_MAX)
+		return err_set(err, ERR_FAULT, "too many roles");
+	if (privsep_find_identity(options->settings->unprivileged ? "" :
+	    role->user, &spec.identity, err) == -1)
+		return -1;
+	*member = (struct crew_member){ .role = role };
+	snprintf(member->instance, sizeof(member->instance), "%s", instance);
+	if (role_spawn(&spec, &member->process, err) == -1)
+		return -1;
+	crew->n++;
+	return 0;
+}
+
+static int
+spawn_all(struct crew *crew, const struct crew_options *options,
+    struct err *err)
+{
+	const struct settings *settings = options->settings;
+
+	for (size_t i = 0; i < crew->n_roles; i++) {
+		const struct crew_role *role = &crew->roles[i];
+
+		if (!role->per_mailbox) {
+			if (spawn(crew, role, "", options, err) == -1)
+				return -1;
+			continue;
+		}
+		for (size_t m = 0; m < settings->n_mailboxes; m++)
+			if (spawn(crew, role, settings->mailboxes[m].title,
+			    options, err) == -1)
+				return -1;
+	}
+	return 0;
+}
+
+/* What a member is called by its peer: "signer", "intake:TITLE". */
+static void
+name_for_peer(const struct crew_member *member, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s%s", member->role->name,
+	    member->instance[0] == '\0' ? "" : ":", member->instance);
+}
+
+static int
+connect_two(struct crew_member *a, struct crew_member *b, struct err *err)
+{
+	char name_a[96], name_b[96];
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		return err_errno(err, ERR_FAULT, "socketpair");
+	name_for_peer(a, name_a, sizeof(name_a));
+	name_for_peer(b, name_b, sizeof(name_b));
+	if (role_give(&a->process, name_b, pair[0], err) == -1) {
+		close(pair[1]);
+		return -1;
+	}
+	return role_give(&b->process, name_a, pair[1], err);
+}
+
+static int
+connect_all(struct crew *crew, struct err *err)
+{
+	for (size_t e = 0; e < crew->n_edges; e++)
+		for (size_t i = 0; i < crew->n; i++)
+			for (size_t j = 0; j < crew->n; j++) {
+				struct crew_member *a = &crew->members[i];
+				struct crew_member *b = &crew->members[j];
+
+				if (strcmp(a->role->name,
+				    crew->edges[e].a) == 0 &&
+				    strcmp(b->role->name,
+				    crew->edges[e].b) == 0 &&
+				    connect_two(a, b, err) == -1)
+					return -1;
+			}
+	return 0;
+}
+
+/* A secret's file: nobody but its owner (and a group) may read it, nobody but
+ * its owner write it, and a link could be pointed elsewhere. */
+static int
+give_secret(struct crew_member *member, const char *name, const char *path,
+    struct err *err)
+{
+	OWNED_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) == -1)
+		return err_set(err, ERR_FAULT, "%s: %s", path,
+		    strerror(errno));
+	if (!S_ISREG(st.st_mode) ||
+	    (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
+		return err_set(err, ERR_FAULT,
+		    "%s: it holds a secret and others can reach it: "
+		    "chmod 600", path);
+	return role_give(&member->process, name, TAKE_FD(fd), err);
+}
+
+static int
+give_dup(struct crew_member *member, const char *name, int fd,
+    struct err *err)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return err_errno(err, ERR_FAULT, "dup");
+	return role_give(&member->process, name, copy, err);
+}
+
+static int
+give_passphrases(struct crew_member *member, const struct settings *settings,
+    struct err *err)
+{
+	char name[96];
+
+	for (size_t i = 0; i < settings->n_cas; i++) {
+		const struct ca_settings *ca = &settings->cas[i];
+
+		if (ca->passphrase_file[0] == '\0')
+			continue;
+		snprintf(name, sizeof(name), "passphrase:%s", ca->name);
+		if (give_secret(member, name, ca->passphrase_file, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+give_own(struct crew_member *member, const struct crew_options *options,
+    struct err *err)
+{
+	const struct settings *settings = options->settings;
+	const char *name = member->role->name;
+	const struct server_settings *server = NULL;
+	int bundle = settings_bundle_fd(settings, err);
+
+	if (bundle == -1 ||
+	    role_give(&member->process, "settings", bundle, err) == -1)
+		return -1;
+	if (strcmp(name, "registrar") == 0 &&
+	    (give_dup(member, "lock", options->lock_fd, err) == -1 ||
+	    give_dup(member, "api_socket", options->api_fd, err) == -1))
+		return -1;
+	if (strcmp(name, "signer") == 0 &&
+	    give_passphrases(member, settings, err) == -1)
+		return -1;
+	if (strcmp(name, "intake") == 0)
+		server = &settings_mailbox(settings, member->instance)->imap;
+	if (strcmp(name, "submit") == 0)
+		server = &settings->smtp;
+	if (server == NULL || server->password_file == NULL ||
+	    server->password_file[0] == '\0')
+		return 0;
+	return give_secret(member, "password", server->password_file, err);
+}
+
+int
+crew_start(struct crew *crew, const struct crew_options *options,
+    struct err *err)
+{
+	int r;
+
+	crew->n = 0;
+	r = spawn_all(crew, options, err);
+	if (r == 0)
+		r = connect_all(crew, err);
+	for (size_t i = 0; r == 0 && i < crew->n; i++)
+		r = give_own(&crew->members[i], options, err);
+	for (size_t i = 0; r == 0 && i < crew->n; i++)
+		r = role_go(&crew->members[i].process, err);
+	if (r == -1)
+		crew_stop(crew, 0);
+	return r;
+}
+
+bool
+crew_is_ready(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->n; i++)
+		if (!crew->members[i].ready)
+			return false;
+	return true;
+}
+
+bool
+crew_reap(struct crew *crew)
+{
+	bool ours = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < crew->n; i++) {
+			struct crew_member *m = &crew->members[i];
+
+			if (m->process.pid != pid || m->gone)
+				continue;
+			m->gone = true;
+			ours = true;
+			log_warn("role.ended", STR("role", m->role->name),
+			    STR("instance", m->instance), NUM("pid", pid),
+			    NUM("exit", WIFEXITED(status) ?
+			    WEXITSTATUS(status) : -1),
+			    NUM("signal", WIFSIGNALED(status) ?
+			    WTERMSIG(status) : 0));
+		}
+	return ours;
+}
+
+static bool
+all_gone(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->n; i++)
+		if (!crew->members[i].gone)
+			return false;
+	return true;
+}
+
+static void
+signal_all(const struct crew *crew, int signal)
+{
+	for (size_t i = 0; i < crew->n; i++)
+		if (!crew->members[i].gone)
+			kill(crew->members[i].process.pid, signal);
+}
+
+void
+crew_stop(struct crew *crew, int grace_ms)
+{
+	int64_t until = clock_monotonic_ms() + grace_ms;
+
+	signal_all(crew, SIGTERM);
+	while (!all_gone(crew) && clock_monotonic_ms() < until) {
+		poll(NULL, 0, 10);
+		crew_reap(crew);
+	}
+	signal_all(crew, SIGKILL);
+	while (!all_gone(crew)) {
+		poll(NULL, 0, 10);
+		crew_reap(crew);
+	}
+	for (size_t i = 0; i < crew->n; i++)
+		channel_free(crew->members[i].process.control);
+	crew->n = 0;
+}

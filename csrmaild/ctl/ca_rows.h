@@ -1,0 +1,17 @@
+#ifndef CSRMAILD_CTL_CA_ROWS_H
+#define CSRMAILD_CTL_CA_ROWS_H
+
+#include <jansson.h>
+
+struct ctl;
+struct err;
+
+/*
+ * The CAs, as the API lists them: name, parent, not_before, not_after, pem.
+ * Without a daemon (an offline root) they are read from the store itself.
+ */
+int	ca_rows_read(struct ctl *, json_t **out, struct err *);
+/* Borrowed; NULL: none of that name. */
+const json_t *ca_rows_find(const json_t *rows, const char *name);
+
+#endif

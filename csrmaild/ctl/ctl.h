@@ -1,0 +1,116 @@
+#ifndef CSRMAILD_CTL_CTL_H
+#define CSRMAILD_CTL_CTL_H
+
+#include "common/bytes.h"
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+struct err;
+struct settings;
+
+/*
+ * csrmail(1): NOUN VERB, one file a noun. main.c has the table of commands;
+ * this header is what the nouns share. A command gets its arguments and
+ * options checked by the table, prints to standard output, and returns 0, or
+ * -1 with an err that main prints to standard error.
+ */
+#define CTL_MAX_ARGS	4
+#define CTL_MAX_OPTIONS	48
+
+struct ctl {
+	const char	*conf;		/* csrmaild.conf */
+	const char	*socket;	/* NULL: as the configuration says */
+	bool		 json;		/* for programs, not for people */
+	struct settings	*settings;	/* owned; NULL unless asked for */
+	const char	*args[CTL_MAX_ARGS];	/* NULL beyond the last */
+	struct {
+		const char *name, *value;
+	}		 options[CTL_MAX_OPTIONS];
+	size_t		 n_options;
+	/* 0, or what main exits with (sysexits.h): set by a command that
+	 * knows better than the kind of its err, or that ran well and found
+	 * trouble. */
+	int		 exit_code;
+};
+
+/* What stands in the table of main.c. */
+struct ctl_option {
+	const char	*name;		/* without "--"; NULL ends the list */
+	char		 letter;	/* 0: none */
+	const char	*arg;		/* NULL: takes none */
+	const char	*help;
+};
+typedef int ctl_command(struct ctl *, struct err *);
+
+ctl_command ctl_init;
+ctl_command ctl_ca_create_root, ctl_ca_create_child, ctl_ca_list,
+    ctl_ca_show, ctl_ca_export;
+ctl_command ctl_request_list, ctl_request_show, ctl_request_approve,
+    ctl_request_reject;
+ctl_command ctl_cert_sign, ctl_cert_list, ctl_cert_show, ctl_cert_export,
+    ctl_cert_revoke;
+ctl_command ctl_crl_update, ctl_crl_show;
+ctl_command ctl_policy_check;
+ctl_command ctl_audit_list, ctl_audit_verify;
+ctl_command ctl_mail_list, ctl_status, ctl_reload;
+extern const struct ctl_option ctl_init_options[];
+
+/* The option's value ("" when it takes none), or NULL when not given. */
+const char *ctl_option(const struct ctl *, const char *name);
+/* A whole number in lo..hi; otherwise when not given. */
+int	ctl_number(struct ctl *, const char *name, long lo, long hi,
+	    long otherwise, long *out, struct err *);
+/* Reads the configuration once. EX_CONFIG. */
+int	ctl_need_settings(struct ctl *, struct err *);
+/* err_set and the exit code at once; returns -1. */
+int	ctl_fail(struct ctl *, int exit_code, struct err *, const char *fmt,
+	    ...) __attribute__((format(printf, 4, 5)));
+
+/* --- client.c: the API over the Unix socket ----------------------------- */
+/*
+ * path below /api/v1/, its parts encoded by client_part; args NULL or an
+ * object, the query of a GET and the body of a POST. *out is the caller's to
+ * json_decref. A problem document becomes err and exit code; EX_UNAVAILABLE
+ * when there is no daemon.
+ */
+int	client_get(struct ctl *, const char *path, const json_t *args,
+	    json_t **out, struct err *);
+int	client_post(struct ctl *, const char *path, const json_t *args,
+	    json_t **out, struct err *);
+/* All pages of a list (or --limit rows after --after) as one array. */
+int	client_list(struct ctl *, const char *path, json_t *args,
+	    json_t **out, struct err *);
+/* prefix, text percent-encoded as one part of a path, suffix. */
+int	client_path(struct buf *, const char *prefix, const char *text,
+	    const char *suffix);
+
+/* --- table.c: for people and for programs ------------------------------- */
+struct column {
+	const char	*title;
+	const char	*key;		/* of the row's object */
+	unsigned int	 max;		/* characters; 0: no limit */
+};
+/* Text of others never reaches the terminal raw: control and bidi
+ * characters are shown escaped. */
+void	table_put_text(FILE *, const char *, unsigned int max);
+/* --json: the array itself. */
+void	table_print(const struct ctl *, const json_t *rows,
+	    const struct column *, size_t n);
+/* One object, a line a key: title is what people read. */
+void	table_print_object(const struct ctl *, const json_t *object,
+	    const struct column *, size_t n);
+void	table_print_json(const json_t *);
+
+/* --- files ------------------------------------------------------------------ */
+/* All of a file ("-": standard input), at most max octets. EX_NOINPUT. */
+int	ctl_read_file(struct ctl *, const char *path, struct buf *out,
+	    struct err *);
+/* To --output, or to standard output. EX_CANTCREAT. */
+int	ctl_write_output(struct ctl *, struct bytes, struct err *);
+
+#endif

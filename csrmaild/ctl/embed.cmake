@@ -1,0 +1,16 @@
+# cmake -D OUT=FILE.c -D ROOT=DIR -D FILES="a;b" -P embed.cmake
+# Writes C that holds the files, for csrmaild/ctl/template.h.
+set(text "#include \"csrmaild/ctl/template.h\"\n\n")
+set(table "")
+set(n 0)
+foreach(file IN LISTS FILES)
+    file(READ ${ROOT}/${file} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," octets "${hex}")
+    string(APPEND text "static const uint8_t file_${n}[] = { ${octets} };\n")
+    string(APPEND table
+        "\t{ \"${file}\", file_${n}, sizeof(file_${n}) },\n")
+    math(EXPR n "${n} + 1")
+endforeach()
+string(APPEND text "const struct template_file template_files[] = {\n"
+    "${table}\t{ 0 }\n};\n")
+file(WRITE ${OUT} "${text}")

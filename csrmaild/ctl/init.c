@@ -1,0 +1,238 @@
+#include "csrmaild/ctl/init.h"
+
+#include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/make_ca.h"
+#include "csrmaild/ctl/system.h"
+#include "csrmaild/settings.h"
+
+#include "common/err.h"
+#include "common/owned.h"
+
+#include <openssl/rand.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * A production CA in one command. The order: nothing is touched before every
+ * choice is known; csrmaild.conf gets its name last, so that a system that
+ * has one is complete, and after a run that was cut off the same command
+ * completes it.
+ */
+#define ROOT_DAYS	7300
+#define ISSUER_DAYS	3650
+
+static int
+refuse_existing(struct ctl *ctl, const struct plan *plan, struct err *err)
+{
+	OWNED_BUF(conf, 4096);
+
+	buf_printf(&conf, "%s/csrmaild.conf", plan->conf_dir);
+	if (access(buf_str(&conf), F_OK) == 0 || errno != ENOENT)
+		return ctl_fail(ctl, EX_CANTCREAT, err, "%s: there is a CA "
+		    "already, and nothing is changed", buf_str(&conf));
+	return 0;
+}
+
+/*
+ * docs/architecture.md tells who may read what. The state folder lets others
+ * through (1), but not look: what is below has modes of its own. The store's
+ * files inherit the group, to which ocspd belongs.
+ */
+static int
+make_folders(struct ctl *ctl, const struct plan *p, struct err *err)
+{
+	const struct {
+		const char	*base, *below, *user, *group;
+		mode_t		 mode;
+	} folders[] = {
+		{ p->state_dir, "",	"csrmail", "csrmail",		02751 },
+		{ p->state_dir, "/keys", "csrmail-sign", "csrmail-sign",
+		    0700 },
+		{ p->state_dir, "/journal", "csrmail-sign", "csrmail-sign",
+		    0700 },
+		{ p->state_dir, "/published", "csrmail", "csrmail",	0755 },
+		{ p->run_dir,	"",	"", "",				0755 },
+		{ p->ocspd_dir, "",	"ocspd", "ocspd",		0755 },
+		{ p->ocspd_dir, "/keys", "ocspd", "ocspd",		0700 },
+		/* ocspd asks here, the registrar reads. */
+		{ p->ocspd_dir, "/spool", "ocspd", "csrmail",		02750 },
+	};
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		OWNED_BUF(path, 4096);
+
+		buf_printf(&path, "%s%s", folders[i].base, folders[i].below);
+		if (system_make_folder(ctl, buf_str(&path),
+		    p->unprivileged ? "" : folders[i].user,
+		    p->unprivileged ? "" : folders[i].group, folders[i].mode,
+		    err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * 128 random bits in a file that only main reads. *kept: a run that was cut
+ * off had made it, and perhaps the CA too.
+ */
+static int
+make_passphrase(struct ctl *ctl, const struct plan *plan, const char *ca,
+    struct buf *out, bool *kept, struct err *err)
+{
+	OWNED_BUF(path, 4096);
+	uint8_t octets[16];
+	char text[33];
+
+	plan_passphrase_file(plan, ca, &path);
+	*kept = access(buf_str(&path), F_OK) == 0;
+	if (*kept)
+		return make_ca_passphrase(ctl, buf_str(&path), out, err);
+	if (RAND_priv_bytes(octets, sizeof(octets)) != 1)
+		return err_openssl(err, ERR_FAULT, "drawing a passphrase");
+	hex_encode((struct bytes){ octets, sizeof(octets) }, text);
+	buf_append_str(out, text);
+	explicit_bzero(octets, sizeof(octets));
+	explicit_bzero(text, sizeof(text));
+	return system_make_file(ctl, buf_str(&path), buf_bytes(out), 0600,
+	    err);
+}
+
+static int
+name_ca(const struct plan *plan, const char *what, struct names *out,
+    struct err *err)
+{
+	char cn[NAME_TEXT_MAX];
+
+	snprintf(cn, sizeof(cn), "%s %s", plan->name, what);
+	if (names_add_attribute(out, NID_organizationName,
+	    bytes_of(plan->name), err) != 0)
+		return -1;
+	return names_add_attribute(out, NID_commonName, bytes_of(cn), err);
+}
+
+static int
+make_cas(struct ctl *ctl, const struct plan *plan, struct err *err)
+{
+	__attribute__((cleanup(names_free))) struct names root = { 0 };
+	__attribute__((cleanup(names_free))) struct names issuer = { 0 };
+	__attribute__((cleanup(buf_wipe))) struct buf root_pass = BUF(64);
+	__attribute__((cleanup(buf_wipe))) struct buf issuer_pass = BUF(64);
+	struct make_ca in = { .state_dir = plan->state_dir,
+		.unprivileged = plan->unprivileged,
+		.name = plan->root, .subject = &root, .key = plan->root_key,
+		.days = ROOT_DAYS, .path_len = -1,
+		.ocsp_url = "", .ca_url = "", .crl_url = "" };
+
+	if (name_ca(plan, "Root CA", &root, err) != 0 ||
+	    name_ca(plan, "Issuing CA", &issuer, err) != 0 ||
+	    make_passphrase(ctl, plan, plan->root, &root_pass, &in.keep,
+	    err) != 0)
+		return -1;
+	in.passphrase = buf_bytes(&root_pass);
+	if (make_ca(ctl, &in, err) != 0)
+		return -1;
+	if (make_passphrase(ctl, plan, plan->issuer, &issuer_pass, &in.keep,
+	    err) != 0)
+		return -1;
+	in.parent = plan->root;
+	in.parent_passphrase = buf_bytes(&root_pass);
+	in.name = plan->issuer;
+	in.subject = &issuer;
+	in.key = plan->issuer_key;
+	in.days = ISSUER_DAYS;
+	in.path_len = 0;
+	in.passphrase = buf_bytes(&issuer_pass);
+	return make_ca(ctl, &in, err);
+}
+
+static int
+check_configuration(struct ctl *ctl, const char *path, struct err *err)
+{
+	OWNED_STRUCT(settings) *settings = NULL;
+
+	if (settings_read(path, &settings, err) == 0)
+		return 0;
+	ctl->exit_code = EX_CONFIG;
+	return -1;
+}
+
+static void
+tell(const struct ctl *ctl, const struct plan *p)
+{
+	OWNED_BUF(passphrase, 4096);
+
+	plan_passphrase_file(p, p->root, &passphrase);
+	if (ctl->json) {
+		json_t *out = json_pack("{s:s+, s:s+, s:s, s:s, s:s}",
+		    "conf", p->conf_dir, "/csrmaild.conf",
+		    "ocspd_conf", p->conf_dir, "/ocspd.conf",
+		    "state_dir", p->state_dir, "root", p->root,
+		    "issuer", p->issuer);
+
+		table_print_json(out);
+		json_decref(out);
+		return;
+	}
+	printf("The CA is ready.\n\n"
+	    "  configuration  %s/csrmaild.conf, %s/ocspd.conf\n"
+	    "  policies       %s/policies\n"
+	    "  state          %s, %s\n"
+	    "  root CA        %s\n"
+	    "  issuing CA     %s\n\n",
+	    p->conf_dir, p->conf_dir, p->conf_dir, p->state_dir,
+	    p->ocspd_dir, p->root, p->issuer);
+	printf("What to do next:\n"
+	    "  1. Take the root's key away: move %s/keys/%s.key and\n"
+	    "     %s to two places that are not this machine.\n"
+	    "     Only a new CA below the root needs them.\n"
+	    "  2. Start csrmaild -c %s/csrmaild.conf\n"
+	    "     and ocspd -c %s/ocspd.conf.\n"
+	    "  3. csrmail -c %s/csrmaild.conf status\n",
+	    p->state_dir, p->root, buf_str(&passphrase), p->conf_dir,
+	    p->conf_dir, p->conf_dir);
+	if (p->authserv_id[0] == '\0')
+		printf("\nNobody's Authentication-Results are believed "
+		    "(authserv_id is empty), so every\nrequest is held for a "
+		    "person.\n");
+}
+
+static int
+make_all(struct ctl *ctl, const struct plan *plan, struct err *err)
+{
+	OWNED_BUF(new, 4096);
+	OWNED_BUF(conf, 4096);
+	unsigned int made = 0;
+
+	buf_printf(&conf, "%s/csrmaild.conf", plan->conf_dir);
+	buf_printf(&new, "%s.new", buf_str(&conf));
+	if (refuse_existing(ctl, plan, err) != 0)
+		return -1;
+	unlink(buf_str(&new));
+	if (plan_write_configuration(ctl, plan, buf_str(&new), err) != 0 ||
+	    check_configuration(ctl, buf_str(&new), err) != 0 ||
+	    (!plan->unprivileged &&
+	    system_make_users(ctl, &made, err) != 0) ||
+	    make_folders(ctl, plan, err) != 0 ||
+	    make_cas(ctl, plan, err) != 0)
+		return -1;
+	if (rename(buf_str(&new), buf_str(&conf)) != 0)
+		return err_errno(err, ERR_FAULT, "naming csrmaild.conf");
+	if (made > 0 && !ctl->json)
+		printf("%u users and groups were made.\n", made);
+	return 0;
+}
+
+int
+ctl_init(struct ctl *ctl, struct err *err)
+{
+	__attribute__((cleanup(plan_free_contents))) struct plan plan = { 0 };
+
+	if (plan_make(ctl, &plan, err) != 0 ||
+	    make_all(ctl, &plan, err) != 0)
+		return -1;
+	tell(ctl, &plan);
+	return 0;
+}

@@ -1,0 +1,142 @@
+#include "csrmaild/ctl/ctl.h"
+
+#include "common/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How it goes: status, the mails that leave, reload. */
+
+static const struct column mail_columns[] = {
+	{ "ID",		"id",		0 },
+	{ "STATE",	"state",	0 },
+	{ "CREATED",	"created_at",	0 },
+	{ "TO",		"recipient",	40 },
+	{ "TRIES",	"attempts",	0 },
+	{ "NEXT",	"next_attempt",	0 },
+	{ "SERVER SAID", "last_answer",	70 },
+};
+
+int
+ctl_mail_list(struct ctl *ctl, struct err *err)
+{
+	json_t *args = json_pack("{s:s}", "state",
+	    ctl->args[0] == NULL ? "queued" : ctl->args[0]);
+	json_t *rows = NULL;
+	int r;
+
+	if (args == NULL)
+		return ctl_fail(ctl, EX_USAGE, err, "unknown state");
+	r = client_list(ctl, "outbox", args, &rows, err);
+	if (r == 0)
+		table_print(ctl, rows, mail_columns,
+		    sizeof(mail_columns) / sizeof(mail_columns[0]));
+	json_decref(rows);
+	json_decref(args);
+	return r;
+}
+
+/* Any value on one line: what the registrar tells more than we know of. */
+static void
+put_value(const json_t *value)
+{
+	char *text;
+
+	if (json_is_string(value)) {
+		table_put_text(stdout, json_string_value(value), 0);
+		return;
+	}
+	text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII |
+	    JSON_ENCODE_ANY);
+	fputs(text == NULL ? "?" : text, stdout);
+	free(text);
+}
+
+static void
+put_line(const json_t *value)
+{
+	put_value(value);
+	putchar('\n');
+}
+
+static void
+put_fields(const json_t *object)
+{
+	const char *key, *comma = "";
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+		printf("%s", comma);
+		table_put_text(stdout, key, 0);
+		putchar(' ');
+		put_value(value);
+		comma = ", ";
+	}
+	putchar('\n');
+}
+
+static void
+put_section(const char *key, const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_is_array(value)) {
+		json_array_foreach((json_t *)(uintptr_t)value, i, item) {
+			printf("%-10s  ", i == 0 ? key : "");
+			if (json_is_object(item))
+				put_fields(item);
+			else
+				put_line(item);
+		}
+		return;
+	}
+	printf("%-10s  ", key);
+	if (json_is_object(value)) {
+		put_fields(value);
+		return;
+	}
+	put_line(value);
+}
+
+int
+ctl_status(struct ctl *ctl, struct err *err)
+{
+	json_t *status = NULL, *value;
+	const json_t *trouble;
+	const char *key;
+
+	if (client_get(ctl, "status", NULL, &status, err) != 0)
+		return -1;
+	trouble = json_object_get(status, "trouble");
+	if (ctl->json) {
+		table_print_json(status);
+	} else {
+		json_object_foreach(status, key, value)
+			if (strcmp(key, "trouble") != 0)
+				put_section(key, value);
+		if (json_array_size(trouble) > 0)
+			put_section("TROUBLE", trouble);
+		else
+			puts("all is well");
+	}
+	ctl->exit_code = json_array_size(trouble) > 0 ? 1 : 0;
+	json_decref(status);
+	return 0;
+}
+
+int
+ctl_reload(struct ctl *ctl, struct err *err)
+{
+	json_t *answer = NULL;
+
+	/* Found here already, with file and line, if it is wrong. */
+	if (ctl->socket == NULL && ctl_need_settings(ctl, err) != 0)
+		return -1;
+	if (client_post(ctl, "reload", NULL, &answer, err) != 0)
+		return -1;
+	json_decref(answer);
+	if (!ctl->json)
+		puts("csrmaild starts anew with this configuration");
+	return 0;
+}

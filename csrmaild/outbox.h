@@ -1,0 +1,37 @@
+#ifndef CSRMAILD_OUTBOX_H
+#define CSRMAILD_OUTBOX_H
+
+#include "csrmaild/reply.h"
+#include "csrmaild/wire.h"
+
+#include <stdint.h>
+
+struct err;
+struct mailbox_settings;
+struct registrar;
+
+/*
+ * Replies wait here until the SMTP server has taken them. A row's Message-ID
+ * is fixed when it is made, so that a second delivery after a crash is
+ * recognised as the same mail.
+ */
+
+/* Fill from, message_id, date of a reply from that mailbox. The id stays
+ * valid until the next call. */
+int	outbox_new_head(struct registrar *, const struct mailbox_settings *,
+	    struct reply_head *, struct err *);
+/* Queue the mail. Inside the caller's transaction. Mails without a
+ * certificate are bounded for each recipient; what is above waits. */
+int	outbox_add(struct registrar *, const struct mailbox_settings *,
+	    const struct reply_head *, struct bytes message,
+	    int64_t submission, int64_t request, bool has_certificate,
+	    struct err *);
+/* Hand due mails to submit. */
+void	outbox_pump(struct registrar *);
+/* submit's answer. Inside the caller's transaction. */
+int	outbox_take_sent(struct registrar *, const struct wire_sent *,
+	    struct err *);
+/* After the commit: the mail may go out again when it is due. */
+void	outbox_forget(struct registrar *, uint64_t id);
+
+#endif

@@ -1,0 +1,587 @@
+#include "csrmaild/registrar.h"
+
+#include "common/clock.h"
+#include "common/crash.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/owned.h"
+#include "common/role.h"
+#include "csrmaild/issuance.h"
+#include "csrmaild/outbox.h"
+#include "csrmaild/people.h"
+#include "csrmaild/publish.h"
+#include "csrmaild/responders.h"
+#include "csrmaild/submission.h"
+#include "csrmaild/verbs.h"
+
+#include <sys/file.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS		1000
+#define STORE_RETRY_MS	1000
+#define MAX_WORK	128	/* frames that share one commit */
+
+/*
+ * A frame that ends in the store. All that arrived together are committed
+ * together, each within a savepoint of its own; only after the commit does
+ * anybody hear of it. What could not be committed stays here and is tried
+ * again: nothing is lost while the store is locked or the disk is full.
+ */
+struct work {
+	enum wire_type	 type;
+	struct channel	*from;
+	struct buf	 payload;	/* owned: a copy of the frame's */
+	bool		 failed;	/* once, for good: be content with less */
+	bool		 answer;	/* an OUTCOME is due after the commit */
+	struct wire_outcome outcome;
+	uint64_t	 mail;		/* outbox row to forget, or 0 */
+};
+
+struct queue {
+	struct work	 items[MAX_WORK];
+	size_t		 n;
+	int64_t		 not_before_ms;	/* after a failed commit */
+};
+
+/* --- one piece of work, inside the transaction -------------------------------- */
+
+static int
+do_submit(struct registrar *r, struct work *w, const struct frame *frame,
+    struct err *err)
+{
+	struct wire_submit m;
+	int result;
+
+	if (wire_get_submit(frame, &m, err) == -1)
+		return -1;
+	w->outcome.id = m.id;
+	result = w->failed ?
+	    submission_give_up(r, &m, &w->outcome.outcome, err) :
+	    submission_take(r, &m, &w->outcome.outcome, err);
+	wire_submit_free_contents(&m);
+	w->answer = result == 0;
+	return result;
+}
+
+static int
+do_work(struct registrar *r, struct work *w, struct err *err)
+{
+	struct frame frame = { .type = (uint16_t)w->type,
+		.payload = buf_bytes(&w->payload), .fd = -1 };
+	struct wire_issued issued;
+	struct wire_refused refused;
+	struct wire_sent sent;
+
+	switch (w->type) {
+	case WIRE_SUBMIT:
+		return do_submit(r, w, &frame, err);
+	case WIRE_ISSUED:
+		if (wire_get_issued(&frame, &issued, err) == -1)
+			return -1;
+		return issuance_take_issued(r, &issued, err);
+	case WIRE_REFUSED:
+		if (wire_get_refused(&frame, &refused, err) == -1)
+			return -1;
+		if (refused.serial.len == 0) {	/* a CRL: nothing to store */
+			publish_take_refused(r, &refused);
+			return 0;
+		}
+		return issuance_take_refused(r, &refused, err);
+	case WIRE_SENT:
+		if (wire_get_sent(&frame, &sent, err) == -1)
+			return -1;
+		w->mail = sent.id;
+		return outbox_take_sent(r, &sent, err);
+	default:
+		return err_set(err, ERR_FAULT, "no work of ours");
+	}
+}
+
+/* A savepoint around it: what fails for good is logged and left out, the rest
+ * of the commit goes on. ERR_RETRY ends the whole attempt. */
+static int
+do_savepoint(struct registrar *r, struct work *w, struct err *err)
+{
+	if (store_savepoint(r->store, err) == -1)
+		return -1;
+	if (do_work(r, w, err) == 0)
+		return store_release_savepoint(r->store, err);
+	if (err->kind == ERR_RETRY)
+		return -1;
+	store_rollback_to_savepoint(r->store);
+	log_error("registrar.failed", NUM("frame", w->type),
+	    STR("peer", channel_peer(w->from)), STR("why", err->text),
+	    STR("detail", err->detail));
+	if (w->type != WIRE_SUBMIT || w->failed)
+		return 0;
+	/* A mail is filed all the same, or it would come again for ever. */
+	w->failed = true;
+	return do_savepoint(r, w, err);
+}
+
+static int
+commit_all(struct registrar *r, struct queue *q, struct err *err)
+{
+	if (store_begin(r->store, err) == -1)
+		return -1;
+	for (size_t i = 0; i < q->n; i++)
+		if (do_savepoint(r, &q->items[i], err) == -1)
+			return -1;
+	crash_point("registrar.before-commit");
+	return store_commit(r->store, err);
+}
+
+/* What the commit allows to be said. */
+static void
+tell(struct registrar *r, struct queue *q)
+{
+	struct err err;
+
+	for (size_t i = 0; i < q->n; i++) {
+		struct work *w = &q->items[i];
+
+		if (w->answer && wire_send_outcome(w->from, &w->outcome,
+		    &err) == -1)
+			log_warn("outcome.lost", STR("why", err.text));
+		if (w->mail != 0)
+			outbox_forget(r, w->mail);
+		buf_free(&w->payload);
+	}
+	q->n = 0;
+}
+
+static void
+work_off(struct registrar *r, struct queue *q)
+{
+	struct pending_order orders[REGISTRAR_MAX_ORDERS];
+	size_t n_orders = r->n_orders;
+	struct err err;
+
+	if (q->n == 0 || q->not_before_ms > r->now_ms)
+		return;
+	memcpy(orders, r->orders, sizeof(orders));
+	if (commit_all(r, q, &err) == 0) {
+		crash_point("registrar.after-commit");
+		r->trouble[0] = '\0';
+		tell(r, q);
+		return;
+	}
+	/* As if it had never been tried. */
+	store_rollback(r->store);
+	memcpy(r->orders, orders, sizeof(orders));
+	r->n_orders = n_orders;
+	q->not_before_ms = r->now_ms + STORE_RETRY_MS;
+	snprintf(r->trouble, sizeof(r->trouble), "%s", err.text);
+	log_error("store.deferred", NUM("frames", q->n),
+	    STR("why", err.text), STR("detail", err.detail));
+}
+
+static int
+add_work(struct queue *q, struct channel *from, const struct frame *frame,
+    struct err *err)
+{
+	struct work *w = &q->items[q->n];
+
+	*w = (struct work){ .type = (enum wire_type)frame->type, .from = from,
+		.payload = BUF(WIRE_MAX_SUBMIT) };
+	if (buf_append_bytes(&w->payload, frame->payload) == -1)
+		return err_set(err, ERR_FAULT, "out of memory");
+	q->n++;
+	return 0;
+}
+
+/* --- frames ------------------------------------------------------------------------ */
+
+static int
+from_intake(struct registrar *r, struct intake_peer *peer, struct queue *q,
+    const struct frame *frame, struct err *err)
+{
+	(void)r;
+	switch (frame->type) {
+	case WIRE_SUBMIT:
+		return add_work(q, peer->channel, frame, err);
+	case WIRE_MAILBOX:
+		return wire_get_mailbox(frame, &peer->state, err);
+	}
+	return err_set(err, ERR_FAULT, "an unexpected frame");
+}
+
+static int
+take_keys(struct registrar *r, const struct frame *frame, struct err *err)
+{
+	struct wire_keys m;
+	struct authority *ca;
+
+	if (wire_get_keys(frame, &m, err) == -1)
+		return -1;
+	ca = authority_by_name(&r->authorities, m.ca);
+	if (ca == NULL)
+		return err_set(err, ERR_FAULT, "a key of no CA of ours");
+	ca->key_open = m.open;
+	snprintf(ca->key_text, sizeof(ca->key_text), "%s", m.text);
+	return 0;
+}
+
+static int
+from_signer(struct registrar *r, struct queue *q, const struct frame *frame,
+    struct err *err)
+{
+	struct wire_crl_done done;
+
+	switch (frame->type) {
+	case WIRE_ISSUED:
+	case WIRE_REFUSED:
+		return add_work(q, r->signer, frame, err);
+	case WIRE_KEYS:
+		return take_keys(r, frame, err);
+	case WIRE_CRL_DONE:
+		if (wire_get_crl_done(frame, &done, err) == -1)
+			return -1;
+		publish_take_done(r, &done);
+		return 0;
+	}
+	return err_set(err, ERR_FAULT, "an unexpected frame");
+}
+
+static int
+from_parser(struct registrar *r, const struct frame *frame, struct err *err)
+{
+	OWNED_STRUCT(findings) *found = NULL;
+	struct cursor c = CURSOR(frame->payload);
+
+	if (frame->type != WIRE_FINDINGS)
+		return err_set(err, ERR_FAULT, "an unexpected frame");
+	get_findings(&c, &found);
+	if (!cursor_end(&c))
+		return err_set(err, ERR_FAULT, "broken findings");
+	if ((found->id & RESPONDERS_TOKEN) != 0)
+		responders_examined(r, found);
+	else
+		verbs_examined(r, found->id, found);
+	return 0;
+}
+
+static int
+from_submit(struct registrar *r, struct queue *q, const struct frame *frame,
+    struct err *err)
+{
+	switch (frame->type) {
+	case WIRE_SENT:
+		return add_work(q, r->submit, frame, err);
+	case WIRE_MAILBOX:
+		return wire_get_mailbox(frame, &r->smtp, err);
+	}
+	return err_set(err, ERR_FAULT, "an unexpected frame");
+}
+
+static int
+from_api(struct registrar *r, const struct frame *frame, struct err *err)
+{
+	struct wire_call call;
+	uint64_t connection;
+
+	switch (frame->type) {
+	case WIRE_CALL:
+		if (wire_get_call(frame, &call, err) == -1)
+			return -1;
+		people_take_call(r, &call);
+		return 0;
+	case WIRE_CLOSED:
+		if (wire_get_closed(frame, &connection, err) == -1)
+			return -1;
+		people_take_closed(r, connection);
+		return 0;
+	}
+	return err_set(err, ERR_FAULT, "an unexpected frame");
+}
+
+static int
+from_main(const struct frame *frame, struct err *err)
+{
+	/* A reload that works ends us; so this is why it does not. */
+	if (frame->type != WIRE_RELOADED)
+		return err_set(err, ERR_FAULT, "an unexpected frame");
+	log_error("reload.refused", STR("why",
+	    frame->payload.len == 0 ? "" :
+	    (const char *)frame->payload.data));
+	return 0;
+}
+
+static int
+take_frame(struct registrar *r, struct channel *ch, struct queue *q,
+    const struct frame *frame, struct err *err)
+{
+	if (frame->fd >= 0) {	/* nobody hands descriptors to us */
+		close(frame->fd);
+		return err_set(err, ERR_FAULT, "an unexpected descriptor");
+	}
+	if (ch == r->signer)
+		return from_signer(r, q, frame, err);
+	if (ch == r->parser)
+		return from_parser(r, frame, err);
+	if (ch == r->submit)
+		return from_submit(r, q, frame, err);
+	if (ch == r->api)
+		return from_api(r, frame, err);
+	if (ch == r->control)
+		return from_main(frame, err);
+	for (size_t i = 0; i < r->n_intakes; i++)
+		if (ch == r->intakes[i].channel)
+			return from_intake(r, &r->intakes[i], q, frame, err);
+	return err_set(err, ERR_FAULT, "a frame from nobody");
+}
+
+/* Everything that was read, as long as there is room for what it asks. */
+static int
+drain(struct registrar *r, struct channel *ch, struct queue *q,
+    struct err *err)
+{
+	struct frame frame;
+	int more = 1;
+
+	while (q->n < MAX_WORK &&
+	    (more = channel_next(ch, &frame, err)) == 1)
+		if (take_frame(r, ch, q, &frame, err) == -1)
+			return -1;
+	return more == -1 ? -1 : 0;
+}
+
+/* --- the loop ------------------------------------------------------------------------ */
+
+#define MAX_PEERS	(REGISTRAR_MAX_MAILBOXES + 5)
+
+static size_t
+list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
+{
+	size_t n = 0;
+
+	peers[n++] = r->control;
+	peers[n++] = r->signer;
+	peers[n++] = r->parser;
+	peers[n++] = r->submit;
+	peers[n++] = r->api;
+	for (size_t i = 0; i < r->n_intakes; i++)
+		peers[n++] = r->intakes[i].channel;
+	return n;
+}
+
+static void
+pump(struct registrar *r)
+{
+	issuance_pump(r);
+	outbox_pump(r);
+	publish_pump(r);
+	responders_pump(r);
+	verbs_expire(r, r->now);
+}
+
+/* Wait; then read and write what can be. A peer that is gone or broken ends
+ * us: main starts the whole set anew. */
+static int
+wait_and_move(struct registrar *r, const struct queue *q, struct err *err)
+{
+	struct pollfd fds[MAX_PEERS + 2];
+	struct channel *peers[MAX_PEERS];
+	size_t n = list_peers(r, peers);
+	bool full = q->n == MAX_WORK;
+
+	for (size_t i = 0; i < n; i++) {
+		short events = channel_events(peers[i]);
+
+		/* Backpressure: a full queue takes on nothing more. */
+		if (full)
+			events = (short)(events & ~POLLIN);
+		fds[i] = (struct pollfd){ channel_fd(peers[i]), events, 0 };
+	}
+	fds[n] = (struct pollfd){ r->listen_fd, POLLIN, 0 };
+	fds[n + 1] = (struct pollfd){ role_signal_fd(), POLLIN, 0 };
+	if (poll(fds, n + 2, q->n > 0 ? STORE_RETRY_MS / 10 : TICK_MS) < 0 &&
+	    errno != EINTR)
+		return err_errno(err, ERR_FAULT, "poll");
+	for (size_t i = 0; i < n; i++) {
+		if ((fds[i].revents & POLLOUT) != 0 &&
+		    channel_flush(peers[i], err) == -1)
+			return -1;
+		if ((fds[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+		    !full && channel_read(peers[i], err) == -1)
+			return -1;
+	}
+	if ((fds[n].revents & POLLIN) != 0)
+		people_accept(r);
+	return 0;
+}
+
+static int
+turn(struct registrar *r, struct queue *q, struct err *err)
+{
+	struct channel *peers[MAX_PEERS];
+	size_t n = list_peers(r, peers);
+
+	r->now = clock_now();
+	r->now_ms = clock_monotonic_ms();
+	for (size_t i = 0; i < n; i++)
+		if (drain(r, peers[i], q, err) == -1)
+			return -1;
+	work_off(r, q);
+	pump(r);
+	return 0;
+}
+
+static int
+serve(struct registrar *r, struct err *err)
+{
+	struct queue *q = calloc(1, sizeof(*q));
+	int result = 0;
+
+	if (q == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	while (result == 0 && !role_is_stopping()) {
+		result = wait_and_move(r, q, err);
+		if (result == 0)
+			result = turn(r, q, err);
+	}
+	for (size_t i = 0; i < q->n; i++)
+		buf_free(&q->items[i].payload);
+	free(q);
+	return result;
+}
+
+/* --- start and end ---------------------------------------------------------------------- */
+
+static int
+take_peers(struct registrar *r, struct role *role, struct err *err)
+{
+	r->control = role->control;
+	r->signer = role_take_peer(role, "signer", WIRE_MAX_ISSUE,
+	    128u << 20);
+	r->parser = role_take_peer(role, "parser", WIRE_MAX_FINDINGS, 1u << 20);
+	r->submit = role_take_peer(role, "submit", 4096, 8u << 20);
+	r->api = role_take_peer(role, "api", WIRE_MAX_CALL + 1024,
+	    4 * WIRE_MAX_RESULT);
+	r->listen_fd = role_take(role, "api_socket");
+	for (size_t i = 0; i < r->settings->n_mailboxes; i++) {
+		struct intake_peer *peer = &r->intakes[r->n_intakes];
+		char name[80];
+
+		snprintf(name, sizeof(name), "intake:%.63s",
+		    r->settings->mailboxes[i].title);
+		peer->channel = role_take_peer(role, name, WIRE_MAX_SUBMIT,
+		    1u << 20);
+		snprintf(peer->state.mailbox, sizeof(peer->state.mailbox),
+		    "%s", r->settings->mailboxes[i].title);
+		if (peer->channel == NULL)
+			return err_set(err, ERR_FAULT, "%s is missing", name);
+		r->n_intakes++;
+	}
+	snprintf(r->smtp.mailbox, sizeof(r->smtp.mailbox), "smtp");
+	if (r->signer == NULL || r->parser == NULL || r->submit == NULL ||
+	    r->api == NULL || r->listen_fd < 0)
+		return err_set(err, ERR_FAULT, "a peer is missing");
+	return 0;
+}
+
+static int
+open_state(struct registrar *r, struct role *role, struct err *err)
+{
+	const char *dir = r->settings->state_dir;
+	char path[4200];
+	int lock = role_take(role, "lock");
+
+	/* main took the lock; we keep it as long as the store is open. */
+	if (lock < 0)
+		return err_set(err, ERR_FAULT, "the store's lock is missing");
+	snprintf(path, sizeof(path), "%s/store.db", dir);
+	if (store_open(path, STORE_READ_WRITE, &r->store, err) == -1)
+		return -1;
+	snprintf(path, sizeof(path), "%s/published", dir);
+	r->published_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->published_fd < 0)
+		return err_errno(err, ERR_FAULT, path);
+	return 0;
+}
+
+static int
+raise_walls(const struct registrar *r, struct role *role, struct err *err)
+{
+	const char *dir = r->settings->state_dir;
+	char keys[4200], store[4200];
+	const char *probes[] = { keys, store };
+	struct sandbox_path paths[AUTHORITIES_MAX + 4] = {
+		{ dir, 1 }, { "/etc/localtime", 0 }, { "/etc/passwd", 0 },
+		{ "/etc/nsswitch.conf", 0 },
+	};
+	struct sandbox box = { .allow = SANDBOX_OPEN, .paths = paths,
+		.n_paths = 4 };
+
+	for (size_t i = 0; i < r->settings->n_cas &&
+	    box.n_paths < AUTHORITIES_MAX + 4; i++)
+		if (r->settings->cas[i].responder_spool[0] != '\0')
+			paths[box.n_paths++] = (struct sandbox_path){
+				r->settings->cas[i].responder_spool, 0 };
+	snprintf(keys, sizeof(keys), "%s/keys", dir);
+	snprintf(store, sizeof(store), "%s/store.db", dir);
+	return role_ready(role, &box, probes, 2, err);
+}
+
+static void
+close_down(struct registrar *r)
+{
+	responders_close(r);
+	authorities_free_contents(&r->authorities);
+	for (size_t i = 0; i < r->n_intakes; i++)
+		channel_free(r->intakes[i].channel);
+	channel_free(r->signer);
+	channel_free(r->parser);
+	channel_free(r->submit);
+	channel_free(r->api);
+	store_free(r->store);
+	settings_free(r->settings);
+	free(r);
+}
+
+static int
+start_up(struct registrar *r, struct role *role, struct err *err)
+{
+	if (settings_decode(role_take(role, "settings"), &r->settings,
+	    err) == -1 ||
+	    take_peers(r, role, err) == -1 ||
+	    open_state(r, role, err) == -1)
+		return -1;
+	right_groups_read(&r->groups, r->settings->unprivileged);
+	/* Queries may want the name service once more: see /etc/passwd. */
+	if (raise_walls(r, role, err) == -1)
+		return -1;
+	r->now = clock_now();
+	r->now_ms = clock_monotonic_ms();
+	if (authorities_load(&r->authorities, r->store, r->settings,
+	    err) == -1 ||
+	    issuance_resume(r, err) == -1 || publish_resume(r, err) == -1)
+		return -1;
+	return responders_open(r, err);
+}
+
+int
+registrar_main(struct role *role)
+{
+	struct registrar *r = calloc(1, sizeof(*r));
+	struct err err = { 0 };
+	int result;
+
+	if (r == NULL)
+		return 1;
+	result = start_up(r, role, &err);
+	if (result == 0)
+		result = serve(r, &err);
+	if (result == -1)
+		log_error("registrar.ended", STR("why", err.text),
+		    STR("detail", err.detail));
+	close_down(r);
+	return result == 0 ? 0 : 1;
+}

@@ -1,0 +1,538 @@
+#include "csrmaild/reply.h"
+#include "csrmaild/reply_text.h"
+#include "common/err.h"
+#include "common/owned.h"
+#include "common/serial.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs7.h>
+#include <openssl/x509.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+OWNED_BY(PKCS7, PKCS7_free)
+
+#define MAX_TEXT	(64u << 10)	/* without certificates */
+#define MAX_PEM		(32u << 10)	/* one certificate */
+#define MAX_NAMES	1000		/* characters of names we repeat */
+#define MAX_REASON	300
+#define MAX_PARTS_SHOWN	100
+#define MAX_REFERENCES	2000
+
+/* --- header ----------------------------------------------------------------- */
+
+/* RFC 5322, 3.2.3: what a mailbox is made of without quoting. */
+static bool
+is_mailbox(const char *s)
+{
+	const char *at = strchr(s, '@');
+
+	if (at == NULL || at == s || at[1] == '\0' || strlen(s) > 254 ||
+	    strchr(at + 1, '@') != NULL)
+		return false;
+	for (; *s != '\0'; s++)
+		if (!isalnum((unsigned char)*s) &&
+		    strchr("!#$%&'*+-/=?^_`{|}~.@", *s) == NULL)
+			return false;
+	return true;
+}
+
+/* What stands between < and >: printable, and nothing that ends it. */
+static bool
+is_id(struct bytes id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (id.data[i] <= 0x20 || id.data[i] >= 0x7f ||
+		    id.data[i] == '<' || id.data[i] == '>')
+			return false;
+	return id.len > 0 && id.len <= 250;
+}
+
+/* The parent's References and its Message-ID (RFC 5322, 3.6.4), one a line. */
+static int
+put_references(const struct reply_head *head, struct buf *out,
+    struct err *err)
+{
+	struct bytes left = bytes_of(head->references);
+	struct bytes parent = bytes_of(head->in_reply_to), last = { 0 };
+	OWNED_BUF(ids, MAX_REFERENCES);
+
+	while (left.len > 0) {
+		size_t end = bytes_find(left, bytes_of(">"));
+		struct bytes id;
+
+		if (left.data[0] == ' ') {
+			left = bytes_slice(left, 1, left.len);
+			continue;
+		}
+		id = bytes_slice(left, 1, end == (size_t)-1 ? 0 : end - 1);
+		if (left.data[0] != '<' || !is_id(id))
+			return err_set(err, ERR_FAULT,
+			    "a reply refers to what is no Message-ID");
+		buf_append_str(&ids, "\r\n <");
+		buf_append_bytes(&ids, id);
+		buf_append_str(&ids, ">");
+		last = id;
+		left = bytes_slice(left, end + 1, left.len);
+	}
+	if (parent.len > 0 && !bytes_equal(parent, last)) {
+		buf_append_str(&ids, "\r\n <");
+		buf_append_bytes(&ids, parent);
+		buf_append_str(&ids, ">");
+	}
+	if (ids.failed)
+		return err_set(err, ERR_FAULT, "a reply refers to too much");
+	if (ids.len > 0)
+		buf_printf(out, "References:%s\r\n", buf_str(&ids));
+	return 0;
+}
+
+/* RFC 5322, 3.3, whatever the locale. */
+static int
+put_date(time_t date, struct buf *out, struct err *err)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	struct tm tm;
+
+	if (gmtime_r(&date, &tm) == NULL || tm.tm_year < 0 ||
+	    tm.tm_year > 8099)
+		return err_set(err, ERR_FAULT, "a reply without a date");
+	buf_printf(out, "Date: %.3s, %d %.3s %d %02d:%02d:%02d +0000\r\n",
+	    days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return 0;
+}
+
+/* Everything up to the content fields. */
+static int
+put_head(const struct reply_head *head, struct buf *out, struct err *err)
+{
+	if (!is_mailbox(head->from) || !is_mailbox(head->to))
+		return err_set(err, ERR_FAULT,
+		    "a reply from or to what is no mailbox");
+	if (!is_id(bytes_of(head->message_id)) ||
+	    (head->in_reply_to[0] != '\0' &&
+	    !is_id(bytes_of(head->in_reply_to))))
+		return err_set(err, ERR_FAULT,
+		    "a reply with what is no Message-ID");
+	buf_printf(out, "From: %s\r\nTo: %s\r\nSubject: ", head->from,
+	    head->to);
+	text_subject(head->subject, out);
+	buf_append_str(out, "\r\n");
+	if (put_date(head->date, out, err) == -1)
+		return -1;
+	buf_printf(out, "Message-ID: <%s>\r\n", head->message_id);
+	if (head->in_reply_to[0] != '\0')
+		buf_printf(out, "In-Reply-To: <%s>\r\n", head->in_reply_to);
+	if (put_references(head, out, err) == -1)
+		return -1;
+	/* RFC 3834, 3.1.7 and 5: no robot answers this. */
+	buf_append_str(out, "Auto-Submitted: auto-replied\r\n"
+	    "MIME-Version: 1.0\r\n");
+	return 0;
+}
+
+/* Text as a MIME entity: its fields, an empty line, the body; 7 bit. */
+static void
+put_text(const struct buf *text, struct buf *out)
+{
+	bool ascii = true;
+
+	for (size_t i = 0; i < text->len; i++)
+		ascii &= text->data[i] < 0x80;
+	buf_printf(out, "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: %s\r\n\r\n",
+	    ascii ? "7bit" : "quoted-printable");
+	if (ascii)
+		buf_append_bytes(out, buf_bytes(text));
+	else
+		text_quoted_printable(buf_bytes(text), out);
+	out->failed |= text->failed;
+}
+
+static int
+finish(const struct buf *mail, struct buf *out, struct err *err)
+{
+	if (mail->failed || buf_append_bytes(out, buf_bytes(mail)) == -1)
+		return err_set(err, ERR_FAULT, "a reply became too long");
+	return 0;
+}
+
+/* --- what is said ------------------------------------------------------------- */
+
+static const char footer[] =
+    "\r\n"
+    "This mail was written by a program. Questions go to the people who\r\n"
+    "run this certification authority; name the number of the request.\r\n";
+
+/* "Reason:" and the stranger's or the rule's words below it. */
+static void
+say(const char *what, const char *words, size_t max, struct buf *text)
+{
+	OWNED_BUF(safe, MAX_TEXT);
+
+	if (words == NULL || words[0] == '\0')
+		return;
+	text_reflect(words, max, &safe);
+	text->failed |= safe.failed;
+	buf_printf(text, "  %s:\r\n", what);
+	text_wrap("    ", buf_str(&safe), text);
+}
+
+static int
+say_time(const char *what, const ASN1_TIME *time, struct buf *text,
+    struct err *err)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(time, &tm) != 1)
+		return err_openssl(err, ERR_FAULT, "reading a validity");
+	buf_printf(text, "  %s %04d-%02d-%02d %02d:%02d:%02d UTC\r\n", what,
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec);
+	return 0;
+}
+
+/* 32 octets in two lines of sixteen. */
+static int
+say_fingerprint(const X509 *cert, struct buf *text, struct err *err)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned int n;
+
+	if (X509_digest(cert, EVP_sha256(), digest, &n) != 1)
+		return err_openssl(err, ERR_FAULT, "a fingerprint");
+	buf_append_str(text, "  SHA-256 fingerprint:\r\n");
+	for (unsigned int i = 0; i < n; i++)
+		buf_printf(text, "%s%02X%s%s", i % 16 == 0 ? "    " : "",
+		    digest[i], i + 1 < n ? ":" : "",
+		    i % 16 == 15 ? "\r\n" : "");
+	return 0;
+}
+
+static int
+put_pem(X509 *cert, struct buf *out, struct err *err)
+{
+	OWNED_HEAP(unsigned char) *der = NULL;
+	OWNED_BUF(pem, MAX_PEM);
+	int n = i2d_X509(cert, &der);
+
+	if (n <= 0)
+		return err_openssl(err, ERR_FAULT, "encoding a certificate");
+	buf_append_str(&pem, "-----BEGIN CERTIFICATE-----\r\n");
+	base64_encode((struct bytes){ der, (size_t)n }, 64, &pem);
+	buf_append_str(&pem, "\r\n-----END CERTIFICATE-----\r\n");
+	out->failed |= pem.failed;
+	buf_append_bytes(out, buf_bytes(&pem));
+	return 0;
+}
+
+/* The two attachments of an issued item. With several in one mail the
+ * request's number tells them apart; nothing else goes into a file name. */
+struct files {
+	char		pem[40], p7c[40];
+};
+
+static struct files
+files_of(const struct reply_item *item, bool several)
+{
+	struct files f = { "certificate.pem", "chain.p7c" };
+
+	if (several) {
+		snprintf(f.pem, sizeof(f.pem), "certificate-%lld.pem",
+		    (long long)item->request);
+		snprintf(f.p7c, sizeof(f.p7c), "chain-%lld.p7c",
+		    (long long)item->request);
+	}
+	return f;
+}
+
+static int
+say_issued(const struct reply_item *item, const struct files *files,
+    struct buf *text, struct err *err)
+{
+	struct serial serial;
+	char hex[SERIAL_HEX_SIZE];
+
+	if (item->cert == NULL)
+		return err_set(err, ERR_FAULT,
+		    "a reply without its certificate");
+	if (serial_from_asn1(X509_get0_serialNumber(item->cert), &serial,
+	    err) == -1)
+		return -1;
+	serial_to_hex(&serial, hex);
+	buf_printf(text, "Request %lld: your certificate was issued.\r\n",
+	    (long long)item->request);
+	say("Names", item->names_text, MAX_NAMES, text);
+	buf_printf(text, "  Serial:      %s\r\n", hex);
+	if (say_time("Valid from: ", X509_get0_notBefore(item->cert), text,
+	    err) == -1 ||
+	    say_time("Valid until:", X509_get0_notAfter(item->cert), text,
+	    err) == -1 ||
+	    say_fingerprint(item->cert, text, err) == -1)
+		return -1;
+	buf_printf(text, "  Attached:    %s (the certificate)\r\n"
+	    "               %s (the same with its chain)\r\n", files->pem,
+	    files->p7c);
+	say("Asked for, but not part of the certificate", item->ignored,
+	    MAX_REASON, text);
+	buf_append_str(text, "\r\n");
+	return 0;
+}
+
+static void
+say_refused(const struct reply_item *item, struct buf *text)
+{
+	bool held = item->fate == REPLY_HELD;
+
+	buf_printf(text, held ?
+	    "Request %lld: waits for a person.\r\n" :
+	    "Request %lld: was rejected.\r\n", (long long)item->request);
+	say("Names", item->names_text, MAX_NAMES, text);
+	say("Reason", item->reason, MAX_REASON, text);
+	buf_append_str(text, held ?
+	    "  You need not do anything: the answer comes by mail.\r\n\r\n" :
+	    "  No certificate was issued. Mend this and send a new request;\r\n"
+	    "  the key may stay the same unless the reason is the key.\r\n"
+	    "\r\n");
+}
+
+/* Files of the first issued item serve as the example. */
+static void
+say_how(const struct reply_item *item, const struct files *files,
+    struct buf *text)
+{
+	buf_printf(text,
+	    "How to install\r\n"
+	    "  Your private key never left you; certificate and key belong\r\n"
+	    "  together. For a mail program or a browser, make one file of\r\n"
+	    "  both and import it:\r\n"
+	    "\r\n"
+	    "    openssl pkcs7 -inform DER -in %s \\\r\n"
+	    "        -print_certs -out chain.pem\r\n"
+	    "    openssl pkcs12 -export -inkey YOUR.key -in %s \\\r\n"
+	    "        -certfile chain.pem -out YOUR.p12\r\n"
+	    "\r\n"
+	    "  A server takes the key and, in this order, the certificate and\r\n"
+	    "  the CA certificates of chain.pem.\r\n"
+	    "\r\n"
+	    "How to check\r\n"
+	    "  root.pem is the root certificate of this CA; trust the one that\r\n"
+	    "  you were given by other means, not one that came by mail.\r\n"
+	    "\r\n"
+	    "    openssl x509 -in %s -noout -fingerprint -sha256\r\n"
+	    "    openssl verify -CAfile root.pem -untrusted chain.pem \\\r\n"
+	    "        %s\r\n", files->p7c, files->pem, files->pem, files->pem);
+	/* From our configuration; all the same, nothing breaks a line. */
+	if (item->ocsp_url[0] != '\0') {
+		buf_append_str(text, "\r\n"
+		    "  Whether it is still good (issuer.pem is the CA that signed\r\n"
+		    "  it, from chain.pem):\r\n\r\n"
+		    "    openssl ocsp -CAfile root.pem -issuer issuer.pem \\\r\n"
+		    "        -cert ");
+		buf_printf(text, "%s \\\r\n        -url ", files->pem);
+		text_reflect(item->ocsp_url, MAX_REASON, text);
+		buf_append_str(text, "\r\n");
+	}
+	if (item->crl_url[0] != '\0') {
+		buf_append_str(text, "\r\n  Revoked certificates are listed at\r\n"
+		    "    ");
+		text_reflect(item->crl_url, MAX_REASON, text);
+		buf_append_str(text, "\r\n");
+	}
+}
+
+/* --- attachments ---------------------------------------------------------------- */
+
+int
+reply_certs_only(X509 *const *certs, size_t n, struct buf *out,
+    struct err *err)
+{
+	OWNED(PKCS7) *p7 = PKCS7_new();
+	uint8_t *to;
+	int len;
+
+	/* RFC 8551, 3.8: SignedData, no signers, no content. */
+	if (p7 == NULL || PKCS7_set_type(p7, NID_pkcs7_signed) != 1)
+		return err_openssl(err, ERR_RETRY, "making a certs-only");
+	p7->d.sign->contents->type = OBJ_nid2obj(NID_pkcs7_data);
+	for (size_t i = 0; i < n; i++)
+		if (PKCS7_add_certificate(p7, certs[i]) != 1)
+			return err_openssl(err, ERR_RETRY,
+			    "making a certs-only");
+	len = i2d_PKCS7(p7, NULL);
+	to = len <= 0 ? NULL : buf_reserve(out, (size_t)len);
+	if (to == NULL || i2d_PKCS7(p7, &to) != len)
+		return err_openssl(err, ERR_FAULT, "encoding a certs-only");
+	out->len += (size_t)len;
+	return 0;
+}
+
+#define MAX_CHAIN	10
+
+static int
+put_files(const struct reply_item *item, const struct files *files,
+    const char *boundary, struct buf *out, struct err *err)
+{
+	X509 *certs[1 + MAX_CHAIN] = { item->cert };
+	OWNED_BUF(p7c, (1 + MAX_CHAIN) * MAX_PEM);
+
+	if (item->n_chain > MAX_CHAIN)
+		return err_set(err, ERR_FAULT, "a chain of more than %d",
+		    MAX_CHAIN);
+	for (size_t i = 0; i < item->n_chain; i++)
+		certs[1 + i] = item->chain[i];
+	if (reply_certs_only(certs, 1 + item->n_chain, &p7c, err) == -1)
+		return -1;
+	buf_printf(out, "\r\n--%s\r\n"
+	    "Content-Type: application/x-pem-file; name=\"%s\"\r\n"
+	    "Content-Transfer-Encoding: 7bit\r\n"
+	    "Content-Disposition: attachment; filename=\"%s\"\r\n\r\n",
+	    boundary, files->pem, files->pem);
+	if (put_pem(item->cert, out, err) == -1)
+		return -1;
+	buf_printf(out, "\r\n--%s\r\n"
+	    "Content-Type: application/pkcs7-mime; smime-type=certs-only;\r\n"
+	    " name=\"%s\"\r\n"
+	    "Content-Transfer-Encoding: base64\r\n"
+	    "Content-Disposition: attachment; filename=\"%s\"\r\n\r\n",
+	    boundary, files->p7c, files->p7c);
+	base64_encode(buf_bytes(&p7c), 76, out);
+	buf_append_str(out, "\r\n");
+	return 0;
+}
+
+/* From the Message-ID. "=_" is in no base64 or quoted-printable line, and
+ * every stranger's line of the text is indented. */
+static int
+make_boundary(const char *message_id, char out[40], struct err *err)
+{
+	uint8_t digest[32];
+
+	if (EVP_Digest(message_id, strlen(message_id), digest, NULL,
+	    EVP_sha256(), NULL) != 1)
+		return err_openssl(err, ERR_RETRY, "making a boundary");
+	memcpy(out, "=_", 3);
+	hex_encode((struct bytes){ digest, 16 }, out + 2);
+	return 0;
+}
+
+/* --- whole mails ----------------------------------------------------------------- */
+
+static int
+put_item_text(const struct reply_item *item, bool several, struct buf *text,
+    struct err *err)
+{
+	struct files files = files_of(item, several);
+
+	switch (item->fate) {
+	case REPLY_ISSUED:
+		return say_issued(item, &files, text, err);
+	case REPLY_HELD:
+	case REPLY_REJECTED:
+		say_refused(item, text);
+		return 0;
+	}
+	return err_set(err, ERR_FAULT, "a reply about nothing");
+}
+
+static int
+put_all_text(const struct reply_item *items, size_t n, size_t n_issued,
+    struct buf *text, struct err *err)
+{
+	const struct reply_item *first = NULL;
+	struct files files;
+
+	for (size_t i = 0; i < n; i++) {
+		if (put_item_text(&items[i], n_issued > 1, text, err) == -1)
+			return -1;
+		if (first == NULL && items[i].fate == REPLY_ISSUED)
+			first = &items[i];
+	}
+	if (first != NULL) {
+		files = files_of(first, n_issued > 1);
+		say_how(first, &files, text);
+	}
+	buf_append_str(text, footer);
+	/* For those whose mail gateway takes attachments away. */
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].fate != REPLY_ISSUED)
+			continue;
+		buf_append_str(text, "\r\n");
+		if (put_pem(items[i].cert, text, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+reply_compose(const struct reply_head *head, const struct reply_item *items,
+    size_t n, struct buf *out, struct err *err)
+{
+	size_t n_issued = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_issued += items[i].fate == REPLY_ISSUED;
+	OWNED_BUF(text, MAX_TEXT + n_issued * MAX_PEM);
+	OWNED_BUF(mail, out->max);
+	char boundary[40];
+
+	if (n == 0)
+		return err_set(err, ERR_FAULT, "a reply about nothing");
+	if (put_head(head, &mail, err) == -1 ||
+	    make_boundary(head->message_id, boundary, err) == -1 ||
+	    put_all_text(items, n, n_issued, &text, err) == -1)
+		return -1;
+	buf_printf(&mail, "Content-Type: multipart/mixed;\r\n"
+	    " boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+	put_text(&text, &mail);
+	for (size_t i = 0; i < n; i++) {
+		struct files files = files_of(&items[i], n_issued > 1);
+
+		if (items[i].fate == REPLY_ISSUED && put_files(&items[i],
+		    &files, boundary, &mail, err) == -1)
+			return -1;
+	}
+	buf_printf(&mail, "\r\n--%s--\r\n", boundary);
+	return finish(&mail, out, err);
+}
+
+int
+reply_compose_nothing(const struct reply_head *head, const char *why,
+    const char *const *parts, size_t n_parts, struct buf *out,
+    struct err *err)
+{
+	OWNED_BUF(text, MAX_TEXT);
+	OWNED_BUF(mail, out->max);
+
+	if (put_head(head, &mail, err) == -1)
+		return -1;
+	buf_append_str(&text,
+	    "Your mail did not lead to a certificate.\r\n");
+	say("Reason", why, MAX_REASON, &text);
+	if (n_parts > 0)
+		buf_append_str(&text, "  What was in it:\r\n");
+	for (size_t i = 0; i < n_parts && i < MAX_PARTS_SHOWN; i++) {
+		OWNED_BUF(safe, 1024);
+
+		text_reflect(parts[i], 200, &safe);
+		text.failed |= safe.failed;
+		text_wrap("    ", buf_str(&safe), &text);
+	}
+	buf_append_str(&text, "\r\n"
+	    "How to ask for a certificate\r\n"
+	    "  Attach a certificate signing request (PKCS#10, as PEM or DER),\r\n"
+	    "  or put the PEM lines into the text. Keep the private key to\r\n"
+	    "  yourself. For example:\r\n"
+	    "\r\n"
+	    "    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 \\\r\n"
+	    "        -keyout YOUR.key -out YOUR.p10 -subj \"/CN=YOU@DOMAIN\" \\\r\n"
+	    "        -addext \"subjectAltName=email:YOU@DOMAIN\"\r\n");
+	buf_append_str(&text, footer);
+	put_text(&text, &mail);
+	return finish(&mail, out, err);
+}

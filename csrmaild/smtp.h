@@ -1,0 +1,59 @@
+#ifndef CSRMAILD_SMTP_H
+#define CSRMAILD_SMTP_H
+
+#include "common/bytes.h"
+#include "csrmaild/wire.h"
+
+#include <openssl/ssl.h>
+
+struct err;
+struct server_settings;
+
+/*
+ * Handing mails to an SMTP server, over libesmtp: STARTTLS with the server's
+ * certificate verified, or clear on loopback; AUTH PLAIN.
+ *
+ * libesmtp's own verdict on a session is not used: it reports success after
+ * most failures, and after a failed AUTH it goes on without. Delivered means
+ * 250 for the message and 2xx for its recipient, on a session that is
+ * authenticated where it should be. No implicit TLS, no OAuth: libesmtp has
+ * neither.
+ *
+ * Calls block, for a few times the server's timeout at most, and for as long
+ * as the system's connect(2) and resolver take.
+ */
+struct smtp;
+
+/* server and password are borrowed. Opens the files that are needed later
+ * (trust anchors, libesmtp's plug-in), so that walls may be raised after. */
+int	smtp_new(const struct server_settings *server, const char *password,
+	    struct smtp **out, struct err *);
+void	smtp_free(struct smtp *);
+OWNED_STRUCT_BY(smtp, smtp_free)
+
+/* One mail, and what became of it. */
+struct letter {
+	uint64_t	 id;		/* the caller's */
+	char		 sender[MAILBOX_MAX + 1];	/* "" is <> */
+	char		 recipient[MAILBOX_MAX + 1];
+	struct bytes	 message;	/* borrowed; lines end in CRLF */
+	/* Set by smtp_send: */
+	bool		 settled;
+	enum sent_result result;
+	uint16_t	 code;		/* SMTP reply code; 0: none came */
+	char		 text[256];
+};
+
+/* Called for each letter as soon as its fate is known: what was accepted
+ * must be on record before the next one is sent. */
+typedef void (*smtp_settled_fn)(const struct letter *, void *arg);
+
+/*
+ * Try all of them in one session. Afterwards every letter is settled. -1
+ * (ERR_RETRY) when there was no session worth the name: could not connect,
+ * no TLS, not authenticated; err says what the server said.
+ */
+int	smtp_send(struct smtp *, struct letter *, size_t n, smtp_settled_fn,
+	    void *arg, struct err *);
+
+#endif

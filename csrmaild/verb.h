@@ -1,0 +1,75 @@
+#ifndef CSRMAILD_VERB_H
+#define CSRMAILD_VERB_H
+
+#include "csrmaild/principal.h"
+
+#include "common/bytes.h"
+
+#include <jansson.h>
+
+#include <stdint.h>
+#include <time.h>
+
+struct err;
+struct findings;
+struct registrar;
+
+/*
+ * Between the table of verbs (verbs.c) and the handlers, one file a noun:
+ * rights, path and arguments are checked before a handler runs.
+ */
+struct verb_call {
+	struct registrar *registrar;
+	uint64_t	 connection, call;
+	unsigned int	 rights;
+	char		 who[PRINCIPAL_TEXT_SIZE];
+	char		 part[256];	/* what stood for the path's "*" */
+	const json_t	*args;		/* an object; borrowed */
+	time_t		 now;
+	uint16_t	 status;	/* 200 unless the handler says else */
+	json_t		*answer;	/* owned; an object to be filled */
+	char		 problem[256];	/* "" when all went well */
+};
+
+/* A handler returns 0 when it has answered, 1 when it will. */
+typedef int verb_handler(struct verb_call *);
+
+verb_handler verb_ca_list, verb_ca_show, verb_crl_list, verb_crl_update;
+verb_handler verb_request_list, verb_request_show, verb_request_approve,
+    verb_request_reject, verb_request_add;
+verb_handler verb_cert_list, verb_cert_show, verb_cert_revoke;
+verb_handler verb_outbox_list, verb_audit_list, verb_audit_verify,
+    verb_status, verb_reload;
+
+/* The tail of verb_request_add, and what else ends its wait. */
+void	verb_request_examined(struct registrar *, uint64_t token,
+	    const struct findings *);
+void	verb_request_closed(uint64_t connection);
+void	verb_request_expire(struct registrar *, time_t now);
+
+/* Each returns 0, so that a handler ends in `return verb_refuse(...)`. */
+int	verb_refuse(struct verb_call *, uint16_t status, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+int	verb_fail(struct verb_call *, const struct err *);
+uint16_t verb_status_of(const struct err *);
+
+/* Arguments: the table has checked kind and range. */
+const char *verb_text(const struct verb_call *, const char *name);
+int64_t	verb_number(const struct verb_call *, const char *name,
+	    int64_t otherwise);
+unsigned int verb_limit(const struct verb_call *);
+/* The path's part as a positive number; 0: it is none. */
+int64_t	verb_id(const struct verb_call *);
+
+/* A page: the rows as "items", and the key after which the next begins. */
+struct verb_page {
+	struct verb_call *call;
+	json_t		*items;		/* owned by call->answer */
+	unsigned int	 limit;
+	unsigned int	 n;
+};
+void	verb_page_open(struct verb_page *, struct verb_call *);
+/* row is taken. id: its key. */
+void	verb_page_add(struct verb_page *, json_t *row, int64_t id);
+
+#endif

@@ -1,0 +1,189 @@
+#include "csrmaild/verb.h"
+
+#include "csrmaild/describe.h"
+#include "csrmaild/problem.h"
+#include "csrmaild/registrar.h"
+
+#include "common/err.h"
+#include "common/store.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How the CA does: mails to be sent, the audit trail, status, reload. */
+
+/* A mail that has waited so long is trouble, not weather. */
+#define QUEUED_TROUBLE_S	900
+
+static int
+list_mail(const struct outbox_row *row, void *page)
+{
+	static const char *const states[] = { [OUTBOX_QUEUED] = "queued",
+		[OUTBOX_SENT] = "sent", [OUTBOX_FAILED] = "failed" };
+	json_t *out = json_object();
+
+	describe_number(out, "id", row->id);
+	describe_text(out, "state", states[row->state]);
+	describe_text(out, "recipient", row->recipient);
+	describe_text(out, "message_id", row->message_id);
+	describe_number(out, "attempts", row->attempts);
+	describe_text(out, "last_answer", row->last_answer);
+	describe_time(out, "created_at", row->created_at);
+	if (row->state == OUTBOX_QUEUED)
+		describe_time(out, "next_attempt", row->next_attempt);
+	if (row->state == OUTBOX_SENT)
+		describe_time(out, "sent_at", row->sent_at);
+	if (row->request != 0)
+		describe_number(out, "request", row->request);
+	verb_page_add(page, out, row->id);
+	return 0;
+}
+
+int
+verb_outbox_list(struct verb_call *vc)
+{
+	const char *name = verb_text(vc, "state");
+	enum outbox_state state = OUTBOX_QUEUED;
+	struct verb_page page;
+	struct err err;
+
+	if (name != NULL && strcmp(name, "sent") == 0)
+		state = OUTBOX_SENT;
+	else if (name != NULL && strcmp(name, "failed") == 0)
+		state = OUTBOX_FAILED;
+	else if (name != NULL && strcmp(name, "queued") != 0)
+		return verb_refuse(vc, 400, "state: %s is none: queued, sent "
+		    "or failed", name);
+	verb_page_open(&page, vc);
+	if (store_each_outbox(vc->registrar->store, state,
+	    verb_number(vc, "after", 0), page.limit, list_mail, &page,
+	    &err) != 0)
+		return verb_fail(vc, &err);
+	return 0;
+}
+
+static int
+list_audit(const struct audit_row *row, void *page)
+{
+	char hash[65];
+	json_t *out = json_object();
+
+	hex_encode((struct bytes){ row->hash, 32 }, hash);
+	describe_number(out, "id", row->id);
+	describe_time(out, "at", row->at);
+	describe_text(out, "event", row->event);
+	describe_text(out, "principal", row->principal);
+	describe_text(out, "object", row->object);
+	describe_text(out, "detail", row->detail);
+	describe_text(out, "hash", hash);
+	verb_page_add(page, out, row->id);
+	return 0;
+}
+
+int
+verb_audit_list(struct verb_call *vc)
+{
+	struct verb_page page;
+	struct err err;
+
+	verb_page_open(&page, vc);
+	if (store_each_audit(vc->registrar->store, verb_number(vc, "after", 0),
+	    page.limit, list_audit, &page, &err) != 0)
+		return verb_fail(vc, &err);
+	return 0;
+}
+
+/* A broken chain is an answer, not a failure of the call. */
+int
+verb_audit_verify(struct verb_call *vc)
+{
+	uint64_t rows = 0;
+	struct err err;
+	int r = store_verify_audit(vc->registrar->store, &rows, &err);
+
+	if (r != 0 && err.kind == ERR_RETRY)
+		return verb_fail(vc, &err);
+	json_object_set_new(vc->answer, "intact", json_boolean(r == 0));
+	describe_number(vc->answer, "rows", (int64_t)rows);
+	if (r != 0)
+		describe_text(vc->answer, "problem", err.text);
+	return 0;
+}
+
+static void
+trouble(struct verb_call *vc, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+trouble(struct verb_call *vc, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_array_append_new(json_object_get(vc->answer, "trouble"),
+	    json_text(text));
+}
+
+static int
+look_at_ca(const struct ca_row *row, void *arg)
+{
+	struct verb_call *vc = arg;
+
+	if (row->not_after < vc->now)
+		trouble(vc, "the certificate of %s has expired", row->name);
+	if (row->crl_number == 0)
+		trouble(vc, "%s has no CRL yet", row->name);
+	else if (row->crl_next_update < vc->now)
+		trouble(vc, "the CRL of %s has expired", row->name);
+	return 0;
+}
+
+/*
+ * "trouble" lists what needs a person; empty is well. The registrar adds
+ * what only it knows: mailboxes, mail server, keys, alarms.
+ */
+int
+verb_status(struct verb_call *vc)
+{
+	struct store_counts counts;
+	json_t *numbers = json_object();
+	struct err err;
+
+	json_object_set_new(vc->answer, "trouble", json_array());
+	json_object_set_new(vc->answer, "counts", numbers);
+	describe_time(vc->answer, "now", vc->now);
+	if (store_count(vc->registrar->store, &counts, &err) != 0)
+		return verb_fail(vc, &err);
+	describe_number(numbers, "held", (int64_t)counts.held);
+	describe_number(numbers, "approved", (int64_t)counts.approved);
+	describe_number(numbers, "issued", (int64_t)counts.issued);
+	describe_number(numbers, "revoked", (int64_t)counts.revoked);
+	describe_number(numbers, "queued", (int64_t)counts.queued);
+	describe_number(numbers, "failed", (int64_t)counts.failed);
+	if (counts.failed > 0)
+		trouble(vc, "%llu mails were refused for good",
+		    (unsigned long long)counts.failed);
+	if (counts.oldest_queued != 0 &&
+	    vc->now - counts.oldest_queued > QUEUED_TROUBLE_S)
+		trouble(vc, "a mail has waited for %lld minutes",
+		    (long long)(vc->now - counts.oldest_queued) / 60);
+	if (store_each_ca(vc->registrar->store, look_at_ca, vc, &err) != 0)
+		return verb_fail(vc, &err);
+	registrar_describe_status(vc->registrar, vc->answer);
+	return 0;
+}
+
+int
+verb_reload(struct verb_call *vc)
+{
+	struct err err;
+
+	if (registrar_reload(vc->registrar, vc->who, vc->now, &err) != 0)
+		return verb_fail(vc, &err);
+	vc->status = 202;
+	return 0;
+}

@@ -1,0 +1,116 @@
+#!/bin/sh
+#
+# The Debian packages that csrmail needs, and their installation.
+#
+#	packages.sh list PURPOSE ...	print them
+#	packages.sh install PURPOSE ...	install those that are missing
+#
+# The purposes are build, demo (the servers and tools of the quick start) and
+# tests. No service is started or stopped by it, and no package is removed.
+
+# shellcheck disable=SC2086	# lists of words
+set -eu
+
+build="
+build-essential
+cmake
+ninja-build
+pkg-config
+libconfuse-dev
+libcurl4-gnutls-dev
+libesmtp-dev
+libetpan-dev
+libjansson-dev
+libmicrohttpd-dev
+libseccomp-dev
+libsqlite3-dev
+libssl-dev
+"
+
+demo="
+curl
+dovecot-imapd
+dovecot-lmtpd
+opendkim
+openssl
+postfix
+procps
+"
+
+tests="
+check
+mandoc
+python3
+"
+
+list() {
+	for purpose; do
+		case $purpose in
+		build)	printf '%s' "$build" ;;
+		demo)	printf '%s' "$demo" ;;
+		tests)	printf '%s' "$tests" ;;
+		*)	echo "packages.sh: $purpose: build, demo or tests" >&2
+			exit 64 ;;
+		esac
+	done | sed '/^$/d'
+}
+
+is_installed() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing() {
+	list "$@" | while read -r package; do
+		is_installed "$package" || echo "$package"
+	done
+}
+
+# While apt works, answer "no" to every package that wants its service started
+# (unless the machine has such an answer of its own).
+forbid_services() {
+	[ ! -e /usr/sbin/policy-rc.d ] || return 0
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	trap 'exit 1' HUP INT TERM
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod 755 /usr/sbin/policy-rc.d
+}
+
+# Postfix asks what it is for; here it is only a program.
+answer_postfix() {
+	is_installed postfix ||
+		echo "postfix postfix/main_mailer_type select No configuration" |
+		    debconf-set-selections
+}
+
+install() {
+	packages=$(missing "$@")
+	[ -n "$packages" ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		echo "packages.sh: only root can install" $packages >&2
+		exit 77
+	fi
+	echo "Installing from Debian:" $packages
+	export DEBIAN_FRONTEND=noninteractive
+	forbid_services
+	apt-get -qq update
+	answer_postfix
+	log=$(mktemp)
+	if ! apt-get -qq -y --no-remove --no-install-recommends \
+	    install $packages </dev/null >"$log" 2>&1; then
+		cat "$log" >&2
+		echo "packages.sh: the installation failed, see above." \
+		    "(Another mail server in Postfix's place, or" \
+		    "libcurl4-openssl-dev, must be removed by you first.)" >&2
+		exit 1
+	fi
+	rm "$log"
+}
+
+[ $# -ge 2 ] || set -- help
+command=$1
+shift
+case $command in
+list)		list "$@" ;;
+install)	install "$@" ;;
+*)		sed -n '3,/^$/s/^#//p' "$0" >&2; exit 64 ;;
+esac

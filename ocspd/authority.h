@@ -1,0 +1,77 @@
+#ifndef OCSPD_AUTHORITY_H
+#define OCSPD_AUTHORITY_H
+
+#include "common/issue.h"
+#include "common/owned.h"
+#include "common/store.h"
+#include "ocspd/response.h"
+#include "ocspd/settings.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+struct err;
+
+/*
+ * One CA that we answer for, and our own keys to do so: each answers for one
+ * CA only (RFC 6960, 4.2.2.2).
+ *
+ * A key's life: made here and kept in state_dir/keys; asked for in
+ * state_dir/spool as CA.KEYID.p10, from where csrmaild fetches it; its
+ * certificate comes back through the store; it signs; at half the life of its
+ * certificate the next key is made, which takes over when certified; at the
+ * end its file is removed. No step needs a person.
+ */
+#define AUTHORITY_MAX_KEYS	8
+
+struct responder_key {
+	EVP_PKEY		*key;		/* owned */
+	uint8_t			 key_sha1[20];
+	X509			*cert;		/* owned; NULL: asked for */
+	time_t			 not_before, not_after;
+	struct ocsp_signer	*signer;	/* owned; NULL as cert is */
+};
+
+struct authority {
+	int64_t			 id;		/* in the store */
+	char			 name[CA_NAME_MAX + 1];
+	X509			*cert;		/* owned */
+	uint8_t			 name_hash[CERT_HASHES + 1][64];
+	uint8_t			 key_hash[CERT_HASHES + 1][64];
+	struct responder_key	 keys[AUTHORITY_MAX_KEYS];
+	size_t			 n_keys;
+	time_t			 retry_at;	/* making a key failed */
+	time_t			 alarmed_at;	/* that there is no signer */
+};
+
+/* Where keys and requests live; both borrowed, open folders. */
+struct key_places {
+	int			 keys_fd, spool_fd;
+	enum key_kind		 kind;
+	unsigned int		 bits;
+};
+
+/* Takes the CA's certificate from the row, and our keys for it from disk. */
+int	authority_new(const struct ca_row *, const struct key_places *,
+	    struct authority **out, struct err *);
+void	authority_free(struct authority *);
+OWNED_STRUCT_BY(authority, authority_free)
+
+/* Is this the issuer meant? Name hash and key hash both (RFC 6960, 4.1.2). */
+bool	authority_matches(const struct authority *, const struct cert_id *);
+/*
+ * A responder certificate of this CA from the store: taken for our key that
+ * it certifies, when it is sound; else nothing happens, and a certificate
+ * that is unsound is named in the log.
+ */
+void	authority_offer(struct authority *, const struct responder_row *,
+	    const struct key_places *);
+/* Once a second or so: make, ask, retire. Failures are logged and tried
+ * again later. */
+void	authority_keep_keys(struct authority *, const struct key_places *,
+	    time_t now);
+/* The key that signs now: certified, valid, the one that ends last. NULL when
+ * there is none. */
+struct responder_key *authority_signer(struct authority *, time_t now);
+
+#endif

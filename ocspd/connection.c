@@ -1,0 +1,487 @@
+#include "ocspd/connection.h"
+
+#include "common/err.h"
+#include "common/log.h"
+#include "ocspd/files.h"
+#include "ocspd/reply.h"
+
+#include <openssl/evp.h>
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_WAIT_MS		2000	/* for the responder */
+#define DRAIN_MS		2000
+#define REQUESTS_A_TURN		64	/* pipelined; then others first */
+#define OUT_A_TURN		(256u << 10)
+#define FILE_OCTETS_PER_MS	16	/* slowest reader of a CRL */
+
+void
+connection_open(struct connection *c, int fd, uint16_t client,
+    const struct service *s)
+{
+	uint32_t turn = c->turn + 1;
+
+	*c = (struct connection){ .fd = fd, .turn = turn, .client = client,
+		.readable = true, .file_fd = -1 };
+	c->in = BUF(s->limits.max_head_octets + s->limits.max_body_octets +
+	    2 * CONNECTION_SCRATCH);
+	c->out = BUF(OUT_A_TURN + CONNECTION_SCRATCH * 2);
+	c->deadline_ms = s->now_ms + s->settings->idle_timeout_s * 1000;
+}
+
+void
+connection_close(struct connection *c)
+{
+	if (c->file_fd >= 0)
+		close(c->file_fd);
+	close(c->fd);
+	buf_free(&c->in);
+	buf_free(&c->out);
+	c->fd = -1;
+	c->file_fd = -1;
+	c->waiting = false;
+}
+
+bool
+connection_is_idle(const struct connection *c)
+{
+	return !c->waiting && c->in.len == 0 && c->out.len == 0 &&
+	    c->file_fd < 0;
+}
+
+/* --- out ---------------------------------------------------------------------- */
+
+static void
+set_deadline(struct connection *c, const struct service *s, int64_t ms)
+{
+	c->deadline_ms = s->now_ms + ms;
+}
+
+/* False when the client is gone. */
+static bool
+send_octets(struct connection *c, struct bytes octets, size_t *sent)
+{
+	ssize_t n;
+
+	*sent = 0;
+	while (*sent < octets.len) {
+		n = send(c->fd, octets.data + *sent, octets.len - *sent,
+		    MSG_NOSIGNAL | (c->file_fd >= 0 ? MSG_MORE : 0));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK;
+		*sent += (size_t)n;
+	}
+	return true;
+}
+
+static bool
+send_file(struct connection *c)
+{
+	while (c->file_fd >= 0 && c->file_left > 0) {
+		off_t at = (off_t)c->file_at;
+		size_t want = c->file_left < (1u << 20) ?
+		    (size_t)c->file_left : 1u << 20;
+		ssize_t n = sendfile(c->fd, c->file_fd, &at, want);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN;
+		if (n == 0)	/* shorter than it was: the length is wrong */
+			return false;
+		c->file_at += n;
+		c->file_left -= (uint64_t)n;
+	}
+	if (c->file_fd >= 0) {
+		close(c->file_fd);
+		c->file_fd = -1;
+	}
+	return true;
+}
+
+/* What an earlier turn could not send. */
+static bool
+flush_old(struct connection *c)
+{
+	size_t sent;
+
+	if (c->out.len > 0) {
+		if (!send_octets(c, buf_bytes(&c->out), &sent))
+			return false;
+		buf_consume(&c->out, sent);
+		if (c->out.len > 0)
+			return true;
+		buf_free(&c->out);
+	}
+	return send_file(c);
+}
+
+/* What this turn made: sent at once where it fits. */
+static bool
+flush_new(struct connection *c, struct service *s)
+{
+	size_t sent;
+
+	if (s->out.len == 0)
+		return true;
+	if (!send_octets(c, buf_bytes(&s->out), &sent))
+		return false;
+	if (sent < s->out.len && buf_append(&c->out, s->out.data + sent,
+	    s->out.len - sent) == -1)
+		return false;
+	buf_clear(&s->out);
+	set_deadline(c, s, s->settings->idle_timeout_s * 1000 +
+	    (int64_t)(c->file_left / FILE_OCTETS_PER_MS));
+	return c->out.len > 0 || send_file(c);
+}
+
+static bool
+is_blocked(const struct connection *c)
+{
+	return c->out.len > 0 || c->file_fd >= 0;
+}
+
+/* --- answering ---------------------------------------------------------------- */
+
+static struct reply
+reply_to(struct service *s, const struct http_request *req)
+{
+	return (struct reply){ .out = &s->out, .now = s->now,
+		.keep_alive = req->keep_alive, .old = req->old,
+		.head = req->method == HTTP_HEAD };
+}
+
+static void
+refuse(struct connection *c, struct service *s, unsigned int status)
+{
+	struct reply r = { .out = &s->out, .now = s->now };
+
+	reply_status(&r, status);
+	c->ended = true;
+	log_debug("http.refused", NUM("status", status));
+}
+
+static void
+ask_responder(struct connection *c, struct service *s,
+    const struct http_request *req, uint64_t id)
+{
+	struct wire_ask ask = { .id = id, .request = &s->request };
+	struct reply r = reply_to(s, req);
+	struct err err;
+
+	if (s->responder == NULL ||
+	    wire_send_ask(s->responder, &ask, &err) == -1) {
+		reply_ocsp_error(&r, OCSP_TRY_LATER);
+		return;
+	}
+	c->waiting = true;
+	c->asked_head = r.head;
+	c->asked_old = r.old;
+	c->asked_keep = r.keep_alive;
+	set_deadline(c, s, ANSWER_WAIT_MS);
+}
+
+static void
+answer_ocsp(struct connection *c, struct service *s,
+    const struct http_request *req, struct bytes der, uint64_t id)
+{
+	struct request *q = &s->request;
+	struct reply r = reply_to(s, req);
+	struct held_answer held;
+	enum ocsp_status status;
+
+	status = request_read(der, s->settings->max_cert_ids, q);
+	if (status != OCSP_SUCCESSFUL) {
+		log_debug("request.refused", NUM("status", status),
+		    STR("why", q->why));
+		reply_ocsp_error(&r, status);
+		return;
+	}
+	/* RFC 9654, 2.1: 16 to 32 octets; of others we may think. */
+	if (q->has_nonce && !s->settings->odd_nonce_echoed &&
+	    (q->nonce_len < 16 || q->nonce_len > 32)) {
+		q->has_nonce = false;
+		q->nonce_len = 0;
+	}
+	if (s->table == NULL || !answers_alive(s->table, s->now_ms)) {
+		reply_ocsp_error(&r, OCSP_TRY_LATER);
+		return;
+	}
+	if (q->n_ids == 1 && !q->has_nonce && answers_find(s->table,
+	    q->ids[0].der, q->ids[0].serial, s->now, &held, s->held)) {
+		const struct reply_facts facts = { held.this_update,
+			held.next_update, held.digest,
+			s->settings->max_age_s };
+
+		reply_signed(&r, &facts, (struct bytes){ s->held, held.len },
+		    req);
+		return;
+	}
+	ask_responder(c, s, req, id);
+}
+
+static bool
+is_ocsp_type(struct bytes type)
+{
+	const uint8_t *end;
+
+	if (type.len == 0)
+		return true;	/* tolerated: the path decides nothing else */
+	end = memchr(type.data, ';', type.len);
+	if (end != NULL)
+		type.len = (size_t)(end - type.data);
+	while (type.len > 0 && type.data[type.len - 1] == ' ')
+		type.len--;
+	return bytes_equal_nocase(type, "application/ocsp-request");
+}
+
+static void
+answer_get(struct connection *c, struct service *s,
+    const struct http_request *req, uint64_t id)
+{
+	struct reply r = reply_to(s, req);
+	struct published file;
+
+	if (files_open(s->published_fd, req->path, &file) == 0) {
+		if (reply_file(&r, &file, req)) {
+			c->file_fd = file.fd;
+			c->file_at = 0;
+			c->file_left = file.octets;
+		} else {
+			close(file.fd);
+		}
+		return;
+	}
+	switch (request_from_path(req->path, &s->der)) {
+	case 1:
+		answer_ocsp(c, s, req, buf_bytes(&s->der), id);
+		break;
+	case 0:
+		reply_status(&r, 404);
+		break;
+	default:
+		reply_ocsp_error(&r, OCSP_MALFORMED_REQUEST);
+	}
+	buf_clear(&s->der);
+	s->der.failed = false;
+}
+
+static void
+answer(struct connection *c, struct service *s, struct http_request *req,
+    uint64_t id)
+{
+	struct reply r;
+
+	req->keep_alive &= !s->stopping;
+	if (!req->keep_alive)
+		c->ended = true;
+	s->answered++;
+	if (req->method != HTTP_POST) {
+		answer_get(c, s, req, id);
+		return;
+	}
+	if (is_ocsp_type(req->content_type)) {
+		answer_ocsp(c, s, req, req->body, id);
+		return;
+	}
+	r = reply_to(s, req);
+	reply_status(&r, 415);
+}
+
+/* --- in ----------------------------------------------------------------------- */
+
+/* Take requests off the front of in; returns the octets used. */
+static size_t
+take_requests(struct connection *c, struct service *s, struct bytes in,
+    uint64_t id)
+{
+	size_t used = 0;
+
+	for (int n = 0; used < in.len; n++) {
+		struct http_request req;
+		unsigned int status;
+
+		if (c->waiting || c->ended || c->file_fd >= 0)
+			break;
+		if (n == REQUESTS_A_TURN || s->out.len > OUT_A_TURN) {
+			c->again = true;
+			break;
+		}
+		switch (http_read(bytes_slice(in, used, in.len), &s->limits,
+		    &req, &status)) {
+		case HTTP_REFUSED:
+			refuse(c, s, status);
+			return in.len;
+		case HTTP_INCOMPLETE:
+			if (req.head_octets > 0 && req.wants_continue &&
+			    !c->continued) {
+				c->continued = true;
+				buf_append_str(&s->out,
+				    "HTTP/1.1 100 Continue\r\n\r\n");
+			}
+			return used;
+		case HTTP_COMPLETE:
+			c->continued = false;
+			answer(c, s, &req, id);
+			used += req.octets;
+			break;
+		}
+	}
+	return used;
+}
+
+/* The first octets of a request start its clock; later ones do not. */
+static void
+keep_rest(struct connection *c, struct service *s, struct bytes rest)
+{
+	bool fresh = c->in.len == 0;
+
+	if (rest.len > 0)
+		buf_append_bytes(&c->in, rest);
+	if (fresh && c->in.len > 0 && !c->waiting && !is_blocked(c))
+		set_deadline(c, s, s->settings->request_timeout_s * 1000);
+}
+
+enum read_result { READ_SOME, READ_NOTHING, READ_OVER };
+
+/* One recv. What is whole is answered from where it lies; only the rest of a
+ * request that is not is kept. */
+static enum read_result
+read_once(struct connection *c, struct service *s, uint64_t id)
+{
+	uint8_t *to = s->scratch;
+	size_t used, room = sizeof(s->scratch);
+	ssize_t n;
+
+	if (c->in.len > 0) {
+		to = buf_reserve(&c->in, room);
+		if (to == NULL)
+			return READ_OVER;
+	}
+	do
+		n = recv(c->fd, to, room, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		c->readable = false;
+		return READ_NOTHING;
+	}
+	if (n <= 0)
+		return READ_OVER;
+	if ((size_t)n < room)
+		c->readable = false;	/* epoll(7), Q9: it was all */
+	if (c->draining)
+		return READ_SOME;
+	if (to == s->scratch) {
+		struct bytes in = { to, (size_t)n };
+
+		used = take_requests(c, s, in, id);
+		keep_rest(c, s, bytes_slice(in, used, in.len));
+	} else {
+		c->in.len += (size_t)n;
+		used = take_requests(c, s, buf_bytes(&c->in), id);
+		buf_consume(&c->in, used);
+		if (used > 0)
+			set_deadline(c, s,
+			    s->settings->request_timeout_s * 1000);
+	}
+	if (c->in.len == 0)
+		buf_free(&c->in);
+	return READ_SOME;
+}
+
+/* All is answered and sent, and nothing more is read. */
+static bool
+finish(struct connection *c, struct service *s)
+{
+	if (!c->draining) {
+		/* A close with octets unread would reset the connection and
+		 * perhaps our answer with it (RFC 9112, 9.6). */
+		c->draining = true;
+		shutdown(c->fd, SHUT_WR);
+		set_deadline(c, s, DRAIN_MS);
+		buf_free(&c->in);
+		c->readable = true;
+	}
+	while (c->readable)
+		if (read_once(c, s, 0) == READ_OVER)
+			return false;
+	return true;
+}
+
+bool
+connection_work(struct connection *c, struct service *s, uint64_t id)
+{
+	c->again = false;
+	if (!flush_old(c))
+		return false;
+	/* Left over from a turn that was cut short, or held up. */
+	if (!is_blocked(c) && !c->waiting && !c->ended && c->in.len > 0) {
+		size_t used = take_requests(c, s, buf_bytes(&c->in), id);
+
+		buf_consume(&c->in, used);
+		if (!flush_new(c, s))
+			return false;
+	}
+	while (c->readable && !c->again && !is_blocked(c) && !c->waiting &&
+	    !c->ended) {
+		enum read_result r = read_once(c, s, id);
+
+		if (!flush_new(c, s) || r == READ_OVER)
+			return false;
+	}
+	if (c->ended && !is_blocked(c) && !c->waiting)
+		return finish(c, s);
+	return true;
+}
+
+/* Signed for this client, or for all: then it has its validators too. */
+static void
+reply_answer(const struct reply *r, const struct wire_answer *a,
+    const struct service *s)
+{
+	uint8_t digest[32];
+	const struct reply_facts facts = { a->this_update, a->next_update,
+		digest, s->settings->max_age_s };
+
+	if (a->status != OCSP_SUCCESSFUL)
+		reply_ocsp_error(r, a->status);
+	else if (a->cacheable && EVP_Digest(a->der.data, a->der.len, digest,
+	    NULL, EVP_sha256(), NULL) == 1)
+		reply_signed(r, &facts, a->der, NULL);
+	else
+		reply_private(r, a->der);
+}
+
+bool
+connection_answer(struct connection *c, struct service *s, uint64_t id,
+    const struct wire_answer *a)
+{
+	struct reply r = { .out = &s->out, .now = s->now,
+		.keep_alive = c->asked_keep, .old = c->asked_old,
+		.head = c->asked_head };
+
+	c->waiting = false;
+	reply_answer(&r, a, s);
+	return flush_new(c, s) && connection_work(c, s, id);
+}
+
+bool
+connection_expire(struct connection *c, struct service *s, uint64_t id)
+{
+	static const struct wire_answer late = { .status = OCSP_TRY_LATER };
+
+	if (c->waiting)
+		return connection_answer(c, s, id, &late);
+	if (c->draining || is_blocked(c) || c->in.len == 0)
+		return false;
+	refuse(c, s, 408);
+	buf_free(&c->in);
+	return flush_new(c, s) && connection_work(c, s, id);
+}

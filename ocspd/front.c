@@ -1,0 +1,505 @@
+#include "ocspd/front.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "ocspd/connection.h"
+
+#include <openssl/rand.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_EVENTS		256
+#define ACCEPTS_A_TURN		64
+#define SWEEP_MS		250
+#define STOP_MS			5000	/* to finish what is in hand */
+#define SPARE_DESCRIPTORS	64
+
+/* What an epoll event is about: connections count from TOKEN_CONNECTION. */
+enum token {
+	TOKEN_SIGNAL,
+	TOKEN_CONTROL,
+	TOKEN_RESPONDER,
+	TOKEN_LISTEN,		/* and SETTINGS_MAX_LISTEN - 1 more */
+	TOKEN_CONNECTION = TOKEN_LISTEN + SETTINGS_MAX_LISTEN,
+};
+
+struct front {
+	struct settings		*settings;
+	struct service		*service;
+	struct connection	*connections;
+	uint32_t		*free_places;	/* a stack */
+	size_t			 n_free, n_places;
+	uint16_t		 clients[65536];	/* connections of each */
+	uint8_t			 client_seed[16];
+	int			 epoll_fd;
+	int			 listen_fds[SETTINGS_MAX_LISTEN];
+	size_t			 n_listen;
+	int64_t			 next_sweep_ms;
+	bool			 some_again;
+};
+
+/* The place, and how often it was used: a late answer finds nobody. */
+static uint64_t
+connection_id(const struct front *f, const struct connection *c)
+{
+	return (uint64_t)c->turn << 32 | (uint64_t)(c - f->connections);
+}
+
+static void
+end_connection(struct front *f, struct connection *c)
+{
+	f->clients[c->client]--;
+	connection_close(c);
+	buf_clear(&f->service->out);
+	f->free_places[f->n_free++] = (uint32_t)(c - f->connections);
+}
+
+/* After anything was done with it. */
+static void
+settle(struct front *f, struct connection *c, bool goes_on)
+{
+	if (!goes_on)
+		end_connection(f, c);
+	else if (c->again)
+		f->some_again = true;
+}
+
+/* --- accepting ------------------------------------------------------------------ */
+
+/* Clients are counted by a seeded hash of their address; an IPv6 client is
+ * its /64. */
+static uint16_t
+client_of(const struct front *f, const struct sockaddr_storage *from)
+{
+	uint64_t address = 0, seed[2];
+	const struct sockaddr_in *four = (const void *)from;
+	const struct sockaddr_in6 *six = (const void *)from;
+
+	memcpy(seed, f->client_seed, sizeof(seed));
+	if (from->ss_family == AF_INET)
+		address = four->sin_addr.s_addr;
+	else if (from->ss_family == AF_INET6)
+		memcpy(&address, &six->sin6_addr, sizeof(address));
+	address = (address ^ seed[0]) * (seed[1] | 1);
+	address ^= address >> 31;
+	address *= UINT64_C(0x9e3779b97f4a7c15);
+	return (uint16_t)(address >> 48);
+}
+
+static void
+take_client(struct front *f, int fd, const struct sockaddr_storage *from)
+{
+	uint16_t client = client_of(f, from);
+	struct connection *c;
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+		EPOLLET };
+	int on = 1;
+
+	if (f->n_free == 0 ||
+	    f->clients[client] >= f->settings->max_connections_per_client) {
+		close(fd);
+		return;
+	}
+	c = &f->connections[f->free_places[f->n_free - 1]];
+	ev.data.u64 = TOKEN_CONNECTION + (uint64_t)(c - f->connections);
+	if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == -1) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	f->n_free--;
+	f->clients[client]++;
+	connection_open(c, fd, client, f->service);
+}
+
+static void
+accept_clients(struct front *f, int listen_fd)
+{
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof(from);
+		int fd = accept4(listen_fd, (struct sockaddr *)&from, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;	/* none left, or it is gone already */
+		take_client(f, fd, &from);
+	}
+}
+
+/* --- the responder ---------------------------------------------------------------- */
+
+static void
+drop_responder(struct front *f, const char *why)
+{
+	static const struct wire_answer none = { .status = OCSP_TRY_LATER };
+	struct service *s = f->service;
+
+	if (s->responder == NULL)
+		return;
+	log_warn("responder.gone", STR("why", why));
+	channel_free(s->responder);
+	s->responder = NULL;
+	answers_close(s->table);
+	s->table = NULL;
+	for (size_t i = 0; i < f->n_places; i++) {
+		struct connection *c = &f->connections[i];
+
+		if (c->fd >= 0 && c->waiting)
+			settle(f, c, connection_answer(c, s,
+			    connection_id(f, c), &none));
+	}
+}
+
+static void
+take_responder(struct front *f, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN,
+		.data.u64 = TOKEN_RESPONDER };
+
+	drop_responder(f, "replaced");
+	f->service->responder = channel_new(fd, "responder",
+	    WIRE_MAX_ANSWER, WIRE_MAX_QUEUED);
+	if (f->service->responder != NULL)
+		epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static int
+take_frame(struct front *f, const struct frame *frame, struct err *err)
+{
+	struct service *s = f->service;
+	struct wire_answer a;
+	struct connection *c;
+	uint32_t place;
+
+	if (frame->type == WIRE_TABLE && frame->fd >= 0 && s->table == NULL)
+		return answers_open(frame->fd, &s->table, err);
+	if (frame->fd >= 0)
+		close(frame->fd);
+	if (frame->type != WIRE_ANSWER)
+		return err_set(err, ERR_FAULT, "an unexpected frame");
+	if (wire_get_answer(frame, &a, err) == -1)
+		return -1;
+	place = (uint32_t)a.id;
+	if (place >= f->n_places)
+		return err_set(err, ERR_FAULT, "an answer to nobody");
+	c = &f->connections[place];
+	if (c->fd >= 0 && c->waiting && connection_id(f, c) == a.id)
+		settle(f, c, connection_answer(c, s, a.id, &a));
+	return 0;
+}
+
+static void
+serve_responder(struct front *f)
+{
+	struct frame frame;
+	struct err err;
+	int n;
+
+	if (f->service->responder == NULL)
+		return;
+	if (channel_read(f->service->responder, &err) == -1) {
+		drop_responder(f, err.text);
+		return;
+	}
+	while ((n = channel_next(f->service->responder, &frame, &err)) == 1)
+		if (take_frame(f, &frame, &err) == -1) {
+			n = -1;
+			break;
+		}
+	if (n == -1)
+		drop_responder(f, err.text);
+}
+
+/* What the socket to the responder did not take at once. */
+static void
+flush_responder(struct front *f)
+{
+	struct err err;
+
+	if (f->service->responder != NULL &&
+	    channel_queued(f->service->responder) > 0 &&
+	    channel_flush(f->service->responder, &err) == -1)
+		drop_responder(f, err.text);
+}
+
+static int
+serve_control(struct front *f, struct role *role, struct err *err)
+{
+	struct frame frame;
+	int n;
+
+	if (channel_read(role->control, err) == -1)
+		return -1;
+	while ((n = channel_next(role->control, &frame, err)) == 1) {
+		if (frame.type == WIRE_PEER && frame.fd >= 0)
+			take_responder(f, frame.fd);
+		else if (frame.fd >= 0)
+			close(frame.fd);
+	}
+	return n;
+}
+
+/* --- the loop -------------------------------------------------------------------- */
+
+static void
+work(struct front *f, struct connection *c)
+{
+	settle(f, c, connection_work(c, f->service, connection_id(f, c)));
+}
+
+static void
+sweep(struct front *f)
+{
+	struct service *s = f->service;
+
+	if (s->now_ms < f->next_sweep_ms)
+		return;
+	f->next_sweep_ms = s->now_ms + SWEEP_MS;
+	for (size_t i = 0; i < f->n_places; i++) {
+		struct connection *c = &f->connections[i];
+
+		if (c->fd < 0)
+			continue;
+		if (s->now_ms >= c->deadline_ms)
+			settle(f, c, connection_expire(c, s,
+			    connection_id(f, c)));
+		else if (s->stopping && connection_is_idle(c))
+			end_connection(f, c);
+	}
+}
+
+static void
+work_again(struct front *f)
+{
+	if (!f->some_again)
+		return;
+	f->some_again = false;
+	for (size_t i = 0; i < f->n_places; i++)
+		if (f->connections[i].fd >= 0 && f->connections[i].again)
+			work(f, &f->connections[i]);
+}
+
+static void
+serve_connection(struct front *f, const struct epoll_event *ev)
+{
+	struct connection *c =
+	    &f->connections[ev->data.u64 - TOKEN_CONNECTION];
+
+	if (c->fd < 0)
+		return;
+	if ((ev->events & (EPOLLERR | EPOLLHUP)) != 0 && !c->waiting &&
+	    (ev->events & EPOLLIN) == 0) {
+		end_connection(f, c);
+		return;
+	}
+	if ((ev->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0)
+		c->readable = true;
+	work(f, c);
+}
+
+static void
+stop_listening(struct front *f)
+{
+	for (size_t i = 0; i < f->n_listen; i++) {
+		epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, f->listen_fds[i], NULL);
+		close(f->listen_fds[i]);
+	}
+	f->n_listen = 0;
+	f->service->stopping = true;
+	f->next_sweep_ms = 0;
+}
+
+static int
+serve_events(struct front *f, struct role *role,
+    const struct epoll_event *events, int n)
+{
+	struct err err;
+
+	for (int i = 0; i < n; i++) {
+		uint64_t token = events[i].data.u64;
+
+		if (token >= TOKEN_CONNECTION)
+			serve_connection(f, &events[i]);
+		else if (token >= TOKEN_LISTEN && token - TOKEN_LISTEN <
+		    f->n_listen)
+			accept_clients(f,
+			    f->listen_fds[token - TOKEN_LISTEN]);
+		else if (token == TOKEN_RESPONDER)
+			serve_responder(f);
+		else if (token == TOKEN_CONTROL &&
+		    serve_control(f, role, &err) == -1)
+			return -1;
+		/* TOKEN_SIGNAL only wakes us. */
+	}
+	return 0;
+}
+
+static void
+loop(struct front *f, struct role *role)
+{
+	struct epoll_event events[MAX_EVENTS];
+	struct service *s = f->service;
+	int64_t stop_at = INT64_MAX;
+
+	for (;;) {
+		int64_t wait = f->next_sweep_ms - clock_monotonic_ms();
+		int n = epoll_wait(f->epoll_fd, events, MAX_EVENTS,
+		    f->some_again || wait < 0 ? 0 : (int)wait);
+
+		s->now = clock_now();
+		s->now_ms = clock_monotonic_ms();
+		if (n > 0 && serve_events(f, role, events, n) == -1)
+			return;	/* main is gone */
+		work_again(f);
+		flush_responder(f);
+		sweep(f);
+		if (stop_at == INT64_MAX && role_is_stopping()) {
+			stop_listening(f);
+			sweep(f);
+			stop_at = s->now_ms + STOP_MS;
+		}
+		if (s->stopping && (f->n_free == f->n_places ||
+		    s->now_ms >= stop_at))
+			return;
+	}
+}
+
+/* --- beginning -------------------------------------------------------------------- */
+
+static int
+watch(struct front *f, int fd, uint64_t token, struct err *err)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = token };
+
+	if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == -1)
+		return err_errno(err, ERR_FAULT, "epoll_ctl");
+	return 0;
+}
+
+static int
+take_listeners(struct front *f, struct role *role, struct err *err)
+{
+	char name[32];
+
+	for (;;) {
+		int fd;
+
+		snprintf(name, sizeof(name), "listen.%zu", f->n_listen);
+		if (f->n_listen == SETTINGS_MAX_LISTEN ||
+		    (fd = role_take(role, name)) < 0)
+			break;
+		if (watch(f, fd, TOKEN_LISTEN + f->n_listen, err) == -1)
+			return -1;
+		f->listen_fds[f->n_listen++] = fd;
+	}
+	return f->n_listen > 0 ? 0 :
+	    err_set(err, ERR_FAULT, "started without a socket to listen on");
+}
+
+static size_t
+count_places(const struct settings *settings)
+{
+	struct rlimit limit;
+	size_t n = settings->max_connections;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		if (limit.rlim_max < 2 * SPARE_DESCRIPTORS)
+			return SPARE_DESCRIPTORS;
+		if (n > limit.rlim_max - SPARE_DESCRIPTORS)
+			n = limit.rlim_max - SPARE_DESCRIPTORS;
+	}
+	return n;
+}
+
+static int
+make_places(struct front *f, struct err *err)
+{
+	struct service *s = f->service;
+
+	f->n_places = count_places(f->settings);
+	f->connections = calloc(f->n_places, sizeof(f->connections[0]));
+	f->free_places = calloc(f->n_places, sizeof(f->free_places[0]));
+	if (f->connections == NULL || f->free_places == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	for (size_t i = f->n_places; i > 0; i--) {
+		f->connections[i - 1].fd = -1;
+		f->free_places[f->n_free++] = (uint32_t)(i - 1);
+	}
+	s->settings = f->settings;
+	s->limits.max_target_octets =
+	    f->settings->max_request_octets * 4 + 1024;
+	s->limits.max_head_octets = s->limits.max_target_octets + 16384;
+	s->limits.max_body_octets = f->settings->max_request_octets;
+	s->out = BUF(1u << 20);
+	s->der = BUF(128u << 10);
+	s->now = clock_now();
+	s->now_ms = clock_monotonic_ms();
+	return 0;
+}
+
+static int
+run(struct front *f, struct role *role, struct err *err)
+{
+	const struct sandbox_path paths[] = {
+		{ f->settings->published_dir, 0 } };
+	const struct sandbox box = { .allow = SANDBOX_OPEN,
+		.paths = paths, .n_paths = 1 };
+	char keys[4200];
+	const char *probe[] = { f->settings->store, keys, "/etc/shadow" };
+
+	snprintf(keys, sizeof(keys), "%s/keys", f->settings->state_dir);
+	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (f->epoll_fd < 0)
+		return err_errno(err, ERR_FAULT, "epoll_create1");
+	if (RAND_bytes(f->client_seed, sizeof(f->client_seed)) != 1)
+		return err_openssl(err, ERR_FAULT, "drawing a seed");
+	f->service->published_fd = role_take(role, "published");
+	if (make_places(f, err) == -1 ||
+	    watch(f, role_signal_fd(), TOKEN_SIGNAL, err) == -1 ||
+	    watch(f, channel_fd(role->control), TOKEN_CONTROL, err) == -1 ||
+	    take_listeners(f, role, err) == -1 ||
+	    role_ready(role, &box, probe, 3, err) == -1)
+		return -1;
+	loop(f, role);
+	return 0;
+}
+
+int
+front_run(struct role *role, struct err *err)
+{
+	OWNED_HEAP(struct front) *f = calloc(1, sizeof(*f));
+	int result;
+
+	if (f == NULL || (f->service = calloc(1, sizeof(*f->service))) == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (settings_decode(role_take(role, "settings"), &f->settings,
+	    err) == -1) {
+		free(f->service);
+		return -1;
+	}
+	result = run(f, role, err);
+	for (size_t i = 0; i < f->n_places; i++)
+		if (f->connections != NULL && f->connections[i].fd >= 0)
+			connection_close(&f->connections[i]);
+	free(f->connections);
+	free(f->free_places);
+	channel_free(f->service->responder);
+	answers_close(f->service->table);
+	buf_free(&f->service->out);
+	buf_free(&f->service->der);
+	free(f->service);
+	settings_free(f->settings);
+	return result;
+}

@@ -1,0 +1,321 @@
+#include "ocspd/response.h"
+
+#include "common/err.h"
+#include "ocspd/tlv.h"
+
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+
+#include <string.h>
+
+/* AlgorithmIdentifiers, whole: RFC 5758, 3.2 (no parameters) and RFC 4055, 5
+ * (NULL). */
+static const struct algorithm {
+	int		 key;		/* EVP_PKEY_* */
+	int		 bits;		/* of an EC key; 0: any */
+	const char	*digest;
+	const char	*der;
+	size_t		 len;
+} algorithms[] = {
+	{ EVP_PKEY_EC, 256, "SHA256",
+	  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 12 },
+	{ EVP_PKEY_EC, 384, "SHA384",
+	  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12 },
+	{ EVP_PKEY_EC, 521, "SHA512",
+	  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", 12 },
+	{ EVP_PKEY_RSA, 0, "SHA256",
+	  "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15 },
+};
+
+struct ocsp_signer {
+	const struct algorithm	*algorithm;
+	EVP_MD			*digest;	/* fetched once */
+	EVP_PKEY_CTX		*ctx;		/* ready to sign */
+	uint8_t			 key_sha1[SHA_DIGEST_LENGTH];
+	uint8_t			*certs;		/* [0] EXPLICIT, whole */
+	size_t			 certs_len;
+};
+
+void
+ocsp_signer_free(struct ocsp_signer *s)
+{
+	if (s == NULL)
+		return;
+	EVP_PKEY_CTX_free(s->ctx);
+	EVP_MD_free(s->digest);
+	free(s->certs);
+	free(s);
+}
+
+static const struct algorithm *
+find_algorithm(EVP_PKEY *key)
+{
+	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+		if (EVP_PKEY_get_base_id(key) == algorithms[i].key &&
+		    (algorithms[i].bits == 0 ||
+		    algorithms[i].bits == EVP_PKEY_get_bits(key)))
+			return &algorithms[i];
+	return NULL;
+}
+
+static int
+keep_certificate(struct ocsp_signer *s, X509 *cert, struct err *err)
+{
+	uint8_t room[8192];
+	struct tlv w = TLV(room);
+	uint8_t *der = NULL;
+	int len = i2d_X509(cert, &der);
+
+	if (len <= 0)
+		return err_openssl(err, ERR_FAULT, "encoding a certificate");
+	tlv_put(&w, (struct bytes){ der, (size_t)len });
+	OPENSSL_free(der);
+	tlv_wrap(&w, DER_SEQUENCE, 0);
+	tlv_wrap(&w, DER_EXPLICIT(0), 0);
+	s->certs_len = tlv_mark(&w);
+	s->certs = w.failed ? NULL : malloc(s->certs_len);
+	if (s->certs == NULL)
+		return err_set(err, ERR_FAULT,
+		    "a responder certificate too large");
+	memcpy(s->certs, tlv_bytes(&w).data, s->certs_len);
+	return 0;
+}
+
+int
+ocsp_signer_new(EVP_PKEY *key, X509 *cert, struct ocsp_signer **out,
+    struct err *err)
+{
+	OWNED_STRUCT(ocsp_signer) *s = calloc(1, sizeof(*s));
+	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(cert);
+
+	if (s == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	s->algorithm = find_algorithm(key);
+	if (s->algorithm == NULL)
+		return err_set(err, ERR_FAULT,
+		    "no signature algorithm for this responder key");
+	s->digest = EVP_MD_fetch(NULL, s->algorithm->digest, NULL);
+	s->ctx = EVP_PKEY_CTX_new(key, NULL);
+	if (s->digest == NULL || s->ctx == NULL ||
+	    EVP_PKEY_sign_init(s->ctx) != 1 ||
+	    (s->algorithm->key == EVP_PKEY_RSA &&
+	    EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PADDING) != 1) ||
+	    EVP_PKEY_CTX_set_signature_md(s->ctx, s->digest) != 1)
+		return err_openssl(err, ERR_FAULT, "preparing to sign");
+	/* RFC 6960, 4.2.1: KeyHash, of the BIT STRING's content. */
+	SHA1(bits->data, (size_t)bits->length, s->key_sha1);
+	if (keep_certificate(s, cert, err) == -1)
+		return -1;
+	*out = TAKE(s);
+	return 0;
+}
+
+/* Extension ::= SEQUENCE { extnID, extnValue }, not critical. */
+static void
+put_extension(struct tlv *w, struct bytes oid, struct bytes value)
+{
+	size_t end = tlv_mark(w);
+
+	tlv_put_element(w, DER_OCTET_STRING, value);
+	tlv_put_element(w, DER_OID, oid);
+	tlv_wrap(w, DER_SEQUENCE, end);
+}
+
+static void
+put_cert_id(struct tlv *w, const struct cert_id *id)
+{
+	size_t end = tlv_mark(w), alg;
+
+	tlv_put_element(w, DER_INTEGER, id->serial);
+	tlv_put_element(w, DER_OCTET_STRING, id->key_hash);
+	tlv_put_element(w, DER_OCTET_STRING, id->name_hash);
+	alg = tlv_mark(w);
+	if (id->null_params)
+		tlv_put_element(w, DER_NULL, (struct bytes){ 0 });
+	tlv_put_element(w, DER_OID, cert_hash_oid(id->hash));
+	tlv_wrap(w, DER_SEQUENCE, alg);
+	tlv_wrap(w, DER_SEQUENCE, end);
+}
+
+/* CertStatus (RFC 6960, 4.2.1): implicit tags. */
+static void
+put_status(struct tlv *w, const struct single *s)
+{
+	size_t end = tlv_mark(w), reason;
+
+	switch (s->state) {
+	case SINGLE_GOOD:
+		tlv_put_element(w, DER_CONTEXT(0), (struct bytes){ 0 });
+		return;
+	case SINGLE_UNKNOWN:
+		tlv_put_element(w, DER_CONTEXT(2), (struct bytes){ 0 });
+		return;
+	case SINGLE_REVOKED:
+		reason = end;
+		/* RFC 5280, 5.3.1: absent rather than unspecified. */
+		if (s->reason != CRL_UNSPECIFIED) {
+			uint8_t r = (uint8_t)s->reason;
+
+			tlv_put_element(w, DER_ENUMERATED,
+			    (struct bytes){ &r, 1 });
+			tlv_wrap(w, DER_EXPLICIT(0), reason);
+		}
+		tlv_put_time(w, s->revoked_at);
+		tlv_wrap(w, DER_EXPLICIT(1), end);
+		return;
+	}
+	w->failed = true;
+}
+
+/* RFC 6960, 4.4.5: CRL entry extensions as singleExtensions. */
+static void
+put_invalidity(struct tlv *w, time_t t)
+{
+	static const uint8_t oid[] = { 0x55, 0x1d, 0x18 };
+	uint8_t room[32];
+	struct tlv value = TLV(room);
+	size_t end = tlv_mark(w);
+
+	tlv_put_time(&value, t);
+	w->failed |= value.failed;
+	put_extension(w, (struct bytes){ oid, sizeof(oid) },
+	    tlv_bytes(&value));
+	tlv_wrap(w, DER_SEQUENCE, end);
+	tlv_wrap(w, DER_EXPLICIT(1), end);
+}
+
+static void
+put_single(struct tlv *w, const struct single *s,
+    const struct response_terms *terms)
+{
+	size_t end = tlv_mark(w), next;
+
+	if (s->state == SINGLE_REVOKED && s->invalidity != 0)
+		put_invalidity(w, s->invalidity);
+	next = tlv_mark(w);
+	tlv_put_time(w, terms->next_update);
+	tlv_wrap(w, DER_EXPLICIT(0), next);
+	tlv_put_time(w, terms->this_update);
+	put_status(w, s);
+	put_cert_id(w, &s->id);
+	tlv_wrap(w, DER_SEQUENCE, end);
+}
+
+/* ResponseData, to be signed. */
+static void
+put_data(struct tlv *w, const struct ocsp_signer *signer,
+    const struct single *singles, size_t n,
+    const struct response_terms *terms)
+{
+	static const uint8_t nonce_oid[] = { 0x2b, 0x06, 0x01, 0x05, 0x05,
+		0x07, 0x30, 0x01, 0x02 };
+	size_t end = tlv_mark(w), at;
+
+	if (terms->nonce.len > 0) {
+		uint8_t room[REQUEST_MAX_NONCE + 8];
+		struct tlv value = TLV(room);
+
+		tlv_put_element(&value, DER_OCTET_STRING, terms->nonce);
+		w->failed |= value.failed;
+		put_extension(w, (struct bytes){ nonce_oid,
+		    sizeof(nonce_oid) }, tlv_bytes(&value));
+		tlv_wrap(w, DER_SEQUENCE, end);
+		tlv_wrap(w, DER_EXPLICIT(1), end);
+	}
+	at = tlv_mark(w);
+	for (size_t i = n; i > 0; i--)
+		put_single(w, &singles[i - 1], terms);
+	tlv_wrap(w, DER_SEQUENCE, at);
+	tlv_put_time(w, terms->this_update);
+	at = tlv_mark(w);
+	tlv_put_element(w, DER_OCTET_STRING, (struct bytes){
+	    signer->key_sha1, sizeof(signer->key_sha1) });
+	tlv_wrap(w, DER_EXPLICIT(2), at);	/* byKey */
+	tlv_wrap(w, DER_SEQUENCE, end);
+}
+
+static int
+sign(struct ocsp_signer *s, struct bytes data, uint8_t *out, size_t *len,
+    struct err *err)
+{
+	uint8_t md[EVP_MAX_MD_SIZE];
+	unsigned int md_len;
+
+	if (EVP_Digest(data.data, data.len, md, &md_len, s->digest,
+	    NULL) != 1 || EVP_PKEY_sign(s->ctx, out, len, md, md_len) != 1)
+		return err_openssl(err, ERR_FAULT, "signing an answer");
+	return 0;
+}
+
+/*
+ * BasicOCSPResponse is { data, algorithm, signature, certs }: the data is
+ * signed first, in a room of its own, and copied in its place.
+ */
+int
+response_build(struct ocsp_signer *signer, const struct single *singles,
+    size_t n, const struct response_terms *terms, uint8_t *room,
+    struct response *out, struct err *err)
+{
+	static const uint8_t basic_oid[] = { 0x2b, 0x06, 0x01, 0x05, 0x05,
+		0x07, 0x30, 0x01, 0x01 };
+	static uint8_t data_room[RESPONSE_MAX];
+	struct tlv data = TLV(data_room);
+	struct tlv w = { room, RESPONSE_MAX, RESPONSE_MAX, false };
+	uint8_t signature[1024], status = OCSP_SUCCESSFUL;
+	size_t len = sizeof(signature), mark, data_end;
+	struct bytes in, skip, list, whole;
+
+	put_data(&data, signer, singles, n, terms);
+	if (data.failed)
+		return err_set(err, ERR_FAULT, "an answer too long");
+	if (sign(signer, tlv_bytes(&data), signature, &len, err) == -1)
+		return -1;
+
+	tlv_put(&w, (struct bytes){ signer->certs, signer->certs_len });
+	mark = tlv_mark(&w);
+	tlv_put(&w, (struct bytes){ signature, len });
+	tlv_put_octet(&w, 0);	/* no unused bits */
+	tlv_wrap(&w, DER_BIT_STRING, mark);
+	tlv_put(&w, (struct bytes){
+	    (const uint8_t *)signer->algorithm->der,
+	    signer->algorithm->len });
+	data_end = tlv_mark(&w);
+	tlv_put(&w, tlv_bytes(&data));
+	tlv_wrap(&w, DER_SEQUENCE, 0);
+	tlv_wrap(&w, DER_OCTET_STRING, 0);
+	tlv_put_element(&w, DER_OID, (struct bytes){ basic_oid,
+	    sizeof(basic_oid) });
+	tlv_wrap(&w, DER_SEQUENCE, 0);
+	tlv_wrap(&w, DER_EXPLICIT(0), 0);
+	tlv_put_element(&w, DER_ENUMERATED, (struct bytes){ &status, 1 });
+	tlv_wrap(&w, DER_SEQUENCE, 0);
+	if (w.failed)
+		return err_set(err, ERR_FAULT, "an answer too long");
+
+	out->der = tlv_bytes(&w);
+	out->tail = out->der.len - signer->certs_len;
+	out->cert_id = out->serial = (struct bytes){ 0 };
+	/* data, byKey, producedAt, responses, the single one, its CertID. */
+	in = (struct bytes){ room + RESPONSE_MAX - data_end -
+	    tlv_bytes(&data).len, tlv_bytes(&data).len };
+	if (n == 1 && tlv_take(&in, DER_SEQUENCE, &list) &&
+	    tlv_take(&list, DER_EXPLICIT(2), &skip) &&
+	    tlv_take(&list, DER_GENERALIZED_TIME, &skip) &&
+	    tlv_take(&list, DER_SEQUENCE, &in) &&
+	    tlv_take(&in, DER_SEQUENCE, &list) &&
+	    tlv_take_whole(&list, DER_SEQUENCE, &whole)) {
+		out->cert_id = whole;
+		out->serial = (struct bytes){ whole.data + whole.len -
+		    singles[0].id.serial.len, singles[0].id.serial.len };
+	}
+	return 0;
+}
+
+void
+response_error(enum ocsp_status status, uint8_t out[RESPONSE_ERROR_OCTETS])
+{
+	const uint8_t der[RESPONSE_ERROR_OCTETS] = { DER_SEQUENCE, 3,
+		DER_ENUMERATED, 1, (uint8_t)status };
+
+	memcpy(out, der, sizeof(der));
+}

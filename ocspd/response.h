@@ -1,0 +1,73 @@
+#ifndef OCSPD_RESPONSE_H
+#define OCSPD_RESPONSE_H
+
+#include "common/bytes.h"
+#include "common/crl.h"
+#include "common/owned.h"
+#include "ocspd/request.h"
+
+#include <stdint.h>
+#include <time.h>
+
+struct err;
+
+/*
+ * OCSP responses (RFC 6960, 4.2), built and signed.
+ *
+ * Written as DER by hand, from the end to the front, and signed with a kept
+ * context: OpenSSL's OCSP_basic_sign costs as much again as the signature.
+ * Reads no clock and no store; every statement is a parameter.
+ */
+
+/* The delegated signer of one CA: a key, its certificate, and all that is
+ * the same in each of its answers. */
+struct ocsp_signer;
+
+/* key and cert are borrowed: copied or referenced. Fails for kinds of key
+ * that have no algorithm here (RSA, P-256, P-384 and P-521 have). */
+int	ocsp_signer_new(EVP_PKEY *key, X509 *cert, struct ocsp_signer **out,
+	    struct err *);
+void	ocsp_signer_free(struct ocsp_signer *);
+OWNED_STRUCT_BY(ocsp_signer, ocsp_signer_free)
+
+enum single_state {
+	SINGLE_GOOD = 1,
+	SINGLE_REVOKED,
+	SINGLE_UNKNOWN,
+};
+/* One statement about one certificate. */
+struct single {
+	struct cert_id	 id;		/* views; echoed as it was asked */
+	enum single_state state;
+	time_t		 revoked_at;
+	enum crl_reason	 reason;	/* left out when unspecified */
+	time_t		 invalidity;	/* 0: none */
+};
+
+struct response_terms {
+	time_t		 this_update;	/* also producedAt: when the store was
+					 * read (RFC 9919, 6) */
+	time_t		 next_update;
+	struct bytes	 nonce;		/* echoed; empty: none asked */
+};
+
+/* 100 SingleResponses of the longest kind, and a certificate. */
+#define RESPONSE_MAX	(48u << 10)
+
+struct response {
+	struct bytes	 der;		/* a view into the room given */
+	size_t		 tail;		/* where the certificates begin */
+	/* For a single answer, views into der: */
+	struct bytes	 cert_id;
+	struct bytes	 serial;
+};
+/* Build and sign in room (RESPONSE_MAX octets, the caller's). */
+int	response_build(struct ocsp_signer *, const struct single *, size_t n,
+	    const struct response_terms *, uint8_t *room,
+	    struct response *out, struct err *);
+
+/* An unsigned answer that says only why there is no other: five octets. */
+#define RESPONSE_ERROR_OCTETS	5
+void	response_error(enum ocsp_status, uint8_t out[RESPONSE_ERROR_OCTETS]);
+
+#endif

@@ -1,0 +1,290 @@
+#include "ocspd/settings.h"
+
+#include "common/config.h"
+#include "common/err.h"
+#include "ocspd/request.h"
+
+#include <arpa/inet.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_FILE	65536
+
+/* In the order of conf/ocspd.conf; the ranges stand in check(). */
+static cfg_opt_t options[] = {
+	CFG_STR("state_dir", "/var/lib/csrmail-ocspd", CFGF_NONE),
+	CFG_STR("store", "/var/lib/csrmail/store.db", CFGF_NONE),
+	CFG_STR("published_dir", "/var/lib/csrmail/published", CFGF_NONE),
+	CFG_STR_LIST("listen", "{\"0.0.0.0:80\", \"[::]:80\"}", CFGF_NONE),
+	CFG_BOOL("unprivileged", cfg_false, CFGF_NONE),
+	CFG_STR("log_level", "info", CFGF_NONE),
+	CFG_STR("spool_group", "csrmail", CFGF_NONE),
+	CFG_INT("fronts", 0, CFGF_NONE),
+	CFG_INT("max_connections", 4096, CFGF_NONE),
+	CFG_INT("max_connections_per_client", 1024, CFGF_NONE),
+	CFG_INT("idle_timeout_s", 30, CFGF_NONE),
+	CFG_INT("request_timeout_s", 10, CFGF_NONE),
+	CFG_INT("max_request_octets", 16384, CFGF_NONE),
+	CFG_INT("max_cert_ids", 100, CFGF_NONE),
+	CFG_STR("odd_nonce", "echo", CFGF_NONE),
+	CFG_INT("answer_validity_s", 86400, CFGF_NONE),
+	CFG_INT("max_age_s", 3600, CFGF_NONE),
+	CFG_INT("held_answers", 65536, CFGF_NONE),
+	CFG_STR("responder_key", "P-256", CFGF_NONE),
+	CFG_END()
+};
+
+static const struct {
+	const char	*key;
+	long		 lo, hi;
+} ranges[] = {
+	{ "fronts",			0,	256 },
+	{ "max_connections",		16,	65536 },
+	{ "max_connections_per_client",	1,	65535 },
+	{ "idle_timeout_s",		1,	30 },
+	{ "request_timeout_s",		1,	30 },
+	{ "max_request_octets",		256,	32768 },
+	{ "max_cert_ids",		1,	REQUEST_MAX_CERT_IDS },
+	{ "answer_validity_s",		300,	864000 },
+	{ "max_age_s",			0,	864000 },
+	{ "held_answers",		1024,	16777216 },
+};
+
+void
+settings_free(struct settings *s)
+{
+	if (s == NULL)
+		return;
+	free(s->path);
+	free(s->state_dir);
+	free(s->store);
+	free(s->published_dir);
+	for (size_t i = 0; i < s->n_listen; i++)
+		free(s->listen[i]);
+	free(s->spool_group);
+	free((void *)(uintptr_t)s->text.data);
+	free(s);
+}
+
+bool
+settings_split_listen(const char *listen, char *host, size_t host_size,
+    char *port, size_t port_size)
+{
+	const char *colon = strrchr(listen, ':');
+	uint8_t address[16];
+	size_t n;
+	bool six = listen[0] == '[';
+	char *end;
+	unsigned long number;
+
+	if (colon == NULL || (six && (colon == listen || colon[-1] != ']')))
+		return false;
+	n = (size_t)(colon - listen) - (six ? 2 : 0);
+	if (n == 0 || n >= host_size || strlen(colon + 1) >= port_size ||
+	    colon[1] < '0' || colon[1] > '9')
+		return false;
+	memcpy(host, listen + (six ? 1 : 0), n);
+	host[n] = '\0';
+	snprintf(port, port_size, "%s", colon + 1);
+	number = strtoul(port, &end, 10);
+	return *end == '\0' && number <= 65535 &&
+	    inet_pton(six ? AF_INET6 : AF_INET, host, address) == 1;
+}
+
+static int
+check_listen(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	unsigned int n = cfg_size(cfg, "listen");
+	char host[64], port[8];
+
+	if (n == 0 || n > SETTINGS_MAX_LISTEN)
+		return config_fail(cfg, "listen", err,
+		    "found %u addresses, allowed 1 to %d", n,
+		    SETTINGS_MAX_LISTEN);
+	for (unsigned int i = 0; i < n; i++) {
+		const char *one = cfg_getnstr(cfg, "listen", i);
+
+		if (!settings_split_listen(one, host, sizeof(host), port,
+		    sizeof(port)))
+			return config_fail(cfg, "listen", err, "found \"%s\", "
+			    "allowed \"ADDRESS:PORT\", IPv6 in brackets", one);
+		s->listen[i] = strdup(one);
+		if (s->listen[i] == NULL)
+			return err_set(err, ERR_FAULT, "out of memory");
+		s->n_listen++;
+	}
+	return 0;
+}
+
+static int
+check_words(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	static const char *const levels[] = { "debug", "info", "warn",
+		"error", NULL };
+	static const char *const nonces[] = { "echo", "ignore", NULL };
+	static const char *const keys[] = { "P-256", "P-384", "RSA-2048",
+		"RSA-3072", NULL };
+	static const enum key_kind kinds[] = { KEY_P256, KEY_P384, KEY_RSA,
+		KEY_RSA };
+	static const unsigned int bits[] = { 0, 0, 2048, 3072 };
+	size_t level, nonce, key;
+
+	if (config_check_word(cfg, "log_level", levels, &level, err) == -1 ||
+	    config_check_word(cfg, "odd_nonce", nonces, &nonce, err) == -1 ||
+	    config_check_word(cfg, "responder_key", keys, &key, err) == -1)
+		return -1;
+	s->log_level = (enum log_level)level;
+	s->odd_nonce_echoed = nonce == 0;
+	s->responder_key = kinds[key];
+	s->responder_key_bits = bits[key];
+	return 0;
+}
+
+static int
+check_paths(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	const struct {
+		const char	*key;
+		char		**to;
+	} paths[] = {
+		{ "state_dir",		&s->state_dir },
+		{ "store",		&s->store },
+		{ "published_dir",	&s->published_dir },
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		const char *path = cfg_getstr(cfg, paths[i].key);
+
+		if (path == NULL || path[0] != '/')
+			return config_fail(cfg, paths[i].key, err,
+			    "found \"%s\", allowed an absolute path",
+			    path == NULL ? "" : path);
+		*paths[i].to = strdup(path);
+		if (*paths[i].to == NULL)
+			return err_set(err, ERR_FAULT, "out of memory");
+	}
+	return 0;
+}
+
+static int
+check(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (config_check_range(cfg, ranges[i].key, ranges[i].lo,
+		    ranges[i].hi, err) == -1)
+			return -1;
+	if (check_paths(cfg, s, err) == -1 ||
+	    check_listen(cfg, s, err) == -1 || check_words(cfg, s, err) == -1)
+		return -1;
+	s->spool_group = strdup(cfg_getstr(cfg, "spool_group"));
+	if (s->spool_group == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	s->unprivileged = cfg_getbool(cfg, "unprivileged");
+	s->fronts = (unsigned int)cfg_getint(cfg, "fronts");
+	if (s->fronts == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+		s->fronts = cores < 1 ? 1 : cores > 256 ? 256 :
+		    (unsigned int)cores;
+	}
+	s->max_connections = (unsigned int)cfg_getint(cfg, "max_connections");
+	s->max_connections_per_client = (unsigned int)cfg_getint(cfg,
+	    "max_connections_per_client");
+	s->idle_timeout_s = (unsigned int)cfg_getint(cfg, "idle_timeout_s");
+	s->request_timeout_s = (unsigned int)cfg_getint(cfg,
+	    "request_timeout_s");
+	s->max_request_octets = (size_t)cfg_getint(cfg, "max_request_octets");
+	s->max_cert_ids = (size_t)cfg_getint(cfg, "max_cert_ids");
+	s->answer_validity_s = cfg_getint(cfg, "answer_validity_s");
+	s->max_age_s = cfg_getint(cfg, "max_age_s");
+	s->held_answers = (size_t)cfg_getint(cfg, "held_answers");
+	/* Answers are renewed at half their validity; what a cache holds for
+	 * max_age must not outlive one (RFC 9919, 7.2). */
+	if (s->max_age_s >= s->answer_validity_s / 2)
+		return config_fail(cfg, "max_age_s", err, "found %lld, allowed "
+		    "less than half of answer_validity_s (%lld)",
+		    (long long)s->max_age_s,
+		    (long long)s->answer_validity_s);
+	return 0;
+}
+
+static int
+decode(const char *path, struct bytes text, struct settings **out,
+    struct err *err)
+{
+	OWNED_STRUCT(settings) *s = calloc(1, sizeof(*s));
+	OWNED(cfg_t) *cfg = NULL;
+	uint8_t *copy = malloc(text.len + 1);
+
+	if (s == NULL || copy == NULL) {
+		free(copy);
+		return err_set(err, ERR_FAULT, "out of memory");
+	}
+	memcpy(copy, text.data, text.len);
+	s->text = (struct bytes){ copy, text.len };
+	s->path = strdup(path);
+	if (s->path == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (config_parse(path, text, options, &cfg, err) == -1 ||
+	    check(cfg, s, err) == -1)
+		return -1;
+	*out = TAKE(s);
+	return 0;
+}
+
+int
+settings_read(const char *path, struct settings **out, struct err *err)
+{
+	OWNED_BUF(text, MAX_FILE);
+
+	if (config_read_file(path, MAX_FILE, &text, err) == -1)
+		return -1;
+	buf_str(&text);
+	return decode(path, text.data == NULL ? bytes_of("") :
+	    buf_bytes(&text), out, err);
+}
+
+int
+settings_fd(const struct settings *s, struct err *err)
+{
+	OWNED_FD fd = memfd_create("ocspd.conf", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING);
+	size_t done = 0;
+
+	if (fd < 0)
+		return err_errno(err, ERR_FAULT, "memfd_create");
+	while (done < s->text.len) {
+		ssize_t n = write(fd, s->text.data + done,
+		    s->text.len - done);
+
+		if (n < 0)
+			return err_errno(err, ERR_FAULT, "writing settings");
+		done += (size_t)n;
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL) == -1)
+		return err_errno(err, ERR_FAULT, "sealing settings");
+	return TAKE_FD(fd);
+}
+
+int
+settings_decode(int fd, struct settings **out, struct err *err)
+{
+	OWNED_FD own = fd;
+	OWNED_BUF(text, MAX_FILE);
+	struct stat st;
+	uint8_t *to;
+
+	if (own < 0 || fstat(own, &st) == -1 || st.st_size > MAX_FILE)
+		return err_set(err, ERR_FAULT, "started without settings");
+	to = buf_reserve(&text, (size_t)st.st_size);
+	if (to == NULL || pread(own, to, (size_t)st.st_size, 0) !=
+	    (ssize_t)st.st_size)
+		return err_set(err, ERR_FAULT, "settings cannot be read");
+	text.len = (size_t)st.st_size;
+	return decode("ocspd.conf", buf_bytes(&text), out, err);
+}

@@ -1,0 +1,65 @@
+#ifndef OCSPD_SETTINGS_H
+#define OCSPD_SETTINGS_H
+
+#include "common/bytes.h"
+#include "common/key.h"
+#include "common/log.h"
+#include "common/owned.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * ocspd.conf, read and checked once. main reads the file and hands each role
+ * the same octets in one sealed descriptor; the roles decode that and open no
+ * configuration themselves. conf/ocspd.conf explains every key.
+ */
+#define SETTINGS_MAX_LISTEN	16
+
+struct settings {
+	char		*path;
+	char		*state_dir;	/* keys/ and spool/ below it */
+	char		*store;
+	char		*published_dir;
+	char		*listen[SETTINGS_MAX_LISTEN];	/* "ADDRESS:PORT" */
+	size_t		 n_listen;
+	bool		 unprivileged;
+	enum log_level	 log_level;
+	char		*spool_group;	/* "" in unprivileged mode */
+
+	unsigned int	 fronts;	/* processes; already resolved, >= 1 */
+	unsigned int	 max_connections;	/* of one front */
+	unsigned int	 max_connections_per_client;	/* at one front */
+	unsigned int	 idle_timeout_s;
+	unsigned int	 request_timeout_s;
+	size_t		 max_request_octets;
+	size_t		 max_cert_ids;
+	bool		 odd_nonce_echoed;	/* 1..15 and 33..128 octets */
+
+	int64_t		 answer_validity_s;
+	int64_t		 max_age_s;
+	size_t		 held_answers;
+	enum key_kind	 responder_key;
+	unsigned int	 responder_key_bits;	/* RSA only */
+
+	struct bytes	 text;		/* owned: what settings_decode reads */
+};
+
+/* err->text is whole: "FILE:LINE: KEY: found X, allowed Y". */
+int	settings_read(const char *path, struct settings **out, struct err *);
+/* A sealed memfd with the same; the caller's. */
+int	settings_fd(const struct settings *, struct err *);
+/* From that descriptor (taken). */
+int	settings_decode(int fd, struct settings **out, struct err *);
+void	settings_free(struct settings *);
+OWNED_STRUCT_BY(settings, settings_free)
+
+/* An IPv4 or IPv6 address and a port, "127.0.0.1:80" or "[::1]:80"; host gets
+ * the address without brackets. */
+bool	settings_split_listen(const char *, char *host, size_t host_size,
+	    char *port, size_t port_size);
+
+#endif

@@ -1,0 +1,573 @@
+#include "csrmaild/imap.h"
+
+#include "csrmaild/settings.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "tests/support/fake_server.h"
+#include "tests/support/fixtures.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LONG_MS		8000
+
+/* libetpan 1.9.4 drops 49 octets with each BYE greeting. */
+const char *__lsan_default_suppressions(void);
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:mailimap_greeting_new\n";
+}
+
+static struct fake_server server;
+static SSL_CTX *tls;
+
+static void
+set_up(void)
+{
+	struct err err;
+
+	ck_assert_int_eq(stream_tls_context(fake_ca_file(), &tls, &err), 0);
+}
+
+static void
+tear_down(void)
+{
+	SSL_CTX_free(tls);
+	tls = NULL;
+}
+
+/* --- a server that behaves, but for one thing --------------------------------------- */
+static enum misdeed {
+	BEHAVES,
+	NO_STARTTLS,		/* not in the capabilities: stripped */
+	REFUSES_STARTTLS,
+	INJECTS,		/* an answer in clear behind STARTTLS' OK */
+	INJECTS_LATER,
+	PREAUTH,
+	BYE,
+	NO_LOGIN,		/* LOGINDISABLED */
+	REFUSES_LOGIN,
+	REFUSES_SELECT,
+	CLOSES_IN_LITERAL,
+	RESETS_IN_LITERAL,
+	DRIPS_IN_LITERAL,
+	HUGE_LITERAL,
+	FLOODS,
+	TALKS_NONSENSE,
+	NO_MOVE,		/* UIDPLUS only */
+	NO_MOVE_NO_UIDPLUS,
+	NO_FOLDER,		/* until it is created */
+	NEWS_WITH_CONTINUE,	/* "+" and EXISTS in one write */
+	NEWS_IN_LISTING,	/* EXISTS while we list */
+	CLOSES_IN_IDLE,
+	SAYS_MORE_THAN_ASKED,
+} misdeed;
+
+static const char *
+capabilities(const struct fake_server *s)
+{
+	switch (misdeed) {
+	case NO_STARTTLS:
+		return "IMAP4rev1 IDLE UIDPLUS MOVE";
+	case NO_LOGIN:
+		return "IMAP4rev1 STARTTLS LOGINDISABLED";
+	case NO_MOVE:
+		return "IMAP4rev1 STARTTLS IDLE UIDPLUS";
+	case NO_MOVE_NO_UIDPLUS:
+		return "IMAP4rev1 STARTTLS IDLE";
+	default:
+		/* What is said in clear must be forgotten after. */
+		return s->ssl != NULL ? "IMAP4rev1 IDLE UIDPLUS MOVE" :
+		    "IMAP4rev1 STARTTLS IDLE UIDPLUS MOVE";
+	}
+}
+
+static bool
+say_ok(struct fake_server *s)
+{
+	return fake_say(s, "%s OK done\r\n", s->tag);
+}
+
+static bool
+answer_starttls(struct fake_server *s)
+{
+	if (misdeed == REFUSES_STARTTLS)
+		return fake_say(s, "%s NO not today\r\n", s->tag);
+	if (misdeed == INJECTS)
+		fake_say(s, "%s OK go\r\n* OK injected\r\n", s->tag);
+	else
+		say_ok(s);
+	if (misdeed == INJECTS_LATER)
+		fake_say(s, "* OK injected\r\n* OK injected\r\n");
+	return fake_start_tls(s);
+}
+
+static bool
+answer_bodies(struct fake_server *s)
+{
+	switch (misdeed) {
+	case CLOSES_IN_LITERAL:
+		fake_say(s, "* 1 FETCH (UID 7 BODY[] {100}\r\nFrom:");
+		return false;
+	case RESETS_IN_LITERAL:
+		fake_say(s, "* 1 FETCH (UID 7 BODY[] {100}\r\nFrom:");
+		fake_reset(s);
+		return false;
+	case HUGE_LITERAL:
+		fake_say(s, "* 1 FETCH (UID 7 BODY[] {4000000000}\r\n");
+		while (fake_say(s, "%01000d", 0))
+			continue;
+		return false;
+	case DRIPS_IN_LITERAL:
+		fake_say(s, "* 1 FETCH (UID 7 BODY[] {100000}\r\n");
+		while (fake_say(s, "x"))
+			sched_yield();
+		return false;
+	case SAYS_MORE_THAN_ASKED:
+		fake_say(s, "* 9 FETCH (UID 99 BODY[] {1}\r\nx)\r\n"
+		    "* 1 FETCH (UID 7 BODY[] {3}\r\na\nb)\r\n"
+		    "* 1 FETCH (UID 7 BODY[] {1}\r\nz)\r\n"
+		    "* 2 FETCH (UID 8 BODY[] NIL)\r\n"
+		    "* 2 FETCH (FLAGS (\\Seen))\r\n");
+		return say_ok(s);
+	default:
+		fake_say(s, "* 1 FETCH (UID 7 BODY[] {5}\r\n");
+		fake_write(s, "a\0\r\nb", 5);
+		fake_say(s, ")\r\n* 2 FETCH (UID 8 BODY[] {0}\r\n)\r\n");
+		return say_ok(s);
+	}
+}
+
+static bool
+answer_move(struct fake_server *s, bool *created)
+{
+	if (misdeed == NO_FOLDER && !*created)
+		return fake_say(s, "%s NO [TRYCREATE] no such folder\r\n",
+		    s->tag);
+	return say_ok(s);
+}
+
+static bool
+answer_idle(struct fake_server *s)
+{
+	if (misdeed == CLOSES_IN_IDLE) {
+		fake_say(s, "+ idling\r\n");
+		return false;
+	}
+	fake_say(s, misdeed == NEWS_WITH_CONTINUE ?
+	    "+ idling\r\n* 3 EXISTS\r\n" : "+ idling\r\n");
+	char tag[32];
+
+	memcpy(tag, s->tag, sizeof(tag));
+	return fake_read_line(s) && fake_was_asked(s, "DONE") &&
+	    fake_say(s, "%s OK done\r\n", tag);
+}
+
+static bool
+answer_select(struct fake_server *s)
+{
+	switch (misdeed) {
+	case REFUSES_SELECT:
+		return fake_say(s, "%s NO no such folder\r\n", s->tag);
+	case FLOODS:
+		while (fake_say(s, "* OK still here\r\n"))
+			continue;
+		return false;
+	case TALKS_NONSENSE:
+		return fake_say(s, "what do you want?\r\n");
+	default:
+		return fake_say(s, "* 2 EXISTS\r\n* OK [UIDVALIDITY 42] x\r\n"
+		    "* OK [UIDNEXT 9] x\r\n%s OK [READ-WRITE] x\r\n", s->tag);
+	}
+}
+
+static bool
+answer(struct fake_server *s, bool *created)
+{
+	if (fake_was_asked(s, "CAPABILITY"))
+		return fake_say(s, "* CAPABILITY %s\r\n%s OK done\r\n",
+		    capabilities(s), s->tag);
+	if (fake_was_asked(s, "STARTTLS"))
+		return answer_starttls(s);
+	if (fake_was_asked(s, "LOGIN"))
+		return misdeed == REFUSES_LOGIN ?
+		    fake_say(s, "%s NO [AUTHENTICATIONFAILED] wrong\r\n",
+		    s->tag) : say_ok(s);
+	if (fake_was_asked(s, "SELECT"))
+		return answer_select(s);
+	if (fake_was_asked(s, "RFC822.SIZE"))
+		return fake_say(s, "* 1 FETCH (UID 7 RFC822.SIZE 5)\r\n"
+		    "* 2 FETCH (UID 8 RFC822.SIZE 4000000000)\r\n"
+		    "* 2 FETCH (FLAGS (\\Seen))\r\n%s%s OK done\r\n",
+		    misdeed == NEWS_IN_LISTING ? "* 3 EXISTS\r\n" : "",
+		    s->tag);
+	if (fake_was_asked(s, "BODY.PEEK[HEADER]"))
+		return fake_say(s, "* 1 FETCH (UID 7 BODY[HEADER]<0> {6}\r\n"
+		    "A: b\r\n)\r\n%s OK done\r\n", s->tag);
+	if (fake_was_asked(s, "BODY.PEEK[]"))
+		return answer_bodies(s);
+	if (fake_was_asked(s, "CREATE")) {
+		*created = true;
+		return say_ok(s);
+	}
+	if (fake_was_asked(s, "MOVE") || fake_was_asked(s, "COPY"))
+		return answer_move(s, created);
+	if (fake_was_asked(s, "IDLE"))
+		return answer_idle(s);
+	if (fake_was_asked(s, "LOGOUT")) {
+		fake_say(s, "* BYE\r\n%s OK done\r\n", s->tag);
+		return false;
+	}
+	return say_ok(s);
+}
+
+static void
+serve(struct fake_server *s)
+{
+	bool created = false;
+
+	fake_say(s, misdeed == PREAUTH ? "* PREAUTH hi\r\n" :
+	    misdeed == BYE ? "* BYE too busy\r\n" : "* OK hi\r\n");
+	while (fake_read_line(s) && answer(s, &created))
+		continue;
+}
+
+/* --- the client ----------------------------------------------------------------------- */
+static char host[] = "127.0.0.1", none[] = "", user[] = "ca", name[] =
+    "localhost";
+
+static int
+open_session(enum tls_mode mode, struct imap **imap, struct err *err)
+{
+	struct server_settings settings = {
+		.host = host, .port = server.port, .tls = mode,
+		.ca_file = none, .tls_name = name, .user = user,
+		.timeout_s = 1,
+	};
+
+	return imap_open(&settings, tls, "secret", -1, imap, err);
+}
+
+/* Logged in, INBOX selected. */
+static struct imap *
+open_inbox(enum misdeed what)
+{
+	struct imap *imap = NULL;
+	uint32_t uid_validity = 0;
+	struct err err = { 0 };
+
+	misdeed = what;
+	fake_start(&server, serve, FAKE_GOOD);
+	ck_assert_msg(open_session(TLS_STARTTLS, &imap, &err) == 0, "%s",
+	    err.text);
+	ck_assert_msg(imap_select(imap, "INBOX", &uid_validity, &err) == 0,
+	    "%s", err.text);
+	ck_assert_uint_eq(uid_validity, 42);
+	return imap;
+}
+
+static void
+finish(struct imap *imap)
+{
+	imap_free(imap);
+	fake_finish(&server);
+}
+
+static const struct {
+	const char	*name;
+	enum misdeed	 what;
+	enum tls_mode	 mode;
+	enum fake_certificate certificate;
+	bool		 want;
+	bool		 may_log_in;	/* may the password have gone out? */
+} openings[] = {
+	{ "STARTTLS", BEHAVES, TLS_STARTTLS, FAKE_GOOD, true, true },
+	{ "in clear, here", BEHAVES, TLS_NONE, FAKE_GOOD, true, true },
+	{ "STARTTLS is stripped", NO_STARTTLS, TLS_STARTTLS, FAKE_GOOD,
+	  false, false },
+	{ "STARTTLS is refused", REFUSES_STARTTLS, TLS_STARTTLS, FAKE_GOOD,
+	  false, false },
+	{ "an answer is injected", INJECTS, TLS_STARTTLS, FAKE_GOOD, false,
+	  false },
+	{ "an answer is injected later", INJECTS_LATER, TLS_STARTTLS,
+	  FAKE_GOOD, false, false },
+	{ "PREAUTH before STARTTLS", PREAUTH, TLS_STARTTLS, FAKE_GOOD, false,
+	  false },
+	{ "PREAUTH in clear", PREAUTH, TLS_NONE, FAKE_GOOD, false, false },
+	{ "BYE", BYE, TLS_STARTTLS, FAKE_GOOD, false, false },
+	{ "LOGINDISABLED", NO_LOGIN, TLS_STARTTLS, FAKE_GOOD, false, false },
+	{ "another name", BEHAVES, TLS_STARTTLS, FAKE_OTHER_NAME, false,
+	  false },
+	{ "another CA", BEHAVES, TLS_STARTTLS, FAKE_OTHER_CA, false, false },
+	{ "expired", BEHAVES, TLS_STARTTLS, FAKE_EXPIRED, false, false },
+	{ "TLS 1.1", BEHAVES, TLS_STARTTLS, FAKE_TLS_1_1, false, false },
+	{ "a wrong password", REFUSES_LOGIN, TLS_STARTTLS, FAKE_GOOD, false,
+	  true },
+	{ "TLS to a server that speaks in clear", BEHAVES, TLS_IMPLICIT,
+	  FAKE_GOOD, false, false },
+};
+
+START_TEST(the_password_goes_only_to_a_verified_server)
+{
+	struct imap *imap = NULL;
+	struct err err = { 0 };
+	int64_t start = clock_monotonic_ms();
+	int r;
+
+	misdeed = openings[_i].what;
+	fake_start(&server, serve, openings[_i].certificate);
+	r = open_session(openings[_i].mode, &imap, &err);
+	ck_assert_msg((r == 0) == openings[_i].want, "%s: %s",
+	    openings[_i].name, err.text);
+	ck_assert_int_lt(clock_monotonic_ms(), start + LONG_MS);
+	finish(imap);
+	ck_assert_msg((strstr(server.seen, "secret") != NULL) ==
+	    openings[_i].may_log_in, "%s: %s", openings[_i].name,
+	    server.seen);
+}
+END_TEST
+
+START_TEST(a_refusal_carries_the_servers_words)
+{
+	struct imap *imap = NULL;
+	struct err err = { 0 };
+
+	misdeed = REFUSES_LOGIN;
+	fake_start(&server, serve, FAKE_GOOD);
+	ck_assert_int_eq(open_session(TLS_STARTTLS, &imap, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_RETRY);
+	ck_assert_msg(strstr(err.text, "wrong") != NULL, "%s", err.text);
+	finish(imap);
+}
+END_TEST
+
+START_TEST(a_line_end_in_the_password_never_leaves)
+{
+	struct server_settings settings = {
+		.host = host, .tls = TLS_NONE, .ca_file = none,
+		.tls_name = none, .user = user, .timeout_s = 1,
+	};
+	struct imap *imap = NULL;
+	struct err err = { 0 };
+
+	misdeed = BEHAVES;
+	fake_start(&server, serve, FAKE_GOOD);
+	settings.port = server.port;
+	ck_assert_int_eq(imap_open(&settings, NULL, "a\r\nx DELETE INBOX", -1,
+	    &imap, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_FAULT);
+	finish(imap);
+	ck_assert_ptr_null(strstr(server.seen, "DELETE"));
+}
+END_TEST
+
+static const struct {
+	const char	*name;
+	enum misdeed	 what;
+	bool		 broken;
+} selections[] = {
+	{ "no such folder", REFUSES_SELECT, false },
+	{ "a flood", FLOODS, true },
+	{ "nonsense", TALKS_NONSENSE, true },
+};
+
+START_TEST(a_folder_that_does_not_open_is_said)
+{
+	struct imap *imap = NULL;
+	uint32_t uid_validity;
+	struct err err = { 0 };
+
+	misdeed = selections[_i].what;
+	fake_start(&server, serve, FAKE_GOOD);
+	ck_assert_int_eq(open_session(TLS_NONE, &imap, &err), 0);
+	ck_assert_int_eq(imap_select(imap, "INBOX", &uid_validity, &err), -1);
+	ck_assert_msg(imap_is_broken(imap) == selections[_i].broken, "%s: %s",
+	    selections[_i].name, err.text);
+	finish(imap);
+}
+END_TEST
+
+START_TEST(sizes_come_for_every_message)
+{
+	struct imap *imap = open_inbox(BEHAVES);
+	struct imap_size *sizes = NULL;
+	struct err err;
+	size_t n;
+
+	ck_assert_int_eq(imap_list_sizes(imap, &sizes, &n, &err), 0);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(sizes[0].uid, 7);
+	ck_assert_uint_eq(sizes[0].octets, 5);
+	ck_assert_uint_eq(sizes[1].octets, 4000000000);
+	free(sizes);
+	finish(imap);
+}
+END_TEST
+
+static const struct imap_size asked[] = { { 7, 5 }, { 8, 5 } };
+
+START_TEST(octets_come_as_they_are)
+{
+	struct imap *imap = open_inbox(BEHAVES);
+	struct imap_batch *batch = NULL;
+	struct err err;
+
+	ck_assert_int_eq(imap_fetch(imap, asked, 2, &batch, &err), 0);
+	ck_assert_uint_eq(batch->n, 2);
+	ck_assert(bytes_equal(batch->messages[0].octets,
+	    (struct bytes){ (const uint8_t *)"a\0\r\nb", 5 }));
+	ck_assert_uint_eq(batch->messages[1].octets.len, 0);
+	imap_batch_free(batch);
+	ck_assert_int_eq(imap_fetch_header(imap, 7, 100, &batch, &err), 0);
+	ck_assert_uint_eq(batch->n, 1);
+	ck_assert_uint_eq(batch->messages[0].octets.len, 6);
+	imap_batch_free(batch);
+	finish(imap);
+	ck_assert_ptr_nonnull(strstr(server.seen, "BODY.PEEK[HEADER]<0.100>"));
+	ck_assert_ptr_null(strstr(server.seen, "BODYSTRUCTURE"));
+}
+END_TEST
+
+START_TEST(only_what_was_asked_for_is_taken_and_once)
+{
+	struct imap *imap = open_inbox(SAYS_MORE_THAN_ASKED);
+	struct imap_batch *batch = NULL;
+	struct err err;
+
+	ck_assert_int_eq(imap_fetch(imap, asked, 2, &batch, &err), 0);
+	ck_assert_uint_eq(batch->n, 1);
+	ck_assert_uint_eq(batch->messages[0].uid, 7);
+	ck_assert_uint_eq(batch->messages[0].octets.len, 3);
+	imap_batch_free(batch);
+	finish(imap);
+}
+END_TEST
+
+static const struct {
+	const char	*name;
+	enum misdeed	 what;
+} literals[] = {
+	{ "closed", CLOSES_IN_LITERAL },
+	{ "reset", RESETS_IN_LITERAL },
+	{ "dripped", DRIPS_IN_LITERAL },
+	{ "of 4 GB", HUGE_LITERAL },
+};
+
+START_TEST(a_literal_that_goes_wrong_ends_the_session_in_time)
+{
+	struct imap *imap = open_inbox(literals[_i].what);
+	struct imap_batch *batch = NULL;
+	struct err err;
+	int64_t start = clock_monotonic_ms();
+
+	ck_assert_int_eq(imap_fetch(imap, asked, 2, &batch, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_RETRY);
+	ck_assert_msg(imap_is_broken(imap), "%s", literals[_i].name);
+	ck_assert_int_lt(clock_monotonic_ms(), start + LONG_MS);
+	ck_assert_ptr_null(batch);
+	finish(imap);
+}
+END_TEST
+
+static const struct {
+	const char	*name;
+	enum misdeed	 what;
+	int		 want;
+	const char	*seen[3];	/* commands that it takes */
+} moves[] = {
+	{ "MOVE", BEHAVES, 0, { "UID MOVE 7:8", NULL, NULL } },
+	{ "COPY", NO_MOVE, 0, { "UID COPY 7:8", "STORE 7:8 +FLAGS.SILENT",
+	  "UID EXPUNGE 7:8" } },
+	{ "neither", NO_MOVE_NO_UIDPLUS, -1, { "LOGIN", NULL, NULL } },
+	{ "no folder", NO_FOLDER, 0, { "CREATE", "UID MOVE", NULL } },
+};
+
+START_TEST(messages_are_filed_by_move_or_its_like)
+{
+	struct imap *imap = open_inbox(moves[_i].what);
+	static const uint32_t uids[] = { 7, 8 };
+	struct err err = { 0 };
+	char seen[sizeof(server.seen)];
+
+	ck_assert_msg(imap_move(imap, uids, 2, "Held", &err) ==
+	    moves[_i].want, "%s: %s", moves[_i].name, err.text);
+	ck_assert(!imap_is_broken(imap));
+	finish(imap);
+	/* A set may be written 7:8 or 7,8. */
+	memcpy(seen, server.seen, sizeof(seen));
+	for (char *c = seen; (c = strstr(c, "7,8")) != NULL; c++)
+		c[1] = ':';
+	for (size_t i = 0; i < 3 && moves[_i].seen[i] != NULL; i++)
+		ck_assert_msg(strstr(seen, moves[_i].seen[i]) != NULL,
+		    "%s: %s", moves[_i].name, server.seen);
+}
+END_TEST
+
+static const struct {
+	const char	*name;
+	enum misdeed	 what;
+	int64_t		 ms;
+	int		 want;
+	bool		 at_once;
+} waits[] = {
+	{ "nothing", BEHAVES, 50, 0, false },
+	{ "news together with +", NEWS_WITH_CONTINUE, LONG_MS, 0, true },
+	{ "news while we listed", NEWS_IN_LISTING, LONG_MS, 0, true },
+	{ "the end", CLOSES_IN_IDLE, LONG_MS, -1, true },
+};
+
+START_TEST(waiting_ends_with_news_or_in_time)
+{
+	struct imap *imap = open_inbox(waits[_i].what);
+	struct imap_size *sizes = NULL;
+	struct imap_batch *batch = NULL;
+	int64_t start;
+	struct err err = { 0 };
+	size_t n;
+
+	ck_assert_int_eq(imap_list_sizes(imap, &sizes, &n, &err), 0);
+	free(sizes);
+	start = clock_monotonic_ms();
+	ck_assert_msg(imap_wait(imap, start + waits[_i].ms, NULL, 0, &err) ==
+	    waits[_i].want, "%s: %s", waits[_i].name, err.text);
+	ck_assert_msg((clock_monotonic_ms() < start + waits[_i].ms) ==
+	    waits[_i].at_once, "%s", waits[_i].name);
+	/* The session goes on after IDLE. */
+	if (waits[_i].want == 0) {
+		ck_assert_int_eq(imap_fetch(imap, asked, 2, &batch, &err), 0);
+		imap_batch_free(batch);
+	}
+	finish(imap);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("imap");
+	TCase *tc = tcase_create("all");
+
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_loop_test(tc, the_password_goes_only_to_a_verified_server,
+	    0, ROWS(openings));
+	tcase_add_test(tc, a_refusal_carries_the_servers_words);
+	tcase_add_test(tc, a_line_end_in_the_password_never_leaves);
+	tcase_add_loop_test(tc, a_folder_that_does_not_open_is_said, 0,
+	    ROWS(selections));
+	tcase_add_test(tc, sizes_come_for_every_message);
+	tcase_add_test(tc, octets_come_as_they_are);
+	tcase_add_test(tc, only_what_was_asked_for_is_taken_and_once);
+	tcase_add_loop_test(tc,
+	    a_literal_that_goes_wrong_ends_the_session_in_time, 0,
+	    ROWS(literals));
+	tcase_add_loop_test(tc, messages_are_filed_by_move_or_its_like, 0,
+	    ROWS(moves));
+	tcase_add_loop_test(tc, waiting_ends_with_news_or_in_time, 0,
+	    ROWS(waits));
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}

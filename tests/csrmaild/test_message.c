@@ -1,0 +1,271 @@
+#include "csrmaild/message.h"
+
+#include "common/err.h"
+#include "csrmaild/wire.h"
+#include "tests/support/fixtures.h"
+
+#include <openssl/sha.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct prescan_limits limits = {
+	.max_octets = 1u << 20, .max_header_octets = 64u << 10,
+	.max_parts = 100, .max_depth = 10,
+};
+
+static void
+read_file(const char *name, struct buf *out)
+{
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/mail/%s", TEST_DATA, name);
+	f = fopen(path, "rb");
+	ck_assert_msg(f != NULL, "%s", path);
+	while ((n = fread(buf_reserve(out, 4096), 1, 4096, f)) > 0)
+		out->len += n;
+	fclose(f);
+}
+
+static struct message *
+examine(const char *name)
+{
+	static struct buf octets = BUF(1u << 20);
+	struct message *msg = NULL;
+	struct err err = { 0 };
+	char file[80];
+
+	buf_clear(&octets);
+	snprintf(file, sizeof(file), "%s.eml", name);
+	read_file(file, &octets);
+	ck_assert_msg(message_examine(buf_bytes(&octets), &limits, &msg,
+	    &err) == 0, "%s: %s", name, err.text);
+	return msg;
+}
+
+/* What is found: "+" a good request of the sender's own, "f" a good one that
+ * is forwarded, "-" one that is no good. */
+static const struct {
+	const char	*name;
+	const char	*want;
+} found[] = {
+	{ "inline",			"+" },
+	{ "inline-spaces",		"+" },
+	{ "no-mime-header",		"+" },
+	{ "attached-new",		"+" },
+	{ "attached-der",		"+" },
+	{ "attached-octets",		"+" },
+	{ "attached-base64-only",	"+" },
+	{ "utf16",			"+" },
+	{ "utf16-big-no-mark",		"+" },
+	{ "utf8-mark",			"+" },
+	{ "quoted-printable",		"+" },
+	{ "twice",			"+" },
+	{ "two",			"++" },
+	{ "alternative-same",		"+" },
+	{ "alternative-none",		"+" },
+	{ "html-only",			"" },
+	{ "preamble-epilogue",		"" },
+	{ "header-field",		"" },
+	{ "delivery-status",		"" },
+	{ "archive",			"" },
+	{ "forwarded",			"f" },
+	{ "forwarded-and-own",		"+" },
+	{ "quoted",			"f" },
+	{ "broken",			"-" },
+	{ "cut-off",			"-" },
+	{ "not-a-request",		"-" },
+	{ "der-and-more",		"-" },
+	{ "key-talk",			"+" },
+};
+
+START_TEST(a_request_is_found_where_it_may_stand)
+{
+	OWNED_STRUCT(message) *msg = examine(found[_i].name);
+	const struct findings *f = message_findings(msg);
+	char got[WIRE_MAX_CANDIDATES + 1] = "";
+
+	ck_assert_msg(f->status == FINDINGS_OK, "%s: %s", found[_i].name,
+	    f->text);
+	for (size_t i = 0; i < f->n_candidates; i++) {
+		const struct candidate *c = &f->candidates[i];
+
+		got[i] = c->good ? c->forwarded ? 'f' : '+' : '-';
+		ck_assert_msg((c->text[0] == '\0') == c->good, "%s",
+		    found[_i].name);
+		if (c->good)
+			ck_assert_uint_eq(c->names.n_sans, 1);
+	}
+	ck_assert_msg(strcmp(got, found[_i].want) == 0, "%s: %s",
+	    found[_i].name, got);
+}
+END_TEST
+
+static const struct {
+	const char	*name;
+	const char	*why;	/* in the text */
+} refused[] = {
+	{ "alternative-different",	"different requests" },
+	{ "alternative-subset",		"different requests" },
+	{ "base64-tail",		"base64" },
+	{ "crash-boundary",		"boundary" },
+	{ "key",			"burnt" },
+	{ "key-html",			"burnt" },
+	{ "key-preamble",		"burnt" },
+	{ "key-der",			"burnt" },
+};
+
+START_TEST(what_can_be_read_in_two_ways_is_refused)
+{
+	OWNED_STRUCT(message) *msg = examine(refused[_i].name);
+	const struct findings *f = message_findings(msg);
+
+	ck_assert_int_eq(f->status, FINDINGS_REFUSED);
+	ck_assert_uint_eq(f->n_candidates, 0);
+	ck_assert_msg(strstr(f->text, refused[_i].why) != NULL, "%s: %s",
+	    refused[_i].name, f->text);
+}
+END_TEST
+
+START_TEST(a_mailed_private_key_is_named_by_its_public_half)
+{
+	static const struct {
+		const char	*name;
+		bool		 found, readable;
+	} mails[] = {
+		{ "key",		true,	true },
+		{ "key-preamble",	true,	true },
+		{ "key-der",		true,	true },
+		{ "key-html",		true,	false },
+		{ "key-talk",		false,	false },
+		{ "inline",		false,	false },
+	};
+	OWNED_BUF(spki, 4096 * 2);
+	uint8_t want[32];
+
+	read_file("key.spki", &spki);
+	SHA256(spki.data, spki.len, want);
+	for (int i = 0; i < ROWS(mails); i++) {
+		OWNED_STRUCT(message) *msg = examine(mails[i].name);
+		const struct findings *f = message_findings(msg);
+
+		ck_assert_msg(f->private_key == mails[i].found, "%s",
+		    mails[i].name);
+		ck_assert_msg(f->has_burnt == mails[i].readable, "%s",
+		    mails[i].name);
+		if (f->has_burnt)
+			ck_assert_mem_eq(f->burnt_spki_sha256, want, 32);
+	}
+}
+END_TEST
+
+START_TEST(parts_are_named_for_people)
+{
+	OWNED_STRUCT(message) *zip = examine("archive");
+	OWNED_STRUCT(message) *der = examine("attached-der");
+
+	ck_assert_uint_eq(message_findings(zip)->n_parts, 3);
+	ck_assert_str_eq(message_findings(zip)->parts[0], "text/plain");
+	ck_assert_str_eq(message_findings(zip)->parts[1],
+	    "application/zip \"a.zip\": an archive, not opened");
+	ck_assert_ptr_nonnull(strstr(message_findings(zip)->parts[2],
+	    "not opened"));
+	ck_assert_str_eq(message_findings(der)->parts[1],
+	    "application/pkcs10 \"my request.p10\"");
+}
+END_TEST
+
+START_TEST(a_file_may_hold_several_requests)
+{
+	static const struct {
+		const char	*name;
+		size_t		 want;
+		bool		 good;
+	} files[] = {
+		{ "two.pem",	2,	true },
+		{ "one.der",	1,	true },
+		{ "key.spki",	1,	false },	/* DER, but no CSR */
+	};
+
+	for (int i = 0; i < ROWS(files); i++) {
+		OWNED_BUF(octets, 65536);
+		OWNED_STRUCT(message) *msg = NULL;
+		const struct findings *f;
+		struct err err = { 0 };
+
+		read_file(files[i].name, &octets);
+		ck_assert_int_eq(message_examine_file(buf_bytes(&octets),
+		    &msg, &err), 0);
+		f = message_findings(msg);
+		ck_assert_int_eq(f->status, FINDINGS_OK);
+		ck_assert_uint_eq(f->n_candidates, files[i].want);
+		for (size_t n = 0; n < f->n_candidates; n++)
+			ck_assert(f->candidates[n].good == files[i].good);
+	}
+}
+END_TEST
+
+START_TEST(more_requests_than_we_take_are_refused)
+{
+	OWNED_BUF(octets, 1u << 20);
+	OWNED_STRUCT(message) *msg = NULL;
+	struct err err = { 0 };
+
+	buf_append_str(&octets, "Subject: many\r\n\r\n");
+	for (int i = 0; i <= WIRE_MAX_CANDIDATES; i++)
+		buf_printf(&octets, "-----BEGIN CERTIFICATE REQUEST-----\r\n"
+		    "MII%04d=\r\n-----END CERTIFICATE REQUEST-----\r\n", i);
+	ck_assert_int_eq(message_examine(buf_bytes(&octets), &limits, &msg,
+	    &err), 0);
+	ck_assert_int_eq(message_findings(msg)->status, FINDINGS_REFUSED);
+	ck_assert_uint_eq(message_findings(msg)->n_candidates, 0);
+}
+END_TEST
+
+/* Every prefix, and every octet replaced: nothing may fall over. */
+START_TEST(a_damaged_mail_does_no_harm)
+{
+	static const char *const names[] = { "attached-der", "forwarded",
+		"alternative-same", "quoted-printable", "key-preamble" };
+	OWNED_BUF(octets, 1u << 20);
+	struct err err = { 0 };
+	char file[80];
+
+	snprintf(file, sizeof(file), "%s.eml", names[_i]);
+	read_file(file, &octets);
+	for (size_t i = 0; i < octets.len; i += 7) {
+		OWNED_STRUCT(message) *cut = NULL;
+		OWNED_STRUCT(message) *changed = NULL;
+		uint8_t was = octets.data[i];
+
+		ck_assert_int_eq(message_examine(bytes_slice(
+		    buf_bytes(&octets), 0, i), &limits, &cut, &err), 0);
+		octets.data[i] = (uint8_t)"\0\r\n\"(;-=\xff"[i % 9];
+		ck_assert_int_eq(message_examine(buf_bytes(&octets), &limits,
+		    &changed, &err), 0);
+		octets.data[i] = was;
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("message");
+	TCase *tc = tcase_create("all");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, a_request_is_found_where_it_may_stand, 0,
+	    ROWS(found));
+	tcase_add_loop_test(tc, what_can_be_read_in_two_ways_is_refused, 0,
+	    ROWS(refused));
+	tcase_add_test(tc, a_mailed_private_key_is_named_by_its_public_half);
+	tcase_add_test(tc, parts_are_named_for_people);
+	tcase_add_test(tc, a_file_may_hold_several_requests);
+	tcase_add_test(tc, more_requests_than_we_take_are_refused);
+	tcase_add_loop_test(tc, a_damaged_mail_does_no_harm, 0, 5);
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}

@@ -1,0 +1,203 @@
+#include "csrmaild/settings.h"
+
+#include "common/err.h"
+#include "csrmaild/wire.h"
+#include "tests/support/fixtures.h"
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/test_settingsXXXXXX";
+static char conf[64];
+
+/* A shell command, with $D for the folder. */
+static void
+run(const char *command)
+{
+	ck_assert_int_eq(setenv("D", dir, 1), 0);
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static void
+setup(void)
+{
+	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(conf, sizeof(conf), "%s/csrmaild.conf", dir);
+	run("cp -r " SHIPPED_POLICIES " $D/ && chmod -R go-w $D");
+}
+
+static void
+teardown(void)
+{
+	run("rm -r $D");
+}
+
+static void
+write_conf(const char *text)
+{
+	FILE *f = fopen(conf, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "policies_dir = \"%s/policies\"\n%s", dir, text);
+	fclose(f);
+	chmod(conf, 0644);
+}
+
+#define SMTP	"smtp { host = \"127.0.0.1\" port = 25 tls = none }\n"
+#define USERS	"ca \"example.org/users\" { }\n"
+#define IMAP	"imap { host = \"h\" port = 993 user = \"u\" " \
+		"password_file = \"/p\" }"
+#define MAILBOX	"mailbox \"users\" { address = \"ca@example.org\" " \
+		"ca = \"example.org/users\" " IMAP "}\n"
+
+START_TEST(the_configuration_as_shipped_is_correct)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	run("sed \"s|^#policies_dir.*|policies_dir = $D/policies|\" " SHIPPED_CONF
+	    " > $D/csrmaild.conf");
+	chmod(conf, 0644);
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert_uint_eq(s->n_mailboxes, 1);
+	ck_assert_str_eq(s->mailboxes[0].rules, "staff");
+	ck_assert_str_eq(s->mailboxes[0].folders[OUTCOME_HELD], "Held");
+	ck_assert_uint_eq(s->mailboxes[0].max_message_octets, 1048576);
+	ck_assert_ptr_nonnull(settings_profile(s, "user"));
+	ck_assert_ptr_nonnull(settings_profile(s, "tls-server"));
+	ck_assert_ptr_nonnull(settings_rules(s, "hold"));
+	ck_assert_ptr_null(settings_rules(s, "none"));
+}
+END_TEST
+
+START_TEST(roles_read_the_same_from_the_bundle)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	OWNED_STRUCT(settings) *again = NULL;
+	struct err err = { 0 };
+	int fd;
+
+	write_conf(SMTP USERS MAILBOX);
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	fd = settings_bundle_fd(s, &err);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "x", 1), -1);	/* sealed */
+	ck_assert_int_eq(settings_decode(fd, &again, &err), 0);
+	ck_assert_str_eq(again->mailboxes[0].address, "ca@example.org");
+	ck_assert_uint_eq(again->n_profiles, s->n_profiles);
+	ck_assert_mem_eq(settings_profile(again, "user")->digest,
+	    settings_profile(s, "user")->digest, 32);
+}
+END_TEST
+
+/* Each is refused with file, line and what is wrong; want is in the text. */
+static const struct {
+	const char	*name;
+	const char	*text;
+	const char	*want;
+} wrong[] = {
+	{ "an unknown key", "\nstate = \"/x\"\n" SMTP, "csrmaild.conf:3: " },
+	{ "a port out of range", "smtp { host = \"127.0.0.1\"\nport = 0\n"
+	    "tls = none }\n" USERS MAILBOX,
+	    "csrmaild.conf:3: port: found 0, allowed 1 to 65535" },
+	{ "no TLS beyond loopback", "smtp { host = \"mail.example.org\" "
+	    "port = 25\ntls = none }\n" USERS MAILBOX,
+	    "csrmaild.conf:3: tls: \"none\" is allowed only for a loopback" },
+	{ "no TLS to a name that may be anything", "smtp { host = "
+	    "\"localhost\" port = 25 tls = none }\n" USERS MAILBOX,
+	    "tls: \"none\" is allowed only for a loopback" },
+	{ "another word for TLS", "smtp { host = \"h\" port = 25 "
+	    "tls = maybe }\n" USERS MAILBOX,
+	    "tls: found \"maybe\", allowed: implicit, starttls, none" },
+	{ "no such CA", SMTP MAILBOX,
+	    "csrmaild.conf:3: ca: found \"example.org/users\", but there is "
+	    "no section" },
+	{ "no such profile", SMTP USERS "mailbox \"users\" { address = "
+	    "\"ca@example.org\" ca = \"example.org/users\" profile = \"x\" "
+	    IMAP " }", "csrmaild.conf:4: profile: found \"x\"" },
+	{ "no such rule set", SMTP USERS "mailbox \"users\" { address = "
+	    "\"ca@example.org\" ca = \"example.org/users\" rules = \"x\" "
+	    IMAP " }", "csrmaild.conf:4: rules: found \"x\"" },
+	{ "an address with a line break", SMTP USERS "mailbox \"users\" { "
+	    "address = \"ca@example.org\\nBcc: x@y\" ca = "
+	    "\"example.org/users\" " IMAP " }", "address: found" },
+	{ "a mailbox without an address", SMTP USERS "mailbox \"users\" { "
+	    "ca = \"example.org/users\" " IMAP " }",
+	    "address: found \"\", allowed" },
+	{ "a user without a password", "smtp { host = \"h\" port = 25 "
+	    "tls = starttls user = \"u\" }\n" USERS MAILBOX,
+	    "password_file: must be given" },
+	{ "a name of a CA that is a path", SMTP "ca \"../x\" { }\n",
+	    "\"../x\" is no name for a CA" },
+	{ "a relative path", "state_dir = \"x\"\n" SMTP,
+	    "csrmaild.conf:2: state_dir: found \"x\"" },
+	{ "a CRL that lapses before the next", SMTP "ca \"a\" { "
+	    "crl_validity_s = 3600 crl_interval_s = 3600 }",
+	    "crl_interval_s: found 3600, allowed 60 to 3599" },
+};
+
+START_TEST(a_wrong_configuration_says_where_and_what)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	write_conf(wrong[_i].text);
+	ck_assert_msg(settings_read(conf, &s, &err) == -1, "%s",
+	    wrong[_i].name);
+	ck_assert_msg(strstr(err.text, wrong[_i].want) != NULL, "%s: %s",
+	    wrong[_i].name, err.text);
+	ck_assert_ptr_null(s);
+}
+END_TEST
+
+START_TEST(a_policy_file_that_others_can_write_is_refused)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	write_conf(SMTP USERS MAILBOX);
+	run("chmod g+w $D/policies/rules/hold.conf");
+	ck_assert_int_eq(settings_read(conf, &s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "hold.conf"));
+	run("rm $D/policies/rules/hold.conf");
+	run("ln -s /etc/passwd $D/policies/rules/hold.conf");
+	ck_assert_int_eq(settings_read(conf, &s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "symbolic link"));
+}
+END_TEST
+
+START_TEST(a_broken_profile_is_named)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	write_conf(SMTP USERS MAILBOX);
+	run("echo 'nonsense {' > $D/policies/profiles/zzz.conf");
+	run("chmod 644 $D/policies/profiles/zzz.conf");
+	ck_assert_int_eq(settings_read(conf, &s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "zzz.conf:1: "));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("settings");
+	TCase *tc = tcase_create("all");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, the_configuration_as_shipped_is_correct);
+	tcase_add_test(tc, roles_read_the_same_from_the_bundle);
+	tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what, 0,
+	    ROWS(wrong));
+	tcase_add_test(tc, a_policy_file_that_others_can_write_is_refused);
+	tcase_add_test(tc, a_broken_profile_is_named);
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}

@@ -1,0 +1,229 @@
+#include "csrmaild/wire.h"
+
+#include "common/err.h"
+#include "tests/support/fixtures.h"
+
+#include <sys/socket.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct channel *here, *there;
+
+static void
+setup(void)
+{
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	here = channel_new(pair[0], "there", WIRE_MAX_SUBMIT, 4u << 20);
+	there = channel_new(pair[1], "here", WIRE_MAX_SUBMIT, 4u << 20);
+}
+
+static void
+teardown(void)
+{
+	channel_free(here);
+	channel_free(there);
+}
+
+static void
+receive(struct frame *frame)
+{
+	struct err err = { 0 };
+
+	ck_assert_msg(channel_await(there, 1000, frame, &err) == 0, "%s",
+	    err.text);
+}
+
+/* A mail with one good and one bad request, every field filled. */
+static void
+fill_findings(struct findings *f)
+{
+	struct err err;
+
+	f->id = 7;
+	f->status = FINDINGS_OK;
+	f->private_key = true;
+	f->has_burnt = true;
+	memset(f->burnt_spki_sha256, 0xab, 32);
+	f->n_candidates = 2;
+	f->candidates[0].good = true;
+	f->candidates[0].forwarded = true;
+	f->candidates[0].der = bytes_of("der");
+	memset(f->candidates[0].digest, 1, 32);
+	f->candidates[0].key = (struct key_facts){ .kind = KEY_P256,
+		.bits = 256 };
+	ck_assert_int_eq(names_add_san(&f->candidates[0].names, SAN_DNS,
+	    bytes_of("www.example.org"), &err), 0);
+	strcpy(f->candidates[0].ignored, "1.2.3");
+	strcpy(f->candidates[1].text, "broken");
+	f->n_parts = 1;
+	strcpy(f->parts[0], "text/plain");
+}
+
+START_TEST(a_submission_comes_through_whole)
+{
+	struct wire_submit m = { .id = 3, .mailbox = "users",
+		.uid_validity = 4, .uid = 5, .octets = 6,
+		.envelope = { .from = "a@b", .evidence = EVIDENCE_DKIM,
+		.message_id = "x@y", .references = "<q@r>",
+		.subject = "hello", .date = -1 } };
+	struct wire_submit got;
+	struct frame frame;
+	struct err err;
+
+	m.findings = calloc(1, sizeof(*m.findings));
+	fill_findings(m.findings);
+	ck_assert_int_eq(wire_send_submit(here, &m, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_submit(&frame, &got, &err), 0);
+	ck_assert_uint_eq(got.id, 3);
+	ck_assert_str_eq(got.mailbox, "users");
+	ck_assert_uint_eq(got.uid, 5);
+	ck_assert_str_eq(got.envelope.from, "a@b");
+	ck_assert_uint_eq(got.envelope.evidence, EVIDENCE_DKIM);
+	ck_assert_int_eq(got.envelope.date, -1);
+	ck_assert_uint_eq(got.findings->n_candidates, 2);
+	ck_assert(got.findings->candidates[0].good);
+	ck_assert(got.findings->candidates[0].forwarded);
+	ck_assert_str_eq(got.findings->candidates[0].names.sans[0].text,
+	    "www.example.org");
+	ck_assert(bytes_equal(got.findings->candidates[0].der,
+	    bytes_of("der")));
+	ck_assert_str_eq(got.findings->candidates[1].text, "broken");
+	ck_assert_str_eq(got.findings->parts[0], "text/plain");
+	wire_submit_free_contents(&m);
+	wire_submit_free_contents(&got);
+}
+END_TEST
+
+/* Cut at any place, or with an octet too many, it is refused and frees all. */
+START_TEST(a_cut_submission_ends_the_peer)
+{
+	struct findings *f = calloc(1, sizeof(*f));
+	OWNED_BUF(whole, WIRE_MAX_FINDINGS);
+
+	fill_findings(f);
+	put_findings(&whole, f);
+	for (size_t n = 0; n <= whole.len + 1; n++) {
+		OWNED_STRUCT(findings) *got = NULL;
+		OWNED_BUF(cut, WIRE_MAX_FINDINGS + 1);
+		struct cursor c;
+
+		buf_append(&cut, whole.data, n > whole.len ? whole.len : n);
+		if (n > whole.len)
+			put_u8(&cut, 0);
+		c = CURSOR(buf_bytes(&cut));
+		get_findings(&c, &got);
+		ck_assert_msg(cursor_end(&c) == (n == whole.len), "%zu", n);
+	}
+	findings_free(f);
+}
+END_TEST
+
+START_TEST(mutated_findings_never_pass_a_limit)
+{
+	struct findings *f = calloc(1, sizeof(*f));
+	OWNED_BUF(whole, WIRE_MAX_FINDINGS);
+
+	fill_findings(f);
+	put_findings(&whole, f);
+	srand(1);
+	for (int i = 0; i < 20000; i++) {
+		OWNED_STRUCT(findings) *got = NULL;
+		size_t at = (size_t)rand() % whole.len;
+		uint8_t old = whole.data[at];
+		struct cursor c;
+
+		whole.data[at] = (uint8_t)rand();
+		c = CURSOR(buf_bytes(&whole));
+		get_findings(&c, &got);
+		if (cursor_end(&c)) {
+			ck_assert_uint_le(got->n_candidates,
+			    WIRE_MAX_CANDIDATES);
+			ck_assert_uint_le(got->n_parts, WIRE_MAX_PARTS);
+		}
+		whole.data[at] = old;
+	}
+	findings_free(f);
+}
+END_TEST
+
+START_TEST(a_frame_of_another_type_is_refused)
+{
+	struct wire_outcome outcome = { 1, OUTCOME_HELD };
+	struct wire_sent sent;
+	struct frame frame;
+	struct err err;
+
+	ck_assert_int_eq(wire_send_outcome(here, &outcome, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_sent(&frame, &sent, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_FAULT);
+	ck_assert_int_eq(wire_get_outcome(&frame, &outcome, &err), 0);
+	ck_assert_int_eq(outcome.outcome, OUTCOME_HELD);
+}
+END_TEST
+
+START_TEST(crl_entries_keep_their_fields_and_refuse_bad_ones)
+{
+	struct crl_entry in = { .serial = { { 0x7f, 1 }, 2 },
+		.revoked_at = NOON, .reason = CRL_KEY_COMPROMISE,
+		.invalidity = NOON - DAY };
+	struct crl_entry *out = calloc(WIRE_MAX_CRL_ENTRIES, sizeof(*out));
+	struct frame frame;
+	struct err err;
+	size_t n;
+
+	ck_assert_int_eq(wire_send_crl_entries(here, &in, 1, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_crl_entries(&frame, out, &n, &err), 0);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(serial_equal(&out[0].serial, &in.serial));
+	ck_assert_int_eq(out[0].reason, CRL_KEY_COMPROMISE);
+	ck_assert_int_eq(out[0].invalidity, NOON - DAY);
+	in.reason = (enum crl_reason)7;		/* not used (5.3.1) */
+	ck_assert_int_eq(wire_send_crl_entries(here, &in, 1, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_crl_entries(&frame, out, &n, &err), -1);
+	free(out);
+}
+END_TEST
+
+START_TEST(a_crl_is_opened_with_its_descriptor_or_not_at_all)
+{
+	struct wire_crl_open m = { .ca = "example.org/users",
+		.terms = { 9, NOON, NOON + DAY } }, got;
+	struct frame frame;
+	struct err err;
+
+	ck_assert_int_eq(wire_send_crl_open(here, &m, dup(0), &err), 0);
+	receive(&frame);
+	ck_assert_int_ge(frame.fd, 0);
+	ck_assert_int_eq(wire_get_crl_open(&frame, &got, &err), 0);
+	ck_assert_uint_eq(got.terms.number, 9);
+	close(frame.fd);
+	ck_assert_int_eq(wire_send_crl_open(here, &m, -1, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_crl_open(&frame, &got, &err), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("wire");
+	TCase *tc = tcase_create("all");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_submission_comes_through_whole);
+	tcase_add_test(tc, a_cut_submission_ends_the_peer);
+	tcase_add_test(tc, mutated_findings_never_pass_a_limit);
+	tcase_add_test(tc, a_frame_of_another_type_is_refused);
+	tcase_add_test(tc, crl_entries_keep_their_fields_and_refuse_bad_ones);
+	tcase_add_test(tc, a_crl_is_opened_with_its_descriptor_or_not_at_all);
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}
