@@ -189,7 +189,7 @@ read_boot(const struct frame *frame, struct role *role, struct err *err)
 	get_str(&c, crash_at, sizeof(crash_at));
 	if (!cursor_end(&c))
 		return err_set(err, ERR_FAULT, "a broken boot frame");
-	log_open(role->program, role->name, level);
+	role->log_level = level;
 	clock_set_test_offset(offset);
 	if (crash_at[0] != '\0')
 		crash_choose(crash_at, ask_for_the_crash);
@@ -269,6 +269,7 @@ role_enter(int argc, char **argv, struct role *out, bool *is_role,
 	}
 	control = role.control;
 	*out = role;
+	log_open(out->program, out->name, out->log_level);
 	return 0;
 }
 

@@ -61,6 +61,7 @@ struct role {
 	char		 instance[64];
 	pid_t		 main_pid;
 	struct channel	*control;	/* owned; its end means: stop */
+	enum log_level	 log_level;
 	bool		 probe;		/* raise the walls, probe, exit */
 	struct {
 		char	name[64];
@@ -68,7 +69,8 @@ struct role {
 	}		 descriptors[ROLE_MAX_DESCRIPTORS];
 	size_t		 n_descriptors;
 };
-/* Were we executed as a role? Then *role is filled, log and clock are set. */
+/* Were we executed as a role? Then *role is filled, log and clock are set; the
+ * log borrows its names from *role. */
 int	role_enter(int argc, char **argv, struct role *, bool *is_role,
 	    struct err *);
 /* The descriptor of that name, taken out of the role; -1: none. */

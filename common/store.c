@@ -48,6 +48,10 @@ struct store {
 	" ON t.issuer_id = c.issuer_id AND t.serial = c.serial"		\
 	" LEFT JOIN request AS r ON r.id = c.request_id"		\
 	" LEFT JOIN submission AS s ON s.id = r.submission_id"
+#define CERTIFICATE_FILTER						\
+	" AND (?3 = '' OR ca.name = ?3)"				\
+	" AND (?4 = '' OR instr(lower(c.names_text), lower(?4)) > 0)"	\
+	" AND (?5 = 0 OR c.not_after < ?5) ORDER BY c.id LIMIT ?6"
 #define STATUS_COLUMNS							\
 	"SELECT issuer_id, serial, state, revoked_at, reason, invalidity," \
 	" not_after, change FROM status"
@@ -141,10 +145,9 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_FIND_CERTIFICATE] = CERTIFICATE_COLUMNS
 	    " WHERE c.serial = ? AND c.issuer_id = ?",
 	[Q_EACH_CERTIFICATE] = CERTIFICATE_COLUMNS
-	    " WHERE c.id > ?1 AND (?2 = '' OR c.state = ?2)"
-	    " AND (?3 = '' OR ca.name = ?3)"
-	    " AND (?4 = '' OR instr(lower(c.names_text), lower(?4)) > 0)"
-	    " AND (?5 = 0 OR c.not_after < ?5) ORDER BY c.id LIMIT ?6",
+	    " WHERE c.id > ?1 AND ?2 = ''" CERTIFICATE_FILTER,
+	[Q_EACH_CERTIFICATE_IN] = CERTIFICATE_COLUMNS
+	    " WHERE c.id > ?1 AND c.state = ?2" CERTIFICATE_FILTER,
 	[Q_REVOKE] =
 	    "UPDATE certificate SET state = 'revoked'"
 	    " WHERE issuer_id = ? AND serial = ? AND state = 'issued'",
@@ -192,7 +195,9 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_NEXT_DUE] =
 	    "SELECT min(next_attempt) FROM outbox WHERE state = 'queued'",
 	[Q_EACH_OUTBOX] = OUTBOX_COLUMNS
-	    " WHERE id > ?1 AND (?2 = '' OR state = ?2) ORDER BY id LIMIT ?3",
+	    " WHERE id > ? AND ? = '' ORDER BY id LIMIT ?",
+	[Q_EACH_OUTBOX_IN] = OUTBOX_COLUMNS
+	    " WHERE id > ? AND state = ? ORDER BY id LIMIT ?",
 	[Q_SET_OUTBOX] =
 	    "UPDATE outbox SET state = ?1, last_answer = ?2,"
 	    " next_attempt = ?3, attempts = attempts + 1,"
@@ -201,9 +206,11 @@ static const char *const sql[N_STATEMENTS] = {
 	/* Certificates do not count: everybody gets theirs. */
 	[Q_COUNT_REPLIES] =
 	    "SELECT count(*) FROM outbox AS o WHERE o.recipient = ?"
-	    " AND o.created_at >= ? AND NOT EXISTS (SELECT 1 FROM request"
-	    " WHERE state = 'issued' AND (id = o.request_id OR"
-	    " (o.request_id IS NULL AND submission_id = o.submission_id)))",
+	    " AND o.created_at >= ?"
+	    " AND NOT EXISTS (SELECT 1 FROM request WHERE id = o.request_id"
+	    " AND +state = 'issued')"
+	    " AND NOT EXISTS (SELECT 1 FROM request WHERE o.request_id IS NULL"
+	    " AND submission_id = o.submission_id AND +state = 'issued')",
 
 	/* --- store_outbox.c: audit, keys, counts --- */
 	[Q_AUDIT_HEAD] =

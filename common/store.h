@@ -47,7 +47,8 @@ int	store_open(const char *path, enum store_mode, struct store **out,
 void	store_free(struct store *);
 OWNED_STRUCT_BY(store, store_free)
 
-int	store_begin(struct store *, struct err *);	/* takes the write lock */
+/* Takes the write lock. */
+int	store_begin(struct store *, struct err *);
 /* synchronous=FULL. When it fails, everything is rolled back already. */
 int	store_commit(struct store *, struct err *);
 void	store_rollback(struct store *);		/* never fails; none open: ok */
@@ -94,7 +95,7 @@ struct submission_row {
 	const char	*mailbox;	/* "" where there is none */
 	uint32_t	 uid_validity, uid;
 	uint8_t		 identity[32];	/* docs/architecture.md, "the same" */
-	const char	*principal;	/* "mail:user@example.test", "unix:root" */
+	const char	*principal;	/* "mail:u@example.test", "unix:root" */
 	const char	*evidence;	/* "auth,dkim"; "" for none */
 	const char	*reply_to;	/* verified mailbox, or "" */
 	const char	*message_id;	/* of the mail, without <>; or "" */

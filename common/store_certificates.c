@@ -323,7 +323,8 @@ int
 store_each_certificate(struct store *store, const struct cert_filter *filter,
     int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
 {
-	QUERY(q, store, Q_EACH_CERTIFICATE);
+	QUERY(q, store, (int)filter->state == 0 ? Q_EACH_CERTIFICATE :
+	    Q_EACH_CERTIFICATE_IN);
 	struct cert_row row;
 
 	query_int(&q, filter->after);

@@ -100,7 +100,7 @@ store_each_outbox(struct store *store, enum outbox_state state,
     int64_t after, unsigned int limit,
     int (*fn)(const struct outbox_row *, void *), void *arg, struct err *err)
 {
-	QUERY(q, store, Q_EACH_OUTBOX);
+	QUERY(q, store, (int)state == 0 ? Q_EACH_OUTBOX : Q_EACH_OUTBOX_IN);
 	struct outbox_row row;
 
 	query_int(&q, after);

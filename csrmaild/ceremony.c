@@ -8,6 +8,7 @@
 #include "csrmaild/ca_files.h"
 #include "csrmaild/journal.h"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include <errno.h>
@@ -94,19 +95,20 @@ open_folders(const struct ceremony *c, struct folders *f, struct err *err)
 /* The key that a ceremony cut off left behind, or a new one. */
 static int
 obtain_key(const struct folders *f, const struct ceremony_ca *ca,
-    EVP_PKEY **out, struct err *err)
+    EVP_PKEY **out, bool *left, struct err *err)
 {
 	OWNED(EVP_PKEY) *key = NULL;
 	char file[CA_FILE_SIZE];
 
 	ca_file_name(ca->name, ".key", file, sizeof(file));
-	if (faccessat(f->keys, file, F_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) ==
-	    0) {
+	*left = faccessat(f->keys, file, F_OK,
+	    AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0;
+	if (*left) {
 		if (keystore_load(f->keys, file, ca->passphrase, out, err) < 0)
 			return err_set(err, ERR_FAULT, "keys/%s is left from "
 			    "a ceremony that was cut off, and this passphrase "
-			    "does not open it; nothing was signed with it, so "
-			    "remove it, or give its passphrase", file);
+			    "does not open it: give the right one, or remove "
+			    "the file", file);
 		return 0;
 	}
 	key = key_generate(ca->key_kind, ca->key_bits, err);
@@ -280,15 +282,60 @@ make_certificate(const struct ceremony *c, const struct ceremony_ca *ca,
 	return issue_ca(&terms, key, parent, out, err);
 }
 
-/* What was published by a ceremony that was cut off, or a new one. */
+struct search {
+	EVP_PKEY	*key;
+	X509		*found;		/* owned */
+};
+
+static int
+match_key(const struct journal_issued *issued, const struct crl_entry *revoked,
+    const struct crl_terms *crl, void *arg)
+{
+	struct search *search = arg;
+	OWNED(X509) *cert = NULL;
+	const uint8_t *at;
+
+	(void)revoked, (void)crl;
+	if (issued == NULL || search->found != NULL)
+		return 0;
+	at = issued->der.data;
+	cert = d2i_X509(NULL, &at, (long)issued->der.len);
+	if (cert != NULL && X509_check_private_key(cert, search->key) == 1)
+		search->found = TAKE(cert);
+	ERR_clear_error();
+	return 0;
+}
+
+/* 1: nothing was signed for that key. */
+static int
+find_recorded(struct journal *journal, EVP_PKEY *key, X509 **out,
+    struct err *err)
+{
+	struct search search = { key, NULL };
+
+	if (journal_each(journal, match_key, &search, err) < 0) {
+		X509_free(search.found);
+		return -1;
+	}
+	*out = search.found;
+	return search.found == NULL ? 1 : 0;
+}
+
+/*
+ * What a ceremony that was cut off published, or at least signed, or a new
+ * one. journal: the issuer's; left: the key is not from today.
+ */
 static int
 obtain_certificate(const struct ceremony *c, const struct folders *f,
-    const struct ceremony_ca *ca, EVP_PKEY *key, const struct issuer *parent,
-    X509 **out, struct err *err)
+    const struct ceremony_ca *ca, EVP_PKEY *key, bool left,
+    const struct issuer *parent, struct journal *journal, X509 **out,
+    struct err *err)
 {
 	OWNED(X509) *cert = NULL;
 	int r = ca_load_certificate(f->published, ca->name, &cert, err);
 
+	if (r > 0 && left)
+		r = find_recorded(journal, key, &cert, err);
 	if (r < 0)
 		return -1;
 	if (r > 0 &&
@@ -412,6 +459,7 @@ make_secret_part(const struct ceremony *c, const struct folders *f,
 	OWNED(X509) *cert = NULL;
 	struct issuer issuer = { 0 };
 	char file[CA_FILE_SIZE];
+	bool left;
 
 	if (parent != NULL) {
 		if (ca_load_certificate(f->published, parent->name,
@@ -431,10 +479,11 @@ make_secret_part(const struct ceremony *c, const struct folders *f,
 			ca_digest(parent_key), parent->ocsp_url,
 			parent->ca_url, parent->crl_url };
 	}
-	if (obtain_key(f, ca, &key, err) < 0 ||
-	    obtain_certificate(c, f, ca, key, parent == NULL ? NULL : &issuer,
-	    &cert, err) < 0 ||
+	if (obtain_key(f, ca, &key, &left, err) < 0 ||
 	    open_journal(f, ca->name, true, &journal, err) < 0 ||
+	    obtain_certificate(c, f, ca, key, left,
+	    parent == NULL ? NULL : &issuer,
+	    parent == NULL ? journal : parent_journal, &cert, err) < 0 ||
 	    record(parent == NULL ? journal : parent_journal, cert, err) < 0)
 		return -1;
 	*out = TAKE(cert);

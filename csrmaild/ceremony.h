@@ -20,7 +20,7 @@ struct store;
  * commit, the row in the store with its audit record. A ceremony that was cut
  * off shows nothing to anybody, and the same command again completes it: a key
  * that is there already is opened with the passphrase and used, and so is a
- * certificate that fits key and parent. A CA on record is never touched
+ * certificate for it, published or in the journal of the one that signed it. A CA on record is never touched
  * (ERR_REJECT).
  *
  * For the time of a child's ceremony the parent's journal is held: while a

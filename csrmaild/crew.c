@@ -177,8 +177,12 @@ give_own(struct crew_member *member, const struct crew_options *options,
 	const struct settings *settings = options->settings;
 	const char *name = member->role->name;
 	const struct server_settings *server = NULL;
-	int bundle = settings_bundle_fd(settings, err);
+	int bundle;
 
+	/* The parser's limits come with each message; api has none of ours. */
+	if (strcmp(name, "parser") == 0 || strcmp(name, "api") == 0)
+		return 0;
+	bundle = settings_bundle_fd(settings, err);
 	if (bundle == -1 ||
 	    role_give(&member->process, "settings", bundle, err) == -1)
 		return -1;

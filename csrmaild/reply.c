@@ -22,7 +22,7 @@ OWNED_BY(PKCS7, PKCS7_free)
 #define MAX_PARTS_SHOWN	100
 #define MAX_REFERENCES	2000
 
-/* --- header ----------------------------------------------------------------- */
+/* --- header -------------------------------------------------------------- */
 
 /* RFC 5322, 3.2.3: what a mailbox is made of without quoting. */
 static bool
@@ -162,7 +162,7 @@ finish(const struct buf *mail, struct buf *out, struct err *err)
 	return 0;
 }
 
-/* --- what is said ------------------------------------------------------------- */
+/* --- what is said -------------------------------------------------------- */
 
 static const char footer[] =
     "\r\n"
@@ -317,12 +317,12 @@ say_how(const struct reply_item *item, const struct files *files,
 	    "    openssl pkcs12 -export -inkey YOUR.key -in %s \\\r\n"
 	    "        -certfile chain.pem -out YOUR.p12\r\n"
 	    "\r\n"
-	    "  A server takes the key and, in this order, the certificate and\r\n"
-	    "  the CA certificates of chain.pem.\r\n"
+	    "  A server takes the key and, in this order, the certificate\r\n"
+	    "  and the CA certificates of chain.pem.\r\n"
 	    "\r\n"
 	    "How to check\r\n"
-	    "  root.pem is the root certificate of this CA; trust the one that\r\n"
-	    "  you were given by other means, not one that came by mail.\r\n"
+	    "  root.pem is the root certificate of this CA; trust the one\r\n"
+	    "  that you were given by other means, not one from a mail.\r\n"
 	    "\r\n"
 	    "    openssl x509 -in %s -noout -fingerprint -sha256\r\n"
 	    "    openssl verify -CAfile root.pem -untrusted chain.pem \\\r\n"
@@ -330,23 +330,23 @@ say_how(const struct reply_item *item, const struct files *files,
 	/* From our configuration; all the same, nothing breaks a line. */
 	if (item->ocsp_url[0] != '\0') {
 		buf_append_str(text, "\r\n"
-		    "  Whether it is still good (issuer.pem is the CA that signed\r\n"
-		    "  it, from chain.pem):\r\n\r\n"
-		    "    openssl ocsp -CAfile root.pem -issuer issuer.pem \\\r\n"
-		    "        -cert ");
+		    "  Whether it is still good (issuer.pem is the CA that\r\n"
+		    "  signed it, from chain.pem):\r\n\r\n"
+		    "    openssl ocsp -CAfile root.pem \\\r\n"
+		    "        -issuer issuer.pem -cert ");
 		buf_printf(text, "%s \\\r\n        -url ", files->pem);
 		text_reflect(item->ocsp_url, MAX_REASON, text);
 		buf_append_str(text, "\r\n");
 	}
 	if (item->crl_url[0] != '\0') {
-		buf_append_str(text, "\r\n  Revoked certificates are listed at\r\n"
-		    "    ");
+		buf_append_str(text, "\r\n"
+		    "  Revoked certificates are listed at\r\n    ");
 		text_reflect(item->crl_url, MAX_REASON, text);
 		buf_append_str(text, "\r\n");
 	}
 }
 
-/* --- attachments ---------------------------------------------------------------- */
+/* --- attachments --------------------------------------------------------- */
 
 int
 reply_certs_only(X509 *const *certs, size_t n, struct buf *out,
@@ -421,7 +421,7 @@ make_boundary(const char *message_id, char out[40], struct err *err)
 	return 0;
 }
 
-/* --- whole mails ----------------------------------------------------------------- */
+/* --- whole mails --------------------------------------------------------- */
 
 static int
 put_item_text(const struct reply_item *item, bool several, struct buf *text,
@@ -525,12 +525,14 @@ reply_compose_nothing(const struct reply_head *head, const char *why,
 	}
 	buf_append_str(&text, "\r\n"
 	    "How to ask for a certificate\r\n"
-	    "  Attach a certificate signing request (PKCS#10, as PEM or DER),\r\n"
-	    "  or put the PEM lines into the text. Keep the private key to\r\n"
-	    "  yourself. For example:\r\n"
+	    "  Attach a certificate signing request (PKCS#10, as PEM or\r\n"
+	    "  DER), or put the PEM lines into the text. Keep the private\r\n"
+	    "  key to yourself. For example:\r\n"
 	    "\r\n"
-	    "    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 \\\r\n"
-	    "        -keyout YOUR.key -out YOUR.p10 -subj \"/CN=YOU@DOMAIN\" \\\r\n"
+	    "    openssl req -new -newkey ec \\\r\n"
+	    "        -pkeyopt ec_paramgen_curve:P-256 \\\r\n"
+	    "        -keyout YOUR.key -out YOUR.p10 \\\r\n"
+	    "        -subj \"/CN=YOU@DOMAIN\" \\\r\n"
 	    "        -addext \"subjectAltName=email:YOU@DOMAIN\"\r\n");
 	buf_append_str(&text, footer);
 	put_text(&text, &mail);

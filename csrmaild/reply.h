@@ -42,9 +42,16 @@ struct reply_item {
 	const char	*ocsp_url, *crl_url;	/* "" */
 };
 
-/* Text first, then for each issued item certificate.pem (application/
+/*
+ * Text first, then for each issued item certificate.pem (application/
  * x-pem-file is blocked nowhere) and one certs-only .p7c with the chain (RFC
- * 10003, 5). At most 64 KiB plus certificates. */
+ * 10003, 5). At most 64 KiB plus certificates. With several issued items the
+ * files are called certificate-REQUEST.pem and chain-REQUEST.p7c.
+ *
+ * ERR_FAULT, and nothing in out, when a mailbox is not dot-atom@domain or an
+ * id is not printable ASCII without brackets: nothing is smuggled into the
+ * header. A Subject cannot fail: it is cut and encoded.
+ */
 int	reply_compose(const struct reply_head *, const struct reply_item *,
 	    size_t n, struct buf *out, struct err *);
 /* No request was found, or the message as a whole was refused. parts: what
@@ -52,7 +59,8 @@ int	reply_compose(const struct reply_head *, const struct reply_item *,
 int	reply_compose_nothing(const struct reply_head *, const char *why,
 	    const char *const *parts, size_t n_parts, struct buf *out,
 	    struct err *);
-/* degenerate SignedData (RFC 8551, 3.8), DER. */
+/* Degenerate SignedData (RFC 8551, 3.8). DER, but that the certificates stand
+ * in the order given instead of sorted. */
 int	reply_certs_only(X509 *const *certs, size_t n, struct buf *out,
 	    struct err *);
 

@@ -7,9 +7,9 @@
 #define COLUMNS		72
 #define MAX_PIECE	300
 #define MAX_SUBJECT	200		/* characters reflected */
-#define MAX_ENCODED	45		/* octets in one encoded-word: 72 long */
+#define MAX_ENCODED	45	/* octets in one encoded-word of 72 */
 
-/* --- UTF-8 ------------------------------------------------------------------ */
+/* --- UTF-8 --------------------------------------------------------------- */
 
 /* Octets of the well-formed character at the front (RFC 3629), and its code;
  * 0 when there is none. */
@@ -113,7 +113,7 @@ text_wrap(const char *indent, const char *in, struct buf *out)
 		buf_append_str(out, "\r\n");
 }
 
-/* --- Subject ------------------------------------------------------------------ */
+/* --- Subject ------------------------------------------------------------- */
 
 static bool
 is_encoded_word(struct bytes word)
@@ -207,7 +207,7 @@ text_subject(const char *raw, struct buf *out)
 		subject_encoded(buf_bytes(&text), out);
 }
 
-/* --- quoted-printable ------------------------------------------------------------ */
+/* --- quoted-printable ---------------------------------------------------- */
 
 void
 text_quoted_printable(struct bytes in, struct buf *out)

@@ -118,10 +118,15 @@ start_daemons() {
 	setsid "$dir/bin/ocspd" -c "$dir/etc/ocspd.conf" </dev/null \
 	    >>"$dir/log/ocspd.log" 2>&1 &
 	ocspd_pid=$!
-	wait_for $csrmail status ||
+	wait_for csrmaild_is_ready ||
 		die "csrmaild is not ready: see $dir/log/csrmaild.log"
 	wait_for ocsp_answers ||
 		die "ocspd is not ready: see $dir/log/ocspd.log"
+}
+
+# It answers, and has its mailbox open.
+csrmaild_is_ready() {
+	$csrmail status --json | grep -q '"connected": *true'
 }
 
 ocsp_answers() {

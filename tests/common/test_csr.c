@@ -177,8 +177,11 @@ START_TEST(a_challenge_password_is_noticed_and_attributes_come_once)
 	test_req_der(req, &der);
 	ck_assert_int_eq(csr_read(buf_bytes(&der), &csr, &err), 0);
 	ck_assert(csr->has_challenge);
-	X509_REQ_add1_attr_by_NID(req, NID_pkcs9_challengePassword,
+	X509_REQ_add1_attr_by_NID(req, NID_pkcs9_unstructuredName,
 	    MBSTRING_ASC, (const uint8_t *)"two", -1);
+	X509_ATTRIBUTE_set1_object(X509_REQ_get_attr(req,
+	    X509_REQ_get_attr_by_NID(req, NID_pkcs9_unstructuredName, -1)),
+	    OBJ_nid2obj(NID_pkcs9_challengePassword));
 	X509_REQ_sign(req, key, EVP_sha256());
 	test_req_der(req, &twice);
 	ck_assert_int_eq(csr_read(buf_bytes(&twice), &none, &err), -1);

@@ -19,8 +19,9 @@ static struct store *store;
 static struct err err;
 static int64_t ca;
 
-#define OK(call)	ck_assert_msg((call) == 0, "%s: %s (%s)", #call,	\
-			    err.text, err.detail)
+#define OK(call)							\
+	ck_assert_msg((call) == 0, "%s: %s (%s)", #call, err.text,	\
+	    err.detail)
 #define FAILS(call, want) do {						\
 	err.kind = 0;							\
 	ck_assert_int_eq((call), -1);					\
@@ -173,7 +174,7 @@ COUNTER(responder)
 COUNTER(outbox)
 COUNTER(audit)
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------- */
 
 START_TEST(a_new_store_is_for_its_group_to_read_and_nobody_else)
 {
@@ -262,7 +263,7 @@ START_TEST(a_link_in_place_of_the_store_is_refused)
 }
 END_TEST
 
-/* --- transactions ------------------------------------------------------------ */
+/* --- transactions -------------------------------------------------------- */
 
 START_TEST(nothing_is_written_outside_a_transaction)
 {
@@ -372,7 +373,7 @@ START_TEST(a_second_writer_is_asked_to_come_again)
 }
 END_TEST
 
-/* --- readers ------------------------------------------------------------------- */
+/* --- readers ------------------------------------------------------------- */
 
 START_TEST(a_reader_sees_commits_at_its_next_read_transaction)
 {
@@ -473,7 +474,7 @@ START_TEST(group_read_is_enough_for_a_reader)
 }
 END_TEST
 
-/* --- CAs -------------------------------------------------------------------------- */
+/* --- CAs ----------------------------------------------------------------- */
 
 static int
 check_child(const struct ca_row *row, void *seen)
@@ -546,7 +547,7 @@ START_TEST(crl_numbers_grow_and_dates_do_not_go_back)
 }
 END_TEST
 
-/* --- submissions --------------------------------------------------------------------- */
+/* --- submissions --------------------------------------------------------- */
 
 static int
 find(struct submission_row row, int64_t *id)
@@ -624,7 +625,7 @@ START_TEST(a_submission_is_refused_when_it_is_there_or_out_of_bounds)
 }
 END_TEST
 
-/* --- requests ------------------------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------ */
 
 static int
 check_request(const struct request_row *row, void *state)
@@ -833,7 +834,7 @@ START_TEST(the_newest_live_request_of_a_key_is_found)
 }
 END_TEST
 
-/* --- certificates ------------------------------------------------------------------------------ */
+/* --- certificates -------------------------------------------------------- */
 
 static int
 check_cert(const struct cert_row *row, void *state)
@@ -1020,7 +1021,7 @@ START_TEST(certificates_are_filtered_and_paged)
 }
 END_TEST
 
-/* --- the revocation index ---------------------------------------------------------------------------- */
+/* --- the revocation index ------------------------------------------------ */
 
 struct changes {
 	uint64_t	last;
@@ -1126,7 +1127,7 @@ START_TEST(responders_are_listed_and_counted)
 }
 END_TEST
 
-/* --- outbox ------------------------------------------------------------------------------------------------ */
+/* --- outbox -------------------------------------------------------------- */
 
 static int64_t
 queue(const char *message_id, int64_t request, time_t due)
@@ -1232,7 +1233,7 @@ START_TEST(certificates_do_not_count_as_replies)
 }
 END_TEST
 
-/* --- audit --------------------------------------------------------------------------------------------------- */
+/* --- audit --------------------------------------------------------------- */
 
 static void
 write_trail(void)
@@ -1316,7 +1317,7 @@ START_TEST(a_trail_that_was_tampered_with_is_found_out)
 }
 END_TEST
 
-/* --- the rest -------------------------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------ */
 
 START_TEST(a_blocked_key_stays_blocked)
 {

@@ -213,7 +213,7 @@ START_TEST(answers_go_to_the_one_who_asked)
 
 		snprintf(json, sizeof(json), "{\"person\":%d}", i);
 		answer(calls[i].connection, calls[i].call, 200, json);
-		ck_assert_ptr_null(strstr(hear(fds[i], json), "no"));
+		ck_assert_ptr_null(strstr(hear(fds[i], json), "\"no\""));
 		close(fds[i]);
 	}
 }

@@ -28,6 +28,8 @@ scan(const char *text)
 
 /* --- From ------------------------------------------------------------------ */
 #define L64	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define P32	"(((((((((((((((((((((((((((((((("
+#define Q32	"))))))))))))))))))))))))))))))))"
 static const struct {
 	const char	*name;
 	const char	*header;
@@ -58,6 +60,10 @@ static const struct {
 	{ "comma in a comment",
 	  "From: user@example.test (, boss@example.test)\r\n", USER },
 	{ "nested comments", "From: (a(b)c) <user@example.test>\r\n", USER },
+	{ "comments 32 deep", "From: " P32 "x" Q32 " <user@example.test>\r\n",
+	  USER },
+	{ "comments 33 deep",
+	  "From: (" P32 "x" Q32 ") <user@example.test>\r\n", "" },
 	{ "escaped parenthesis",
 	  "From: (a\\)b) <user@example.test>\r\n", USER },
 	{ "folded", "From: A\r\n User\r\n\t<user@example.test>\r\n", USER },

@@ -9,7 +9,7 @@
 
 #define USER	"user@example.org"
 
-/* --- patterns -------------------------------------------------------------- */
+/* --- patterns ------------------------------------------------------------ */
 
 static const struct {
 	enum pattern_kind kind;
@@ -41,7 +41,7 @@ static const struct {
 	{ PATTERN_EMAIL, "@sender",		"user@EXAMPLE.org",	true },
 	{ PATTERN_EMAIL, "@sender",		"User@example.org",	false },
 	{ PATTERN_EMAIL, "@sender",		"user+x@example.org",	false },
-	{ PATTERN_EMAIL, "@sender",		"user@example.org.evil", false },
+	{ PATTERN_EMAIL, "@sender",		"user@example.org.x",	false },
 	{ PATTERN_EMAIL, "@sender-domain",	"else@example.org",	true },
 	{ PATTERN_EMAIL, "@sender-domain",	"user@a.example.org",	false },
 	{ PATTERN_EMAIL, "*@example.org",	"any.one@example.org",	true },
@@ -132,7 +132,7 @@ START_TEST(a_pattern_that_means_nothing_is_refused)
 }
 END_TEST
 
-/* --- rule sets --------------------------------------------------------------- */
+/* --- rule sets ----------------------------------------------------------- */
 
 static struct rules *
 parse(const char *text)
@@ -427,7 +427,8 @@ END_TEST
 /* The sets that we ship parse, and do what their first lines say. */
 START_TEST(the_shipped_sets_do_what_they_say)
 {
-	static const char *const files[] = { SHIPPED_POLICIES "/rules/staff.conf",
+	static const char *const files[] = {
+	    SHIPPED_POLICIES "/rules/staff.conf",
 	    SHIPPED_POLICIES "/rules/hold.conf" };
 
 	for (int i = 0; i < ROWS(files); i++) {

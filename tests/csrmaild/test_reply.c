@@ -15,7 +15,7 @@
 
 static struct err err;
 
-/* --- a small CA ------------------------------------------------------------- */
+/* --- a small CA ---------------------------------------------------------- */
 
 static X509 *root, *issuer, *leaf;
 static EVP_PKEY *pkey;
@@ -60,7 +60,7 @@ tear_down(void)
 	EVP_PKEY_free(pkey);
 }
 
-/* --- mails -------------------------------------------------------------------- */
+/* --- mails --------------------------------------------------------------- */
 
 static struct reply_head
 head(void)
@@ -87,11 +87,17 @@ issued(int64_t request)
 }
 
 static struct reply_item
-refused(int64_t request, int fate, const char *reason)
+refused(int64_t request, bool held, const char *reason)
 {
-	return (struct reply_item){ .fate = fate, .request = request,
+	struct reply_item item = { .request = request,
 	    .names_text = "CN=x", .reason = reason, .ignored = "",
 	    .ocsp_url = "", .crl_url = "" };
+
+	if (held)
+		item.fate = REPLY_HELD;
+	else
+		item.fate = REPLY_REJECTED;
+	return item;
 }
 
 /* What every mail of ours keeps, whatever went into it. */
@@ -411,7 +417,7 @@ START_TEST(a_mail_stays_seven_bit_and_in_its_lines)
 {
 	char word[4000];
 	struct reply_head h = head();
-	struct reply_item item = refused(3, REPLY_REJECTED, word);
+	struct reply_item item = refused(3, false, word);
 	OWNED_BUF(mail, MAX_MAIL);
 
 	/* One word without a blank. */
@@ -468,7 +474,7 @@ END_TEST
 START_TEST(held_and_rejected_are_told_apart)
 {
 	struct reply_head h = head();
-	struct reply_item item = refused(3, REPLY_HELD, "no rule for it");
+	struct reply_item item = refused(3, true, "no rule for it");
 	OWNED_BUF(mail, MAX_MAIL);
 
 	compose(&h, &item, 1, &mail);
@@ -477,7 +483,7 @@ START_TEST(held_and_rejected_are_told_apart)
 	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "    no rule for it"));
 	ck_assert_ptr_null(strstr(buf_str(&mail), "BEGIN CERTIFICATE"));
 	ck_assert_ptr_null(strstr(buf_str(&mail), "How to install"));
-	item = refused(4, REPLY_REJECTED, "RSA of 1024 bits is too small");
+	item = refused(4, false, "RSA of 1024 bits is too small");
 	buf_clear(&mail);
 	compose(&h, &item, 1, &mail);
 	ck_assert_ptr_nonnull(strstr(buf_str(&mail),
@@ -490,8 +496,8 @@ END_TEST
 START_TEST(several_fates_share_one_mail)
 {
 	struct reply_head h = head();
-	struct reply_item items[] = { issued(1), refused(2, REPLY_HELD, "h"),
-	    issued(3), refused(4, REPLY_REJECTED, "r") };
+	struct reply_item items[] = { issued(1), refused(2, true, "h"),
+	    issued(3), refused(4, false, "r") };
 	OWNED_BUF(mail, MAX_MAIL);
 	OWNED_BUF(fields, MAX_MAIL);
 	OWNED_BUF(body, MAX_MAIL);

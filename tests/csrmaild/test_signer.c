@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,12 +402,16 @@ close_desk(void)
 	channel_free(far_end);
 }
 
+/* As long as there is something to read: a descriptor splits the stream. */
 static void
 serve(void)
 {
+	struct pollfd p = { channel_fd(far_end), POLLIN, 0 };
 	struct err err = { 0 };
 
-	ck_assert_msg(signer_desk_serve(desk, &err) == 0, "%s", err.text);
+	while (poll(&p, 1, 0) == 1)
+		ck_assert_msg(signer_desk_serve(desk, &err) == 0, "%s",
+		    err.text);
 }
 
 static struct frame
@@ -696,6 +701,93 @@ START_TEST(a_ceremony_that_was_cut_off_is_completed)
 }
 END_TEST
 
+/* The parent's journal knows the certificate, nobody else does. */
+START_TEST(a_certificate_that_was_signed_is_not_signed_again)
+{
+	struct ceremony_ca ca = wish("other");
+	struct ceremony again = ceremony;
+	OWNED_STRUCT(store) *second = NULL;
+	OWNED(X509) *cert = NULL;
+	struct serial before = { .len = 0 }, after;
+	char path[128];
+	struct err err = { 0 };
+	FILE *f;
+
+	signer_free_contents(&signer);
+	snprintf(path, sizeof(path), "%s/second.db", folder);
+	ck_assert_int_eq(store_open(path, STORE_READ_WRITE, &second, &err), 0);
+	again.store = second;
+	{
+		struct ceremony_ca root_ca = wish(ROOT);
+
+		/* The second store learns of the root from what is there. */
+		ck_assert_int_eq(ceremony_create_root(&again, &root_ca, &err),
+		    0);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (i == 1)
+			again.store = store;
+		ck_assert_msg(ceremony_create_child(&again, &ca, &root,
+		    &err) == 0, "%s (%s)", err.text, err.detail);
+		snprintf(path, sizeof(path), "%s/published/other.crt", folder);
+		f = fopen(path, "r");
+		cert = d2i_X509_fp(f, NULL);
+		fclose(f);
+		serial_from_asn1(X509_get0_serialNumber(cert), &after, &err);
+		X509_free(TAKE(cert));
+		if (i == 0)
+			before = after;
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	ck_assert(serial_equal(&before, &after));
+}
+END_TEST
+
+START_TEST(as_root_the_files_belong_to_their_roles)
+{
+	static const struct {
+		const char	*file;
+		uid_t		 uid;
+	} want[] = {
+		{ "a/keys", 1111 }, { "a/keys/other.key", 1111 },
+		{ "a/journal", 1111 }, { "a/journal/other.journal", 1111 },
+		{ "a/published", 2222 }, { "a/published/other.crt", 2222 },
+		{ "a/published/other.pem", 2222 },
+		{ "a/keys/below.key", 1111 }, { "a/published/below.crt", 2222 },
+	};
+	struct ceremony_ca ca = wish("other");
+	struct ceremony_parent parent = root;
+	struct ceremony other = ceremony;
+	char path[128];
+	struct stat st;
+	struct err err = { 0 };
+
+	if (geteuid() != 0)
+		return;		/* only root has files for others */
+	snprintf(path, sizeof(path), "%s/a", folder);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	other.state_dir = path;
+	other.sign_uid = 1111;
+	other.sign_gid = 1112;
+	other.store_uid = 2222;
+	other.store_gid = 2223;
+	ck_assert_msg(ceremony_create_root(&other, &ca, &err) == 0,
+	    "%s (%s)", err.text, err.detail);
+	ca = wish("below");
+	parent.name = "other";
+	ck_assert_msg(ceremony_create_child(&other, &ca, &parent, &err) == 0,
+	    "%s (%s)", err.text, err.detail);
+	ck_assert_uint_eq(geteuid(), 0);
+	for (int i = 0; i < ROWS(want); i++) {
+		char file[256];
+
+		snprintf(file, sizeof(file), "%s/%s", folder, want[i].file);
+		ck_assert_int_eq(stat(file, &st), 0);
+		ck_assert_msg(st.st_uid == want[i].uid, "%s", file);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -722,6 +814,8 @@ main(void)
 	tcase_add_test(tc, a_parent_in_use_by_the_signer_must_be_let_go);
 	tcase_add_loop_test(tc, a_ceremony_that_was_cut_off_is_completed, 0,
 	    4);
+	tcase_add_test(tc, a_certificate_that_was_signed_is_not_signed_again);
+	tcase_add_test(tc, as_root_the_files_belong_to_their_roles);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

@@ -223,6 +223,20 @@ START_TEST(a_bad_server_ends_at_its_deadline_or_its_ceiling)
 }
 END_TEST
 
+START_TEST(a_server_that_never_pauses_ends_at_the_deadline)
+{
+	mailstream_low *low;
+
+	fake_start(&server, serve_flood, FAKE_GOOD);
+	low = connect_to_fake(SHORT_MS, -1);
+	stream_allow(low, clock_monotonic_ms() + SHORT_MS, SIZE_MAX);
+	drain(low);
+	ck_assert_int_eq(stream_fault(low, NULL), STREAM_TIMEOUT);
+	close_low(low);
+	fake_finish(&server);
+}
+END_TEST
+
 START_TEST(a_server_that_does_not_read_ends_at_the_deadline)
 {
 	static const char block[65536];
@@ -352,6 +366,7 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_bad_server_ends_at_its_deadline_or_its_ceiling, 0,
 	    ROWS(readings));
+	tcase_add_test(tc, a_server_that_never_pauses_ends_at_the_deadline);
 	tcase_add_test(tc, a_server_that_does_not_read_ends_at_the_deadline);
 	tcase_add_test(tc, a_stop_ends_every_wait);
 	tcase_add_test(tc,

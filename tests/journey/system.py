@@ -311,10 +311,15 @@ class System:
         return found
 
     def is_ready(self):
-        return subprocess.run(
-            [*self.env["CSRMAIL"].split(), "status"], timeout=60,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL).returncode == 0
+        """csrmaild answers, has its mailboxes open and its keys."""
+        done = subprocess.run(
+            [*self.env["CSRMAIL"].split(), "status", "--json"], timeout=60,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if done.returncode not in (0, 1):
+            return False
+        status = json.loads(done.stdout)
+        return all(m["connected"] for m in status["mailboxes"].values()) \
+            and all(status["keys"].values())
 
     def kill_all(self, program="csrmaild"):
         """All processes of a daemon at once, as a power failure would."""

@@ -1,0 +1,569 @@
+#include "csrmaild/verbs.h"
+
+#include "csrmaild/registrar.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "tests/support/fixtures.h"
+
+#include <sys/socket.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * The verbs over a real store and a registrar that only remembers what it was
+ * told: each function of registrar.h that a verb may call stands here.
+ */
+static char told[512];
+static struct err failure;		/* kind 0: it works */
+static uint64_t examined;
+
+static int
+outcome(struct err *err)
+{
+	if (failure.kind == 0)
+		return 0;
+	*err = failure;
+	return -1;
+}
+
+int
+registrar_approve(struct registrar *r, int64_t request, const char *who,
+    time_t now, struct err *err)
+{
+	(void)r;
+	(void)now;
+	snprintf(told, sizeof(told), "approve %lld by %s", (long long)request,
+	    who);
+	return outcome(err);
+}
+
+int
+registrar_reject(struct registrar *r, int64_t request, const char *reason,
+    const char *who, time_t now, struct err *err)
+{
+	(void)r;
+	(void)now;
+	snprintf(told, sizeof(told), "reject %lld \"%s\" by %s",
+	    (long long)request, reason, who);
+	return outcome(err);
+}
+
+int
+registrar_revoke(struct registrar *r, int64_t ca, const struct serial *serial,
+    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
+    struct err *err)
+{
+	char hex[SERIAL_HEX_SIZE];
+
+	(void)r;
+	(void)now;
+	serial_to_hex(serial, hex);
+	snprintf(told, sizeof(told), "revoke %lld/%s %s %lld by %s",
+	    (long long)ca, hex, crl_reason_name(reason),
+	    (long long)invalidity, who);
+	return outcome(err);
+}
+
+int
+registrar_examine_csr(struct registrar *r, struct bytes octets,
+    uint64_t token, struct err *err)
+{
+	(void)r;
+	snprintf(told, sizeof(told), "examine %.*s", (int)octets.len,
+	    (const char *)octets.data);
+	examined = token;
+	return outcome(err);
+}
+
+int
+registrar_add_cli_request(struct registrar *r, const struct candidate *csr,
+    const char *ca, const char *profile, int64_t validity_s, const char *who,
+    time_t now, int64_t *request, struct err *err)
+{
+	(void)r;
+	(void)csr;
+	(void)now;
+	snprintf(told, sizeof(told), "add %s %s %lld by %s", ca, profile,
+	    (long long)validity_s, who);
+	*request = 77;
+	return outcome(err);
+}
+
+int
+registrar_publish_crl(struct registrar *r, const char *ca, struct err *err)
+{
+	(void)r;
+	snprintf(told, sizeof(told), "publish %s", ca);
+	return outcome(err);
+}
+
+int
+registrar_reload(struct registrar *r, const char *who, time_t now,
+    struct err *err)
+{
+	(void)r;
+	(void)now;
+	snprintf(told, sizeof(told), "reload by %s", who);
+	return outcome(err);
+}
+
+void
+registrar_describe_status(struct registrar *r, json_t *out)
+{
+	(void)r;
+	json_object_set_new(out, "smtp", json_string("well"));
+}
+
+/* --- a small CA -------------------------------------------------------------- */
+
+static struct registrar registrar;
+static struct channel *api_end;
+static char folder[] = "/tmp/test_verbs.XXXXXX";
+static const struct principal boss = { "unix", "boss", RIGHT_ALL };
+static int64_t ca_id, other_ca;
+
+static void
+add_certificate(int64_t ca, uint8_t serial)
+{
+	struct cert_row row = { .ca_id = ca, .state = CERT_ISSUED,
+		.serial = { { serial }, 1 }, .not_before = NOON,
+		.not_after = NOON + 90 * DAY, .profile = "user",
+		.names_text = "CN=a", .der = bytes_of("DER"),
+		.reply_to = "" };
+	struct err err = { 0 };
+
+	ck_assert_msg(store_add_certificate(registrar.store, &row, &err) == 0,
+	    "%s %s", err.text, err.detail);
+}
+
+static int64_t
+add_request(enum request_state state)
+{
+	static uint32_t uid;
+	const uint8_t digest[32] = { 1 };
+	struct submission_row submission = { .channel = "mail",
+		.mailbox = "users", .uid_validity = 1, .uid = ++uid,
+		.principal = "mail:a@example.test", .evidence = "dkim",
+		.reply_to = "a@example.test", .message_id = "",
+		.references = "", .subject = "\xff raw", .outcome = "held",
+		.received_at = NOON };
+	struct request_row row = { .state = state, .ca = "users",
+		.profile = "user", .csr = bytes_of("CSR"),
+		.csr_digest = digest, .names_text = "CN=a", .key_text = "P-256",
+		.rule = "default", .reason = "", .ignored = "",
+		.decided_by = "" };
+	struct err err = { 0 };
+	int64_t id;
+
+	submission.identity[0] = (uint8_t)uid;
+	ck_assert_msg(store_add_submission(registrar.store, &submission,
+	    &row.submission, &err) == 0, "%s %s", err.text, err.detail);
+	ck_assert_msg(store_add_request(registrar.store, &row, &id,
+	    &err) == 0, "%s %s", err.text, err.detail);
+	return id;
+}
+
+static void
+set_up(void)
+{
+	static char user_profile[] = "user";
+	static struct ca_settings cas[1];
+	static struct profile profile;
+	static struct profile *profiles[1] = { &profile };
+	static struct settings settings = { .cas = cas, .n_cas = 1,
+		.profiles = profiles, .n_profiles = 1 };
+	struct ca_row ca = { .name = "users", .parent = "",
+		.cert = bytes_of("CERT"), .not_before = NOON,
+		.not_after = NOON + 3650 * DAY };
+	char path[64];
+	int pair[2];
+	struct err err = { 0 };
+
+	strcpy(folder, "/tmp/test_verbs.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/store.db", folder);
+	memset(&registrar, 0, sizeof(registrar));
+	ck_assert_msg(store_open(path, STORE_READ_WRITE, &registrar.store,
+	    &err) == 0, "%s %s", err.text, err.detail);
+	cas[0].name = strcpy(malloc(6), "users");
+	strcpy(profile.name, user_profile);
+	registrar.settings = &settings;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	registrar.api = channel_new(pair[0], "api", 4096, WIRE_MAX_RESULT);
+	api_end = channel_new(pair[1], "registrar", WIRE_MAX_RESULT, 4096);
+	failure.kind = 0;
+	told[0] = '\0';
+	clock_set_test_offset(NOON - time(NULL));
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_int_eq(store_add_ca(registrar.store, &ca, &ca_id, &err), 0);
+	ca.name = "a/b";
+	ca.key_sha1[0] = 1;
+	ck_assert_int_eq(store_add_ca(registrar.store, &ca, &other_ca, &err),
+	    0);
+	for (int i = 0; i < 3; i++)
+		add_request(REQUEST_HELD);
+	add_certificate(ca_id, 1);
+	add_certificate(ca_id, 2);
+	add_certificate(other_ca, 2);
+	ck_assert_int_eq(store_audit(registrar.store, NOON, "ca.created",
+	    "unix:root", "ca:users", "", &err), 0);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+}
+
+static void
+tear_down(void)
+{
+	char command[64];
+
+	free(registrar.settings->cas[0].name);
+	store_free(registrar.store);
+	channel_free(registrar.api);
+	channel_free(api_end);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* One call; the answer is text until the next. */
+static uint16_t
+call_as(const struct principal *who, const char *method, const char *path,
+    const char *json, char text[4096])
+{
+	struct wire_call call = { .connection = 5, .call = 6,
+		.json = bytes_of(json) };
+	OWNED_BUF(out, WIRE_MAX_RESULT);
+	uint16_t status = 0;
+	int later;
+
+	snprintf(call.method, sizeof(call.method), "%s", method);
+	snprintf(call.path, sizeof(call.path), "%s", path);
+	later = verbs_call(&registrar, who, &call, &status, &out);
+	snprintf(text, 4096, "%s", buf_str(&out));
+	return later == 1 ? 1 : status;
+}
+
+static const struct {
+	const char	*method, *path, *json;
+	uint16_t	 status;
+	const char	*in_answer;	/* or NULL */
+	const char	*told;		/* "" nothing */
+} calls[] = {
+	{ "GET", "cas", "{}", 200, "\"name\":\"users\"", "" },
+	{ "GET", "cas/users", "{}", 200, "BEGIN CERTIFICATE", "" },
+	{ "GET", "cas/a%2Fb", "{}", 200, "\"name\":\"a/b\"", "" },
+	{ "GET", "cas/a/b", "{}", 404, NULL, "" },
+	{ "GET", "cas/none", "{}", 404, "there is no CA none", "" },
+	{ "GET", "cas/%00", "{}", 404, NULL, "" },
+	{ "GET", "cas/%1b", "{}", 404, NULL, "" },
+	{ "GET", "cas/%zz", "{}", 404, NULL, "" },
+	{ "GET", "cas/", "{}", 404, NULL, "" },
+	{ "GET", "", "{}", 404, NULL, "" },
+	{ "GET", "CAS", "{}", 404, NULL, "" },
+	{ "GET", "nothing", "{}", 404, NULL, "" },
+	{ "POST", "cas", "{}", 405, NULL, "" },
+	{ "GET", "requests/1/approve", "{}", 405, NULL, "" },
+	{ "GET", "cas", "[]", 400, NULL, "" },
+	{ "GET", "cas", "{\"a\":1}", 400, "unknown argument: a", "" },
+	{ "GET", "requests", "{}", 200, "\"next\":null", "" },
+	{ "GET", "requests", "{\"limit\":\"2\"}", 200, "\"next\":2", "" },
+	{ "GET", "requests", "{\"after\":2}", 200, "\"id\":3", "" },
+	{ "GET", "requests", "{\"state\":\"issued\"}", 200,
+	    "\"items\":[]", "" },
+	{ "GET", "requests", "{\"state\":\"all\"}", 200, "\"id\":1", "" },
+	{ "GET", "requests", "{\"state\":\"lost\"}", 400, NULL, "" },
+	{ "GET", "requests", "{\"limit\":0}", 400, NULL, "" },
+	{ "GET", "requests", "{\"limit\":1001}", 400, NULL, "" },
+	{ "GET", "requests", "{\"limit\":\"2x\"}", 400, NULL, "" },
+	{ "GET", "requests", "{\"limit\":\"-2\"}", 400, NULL, "" },
+	{ "GET", "requests", "{\"limit\":[]}", 400, NULL, "" },
+	{ "GET", "requests/1", "{}", 200, "\"subject\":\"? raw\"", "" },
+	{ "GET", "requests/4", "{}", 404, NULL, "" },
+	{ "GET", "requests/1x", "{}", 404, NULL, "" },
+	{ "GET", "requests/-1", "{}", 404, NULL, "" },
+	{ "GET", "requests/9999999999999999999", "{}", 404, NULL, "" },
+	{ "POST", "requests/2/approve", "{}", 200, "\"id\":2",
+	    "approve 2 by unix:boss" },
+	{ "POST", "requests/4/approve", "{}", 404, NULL, "" },
+	{ "POST", "requests/2/reject", "{\"reason\":\"no\"}", 200, NULL,
+	    "reject 2 \"no\" by unix:boss" },
+	{ "POST", "requests/2/reject", "{}", 200, NULL,
+	    "reject 2 \"\" by unix:boss" },
+	{ "POST", "requests/2/reject", "{\"reason\":1}", 400, NULL, "" },
+	{ "GET", "certificates", "{}", 200, "\"serial\":\"01\"", "" },
+	{ "GET", "certificates", "{\"ca\":\"a/b\"}", 200,
+	    "\"serial\":\"02\"", "" },
+	{ "GET", "certificates", "{\"like\":\"zzz\"}", 200,
+	    "\"items\":[]", "" },
+	{ "GET", "certificates", "{\"state\":\"x\"}", 400, NULL, "" },
+	{ "GET", "certificates/01", "{}", 200, "BEGIN CERTIFICATE", "" },
+	{ "GET", "certificates/02", "{}", 409, "name the CA", "" },
+	{ "GET", "certificates/02", "{\"ca\":\"a/b\"}", 200,
+	    "\"ca\":\"a/b\"", "" },
+	{ "GET", "certificates/02", "{\"ca\":\"none\"}", 404, NULL, "" },
+	{ "GET", "certificates/03", "{}", 404, NULL, "" },
+	{ "GET", "certificates/xyz", "{}", 400, NULL, "" },
+	{ "POST", "certificates/01/revoke", "{\"reason\":\"superseded\"}",
+	    200, "\"serial\":\"01\"", "revoke 1/01 superseded 0 by unix:boss" },
+	{ "POST", "certificates/02/revoke", "{\"reason\":\"superseded\"}",
+	    409, NULL, "" },
+	{ "POST", "certificates/02/revoke",
+	    "{\"ca\":\"a/b\",\"reason\":\"keyCompromise\","
+	    "\"invalidity\":1000}", 200, NULL,
+	    "revoke 2/02 keyCompromise 1000 by unix:boss" },
+	{ "POST", "certificates/01/revoke", "{}", 400, NULL, "" },
+	{ "POST", "certificates/01/revoke",
+	    "{\"reason\":\"certificateHold\"}", 400, NULL, "" },
+	{ "POST", "certificates/01/revoke", "{\"reason\":\"bored\"}", 400,
+	    NULL, "" },
+	{ "POST", "certificates/01/revoke",
+	    "{\"reason\":\"superseded\",\"invalidity\":99999999999}", 400,
+	    NULL, "" },
+	{ "GET", "crls", "{}", 200, "\"ca\":\"users\"", "" },
+	{ "POST", "crls/users/update", "{}", 202, NULL, "publish users" },
+	{ "POST", "crls/none/update", "{}", 404, NULL, "" },
+	{ "GET", "outbox", "{}", 200, "\"items\":[]", "" },
+	{ "GET", "outbox", "{\"state\":\"lost\"}", 400, NULL, "" },
+	{ "GET", "audit", "{}", 200, "\"event\":\"ca.created\"", "" },
+	{ "GET", "audit/verify", "{}", 200, "\"intact\":true", "" },
+	{ "GET", "status", "{}", 200, "\"held\":3", "" },
+	{ "GET", "status", "{}", 200, "\"smtp\":\"well\"", "" },
+	{ "GET", "status", "{}", 200, "users has no CRL yet", "" },
+	{ "POST", "reload", "{}", 202, NULL, "reload by unix:boss" },
+};
+
+START_TEST(each_verb_answers)
+{
+	char text[4096];
+	uint16_t status = call_as(&boss, calls[_i].method, calls[_i].path,
+	    calls[_i].json, text);
+
+	ck_assert_msg(status == calls[_i].status, "%s %s %s: %u %s",
+	    calls[_i].method, calls[_i].path, calls[_i].json, status, text);
+	ck_assert_msg(calls[_i].in_answer == NULL ||
+	    strstr(text, calls[_i].in_answer) != NULL, "%s: %s",
+	    calls[_i].path, text);
+	ck_assert_str_eq(told, calls[_i].told);
+	if (status >= 400)
+		ck_assert_ptr_nonnull(strstr(text, "\"detail\":"));
+}
+END_TEST
+
+static const struct {
+	const char	*method, *path;
+	unsigned int	 rights;	/* one of them suffices */
+} guarded[] = {
+	{ "GET",  "cas",			RIGHT_ALL },
+	{ "GET",  "cas/users",			RIGHT_ALL },
+	{ "GET",  "requests",			RIGHT_ALL },
+	{ "POST", "requests",			RIGHT_ADMIN },
+	{ "GET",  "requests/1",			RIGHT_ALL },
+	{ "POST", "requests/1/approve",		RIGHT_ADMIN },
+	{ "POST", "requests/1/reject",		RIGHT_ADMIN },
+	{ "GET",  "certificates",		RIGHT_ALL },
+	{ "GET",  "certificates/01",		RIGHT_ALL },
+	{ "POST", "certificates/01/revoke",	RIGHT_ADMIN },
+	{ "GET",  "crls",			RIGHT_ALL },
+	{ "POST", "crls/users/update",	RIGHT_ADMIN | RIGHT_SECURITY },
+	{ "GET",  "outbox",			RIGHT_ALL },
+	{ "GET",  "audit",		RIGHT_SECURITY | RIGHT_AUDIT },
+	{ "GET",  "audit/verify",	RIGHT_SECURITY | RIGHT_AUDIT },
+	{ "GET",  "status",			RIGHT_ALL },
+	{ "POST", "reload",			RIGHT_SECURITY },
+};
+
+START_TEST(only_who_has_the_right_may)
+{
+	char text[4096];
+
+	for (unsigned int right = 0; right <= RIGHT_AUDIT;
+	    right = right == 0 ? 1 : right << 1) {
+		const struct principal who = { "unix", "who", right };
+		uint16_t status = call_as(&who, guarded[_i].method,
+		    guarded[_i].path, "{}", text);
+
+		ck_assert_msg((status == 403) ==
+		    ((right & guarded[_i].rights) == 0), "%s %s by %u: %u",
+		    guarded[_i].method, guarded[_i].path, right, status);
+		if (status == 403)
+			ck_assert_str_eq(told, "");
+		told[0] = '\0';
+	}
+}
+END_TEST
+
+START_TEST(a_failure_says_whose_it_is)
+{
+	static const struct {
+		enum err_kind	kind;
+		uint16_t	status;
+	} kinds[] = { { ERR_REJECT, 409 }, { ERR_RETRY, 503 },
+		{ ERR_FAULT, 500 } };
+	char text[4096];
+
+	for (size_t i = 0; i < 3; i++) {
+		err_set(&failure, kinds[i].kind, "not %d", 12);
+		snprintf(failure.detail, sizeof(failure.detail), "secret");
+		ck_assert_uint_eq(call_as(&boss, "POST", "requests/1/approve",
+		    "{}", text), kinds[i].status);
+		ck_assert_ptr_nonnull(strstr(text, "not 12"));
+		ck_assert_ptr_null(strstr(text, "secret"));
+	}
+}
+END_TEST
+
+/* --- a file that an administrator brings ------------------------------------- */
+
+#define SIGN "{\"ca\":\"users\",\"profile\":\"user\",\"days\":2,"	\
+	"\"csr\":\"PEM\"}"
+
+static struct findings *
+found(enum findings_status status, size_t n, bool good)
+{
+	struct findings *f = calloc(1, sizeof(*f));
+
+	f->status = status;
+	f->n_candidates = n;
+	snprintf(f->text, sizeof(f->text), "as a whole");
+	for (size_t i = 0; i < n; i++) {
+		f->candidates[i].good = good;
+		snprintf(f->candidates[i].text, 256, "too weak");
+	}
+	return f;
+}
+
+/* The late answer, if any; its status, or 0. */
+static uint16_t
+late(char text[4096])
+{
+	struct pollfd p = { channel_fd(api_end), POLLIN, 0 };
+	struct wire_result result;
+	struct frame frame;
+	struct err err;
+
+	if (poll(&p, 1, 0) != 1)
+		return 0;
+	ck_assert_int_eq(channel_read(api_end, &err), 0);
+	ck_assert_int_eq(channel_next(api_end, &frame, &err), 1);
+	ck_assert_int_eq(wire_get_result(&frame, &result, &err), 0);
+	ck_assert_uint_eq(result.connection, 5);
+	ck_assert_uint_eq(result.call, 6);
+	snprintf(text, 4096, "%.*s", (int)result.json.len,
+	    (const char *)result.json.data);
+	return result.status;
+}
+
+static const struct {
+	const char	*name;
+	enum findings_status status;
+	size_t		 n;
+	bool		 good, private_key;
+	uint16_t	 want;
+	const char	*text;
+} files[] = {
+	{ "one good request", FINDINGS_OK, 1, true, false, 201, "\"id\":77" },
+	{ "a bad one", FINDINGS_OK, 1, false, false, 422, "too weak" },
+	{ "none", FINDINGS_OK, 0, true, false, 422, "no certificate signing" },
+	{ "two", FINDINGS_OK, 2, true, false, 422, "more than one" },
+	{ "refused", FINDINGS_REFUSED, 1, true, false, 422, "as a whole" },
+	{ "unreadable", FINDINGS_UNREADABLE, 0, true, false, 422,
+	    "as a whole" },
+	{ "with its key", FINDINGS_OK, 1, true, true, 422, "private key" },
+};
+
+START_TEST(a_file_is_examined_before_it_is_answered)
+{
+	OWNED_STRUCT(findings) *f = found(files[_i].status, files[_i].n,
+	    files[_i].good);
+	char text[4096];
+
+	f->private_key = files[_i].private_key;
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 1);
+	ck_assert_str_eq(told, "examine PEM");
+	ck_assert_uint_eq(late(text), 0);
+	verbs_examined(&registrar, examined + 1, f);
+	ck_assert_uint_eq(late(text), 0);
+	verbs_examined(&registrar, examined, f);
+	ck_assert_msg(late(text) == files[_i].want, "%s: %s", files[_i].name,
+	    text);
+	ck_assert_ptr_nonnull(strstr(text, files[_i].text));
+	ck_assert_str_eq(told, files[_i].want == 201 ?
+	    "add users user 172800 by unix:boss" : "examine PEM");
+	/* Once only. */
+	verbs_examined(&registrar, examined, f);
+	ck_assert_uint_eq(late(text), 0);
+}
+END_TEST
+
+START_TEST(an_order_for_what_is_not_there_is_refused)
+{
+	char text[4096];
+
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", "{\"ca\":\"no\","
+	    "\"profile\":\"user\",\"csr\":\"x\"}", text), 422);
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", "{\"ca\":"
+	    "\"users\",\"profile\":\"no\",\"csr\":\"x\"}", text), 422);
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", "{\"ca\":"
+	    "\"users\",\"profile\":\"user\"}", text), 400);
+	err_set(&failure, ERR_RETRY, "the parser is busy");
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 503);
+	ck_assert_uint_eq(late(text), 0);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_ever)
+{
+	char text[4096];
+
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 1);
+	verbs_expire(&registrar, clock_now() + 10);
+	ck_assert_uint_eq(late(text), 0);
+	verbs_expire(&registrar, clock_now() + 60);
+	ck_assert_uint_eq(late(text), 503);
+	/* The parser is gone. */
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 1);
+	verbs_examined(&registrar, examined, NULL);
+	ck_assert_uint_eq(late(text), 503);
+	/* The one who asked is gone. */
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 1);
+	verbs_closed(5);
+	verbs_examined(&registrar, examined, NULL);
+	ck_assert_uint_eq(late(text), 0);
+}
+END_TEST
+
+START_TEST(so_many_files_at_once_and_no_more)
+{
+	char text[4096];
+
+	for (int i = 0; i < 32; i++)
+		ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN,
+		    text), 1);
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 503);
+	verbs_closed(5);
+	ck_assert_uint_eq(call_as(&boss, "POST", "requests", SIGN, text), 1);
+	verbs_closed(5);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("verbs");
+	TCase *tc = tcase_create("all");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_loop_test(tc, each_verb_answers, 0, ROWS(calls));
+	tcase_add_loop_test(tc, only_who_has_the_right_may, 0, ROWS(guarded));
+	tcase_add_test(tc, a_failure_says_whose_it_is);
+	tcase_add_loop_test(tc, a_file_is_examined_before_it_is_answered, 0,
+	    ROWS(files));
+	tcase_add_test(tc, an_order_for_what_is_not_there_is_refused);
+	tcase_add_test(tc, nobody_waits_for_ever);
+	tcase_add_test(tc, so_many_files_at_once_and_no_more);
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}
