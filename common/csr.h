@@ -13,7 +13,7 @@ struct err;
 /*
  * Certificate signing requests (PKCS#10, RFC 2986).
  *
- * csr_read checks in the order of threats c1: size, strict DER (encoded
+ * csr_read checks in this order: size, strict DER (encoded
  * again it equals the input, nothing follows), version, key, proof of
  * possession (the signature), attributes, names. It decides nothing about
  * who may have what: that is policy.

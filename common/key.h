@@ -15,7 +15,7 @@ struct err;
  *
  * OpenSSL verifies signatures of RSA-512, of e = 1, of keys with factors of
  * 3, of close primes, ROCA keys and RSA-16384; the checks are ours and come
- * before any signature is verified (threats c1, c2). Each refuses with
+ * before any signature is verified. Each refuses with
  * ERR_REJECT and says what to do instead.
  */
 enum key_kind {

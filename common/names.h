@@ -14,7 +14,7 @@ struct err;
  * What a certificate is for: a subject and subjectAltNames, as text.
  *
  * Text here is always checked: no NUL, no control and no bidi character, at
- * most NAME_TEXT_MAX octets of UTF-8 (threats c5; RFC 5280, 4.2.1.6).
+ * most NAME_TEXT_MAX octets of UTF-8 (RFC 5280, 4.2.1.6).
  */
 #define NAME_TEXT_MAX		255
 #define NAMES_MAX_ATTRIBUTES	16

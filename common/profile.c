@@ -2,6 +2,7 @@
 
 #include "common/config.h"
 #include "common/err.h"
+#include "common/names_table.h"
 
 #include <openssl/evp.h>
 #include <openssl/objects.h>
@@ -178,19 +179,7 @@ is_purpose(const char *word)
 static bool
 is_attribute(const char *word)
 {
-	static const int nids[] = { NID_commonName, NID_surname,
-		NID_givenName, NID_serialNumber, NID_countryName,
-		NID_localityName, NID_stateOrProvinceName, NID_streetAddress,
-		NID_organizationName, NID_organizationalUnitName, NID_title,
-		NID_postalCode, NID_pseudonym, NID_userId,
-		NID_organizationIdentifier, NID_domainComponent,
-		NID_pkcs9_emailAddress };
-	int nid = OBJ_sn2nid(word);
-
-	for (size_t i = 0; i < sizeof(nids) / sizeof(nids[0]); i++)
-		if (nids[i] == nid)
-			return true;
-	return false;
+	return attribute_form_of(OBJ_sn2nid(word)) != NULL;
 }
 
 /* One of the comma-separated words? */

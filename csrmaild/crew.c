@@ -246,6 +246,9 @@ crew_reap(struct crew *crew)
 				continue;
 			m->gone = true;
 			ours = true;
+			if (crew->stopping && WIFEXITED(status) &&
+			    WEXITSTATUS(status) == 0)
+				continue;	/* as it was asked to */
 			log_warn("role.ended", STR("role", m->role->name),
 			    STR("instance", m->instance), NUM("pid", pid),
 			    NUM("exit", WIFEXITED(status) ?
@@ -256,21 +259,22 @@ crew_reap(struct crew *crew)
 	return ours;
 }
 
-static bool
-all_gone(const struct crew *crew)
-{
-	for (size_t i = 0; i < crew->n; i++)
-		if (!crew->members[i].gone)
-			return false;
-	return true;
-}
-
+/* Wait for one to end by itself, then end it. */
 static void
-signal_all(const struct crew *crew, int signal)
+stop_one(struct crew *crew, struct crew_member *member, int64_t until)
 {
-	for (size_t i = 0; i < crew->n; i++)
-		if (!crew->members[i].gone)
-			kill(crew->members[i].process.pid, signal);
+	if (!member->gone)
+		kill(member->process.pid, SIGTERM);
+	while (!member->gone && clock_monotonic_ms() < until) {
+		poll(NULL, 0, 5);
+		crew_reap(crew);
+	}
+	if (!member->gone)
+		kill(member->process.pid, SIGKILL);
+	while (!member->gone) {
+		poll(NULL, 0, 5);
+		crew_reap(crew);
+	}
 }
 
 void
@@ -278,17 +282,11 @@ crew_stop(struct crew *crew, int grace_ms)
 {
 	int64_t until = clock_monotonic_ms() + grace_ms;
 
-	signal_all(crew, SIGTERM);
-	while (!all_gone(crew) && clock_monotonic_ms() < until) {
-		poll(NULL, 0, 10);
-		crew_reap(crew);
-	}
-	signal_all(crew, SIGKILL);
-	while (!all_gone(crew)) {
-		poll(NULL, 0, 10);
-		crew_reap(crew);
-	}
+	crew->stopping = true;
+	for (size_t i = crew->n; i > 0; i--)
+		stop_one(crew, &crew->members[i - 1], until);
 	for (size_t i = 0; i < crew->n; i++)
 		channel_free(crew->members[i].process.control);
 	crew->n = 0;
+	crew->stopping = false;
 }

@@ -45,6 +45,7 @@ struct crew {
 	size_t		 n_edges;
 	struct crew_member members[CREW_MAX];
 	size_t		 n;
+	bool		 stopping;
 };
 
 struct crew_options {
@@ -59,7 +60,8 @@ int	crew_start(struct crew *, const struct crew_options *, struct err *);
 bool	crew_is_ready(const struct crew *);
 /* Note the dead. Returns true when one of ours is among them. */
 bool	crew_reap(struct crew *);
-/* SIGTERM, wait for grace_ms, then SIGKILL. All are gone afterwards. */
+/* SIGTERM, one after the other from the last, grace_ms for all together, then
+ * SIGKILL. All are gone afterwards. */
 void	crew_stop(struct crew *, int grace_ms);
 
 #endif

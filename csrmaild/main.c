@@ -32,15 +32,16 @@
 
 /*
  * main starts the roles, watches them, and touches nothing else: no mail, no
- * store, no key. docs/architecture.md has this table with the reasons.
+ * store, no key. docs/architecture.md has this table with the reasons. They end
+ * in the reverse order: first what takes work in, last what others need.
  */
 static const struct crew_role roles[] = {
 	{ "parser",	"csrmail-parse", false,	parser_main },
 	{ "signer",	"csrmail-sign",	false,	signer_main },
 	{ "submit",	"csrmail-smtp",	false,	submit_main },
 	{ "api",	"csrmail-api",	false,	api_main },
-	{ "intake",	"csrmail-imap",	true,	intake_main },
 	{ "registrar",	"csrmail",	false,	registrar_main },
+	{ "intake",	"csrmail-imap",	true,	intake_main },
 };
 
 /* Who talks with whom. Nobody else can. */

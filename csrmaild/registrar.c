@@ -368,7 +368,8 @@ list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
 	peers[n++] = r->submit;
 	peers[n++] = r->api;
 	for (size_t i = 0; i < r->n_intakes; i++)
-		peers[n++] = r->intakes[i].channel;
+		if (!r->intakes[i].closed)
+			peers[n++] = r->intakes[i].channel;
 	return n;
 }
 
@@ -380,6 +381,18 @@ pump(struct registrar *r)
 	publish_pump(r);
 	responders_pump(r);
 	verbs_expire(r, r->now);
+}
+
+/* At the end of all, intakes leave first, between two frames. */
+static bool
+note_end(struct registrar *r, const struct channel *ch)
+{
+	for (size_t i = 0; i < r->n_intakes; i++)
+		if (r->intakes[i].channel == ch) {
+			r->intakes[i].closed = true;
+			return true;
+		}
+	return false;
 }
 
 /* Wait; then read and write what can be. A peer that is gone or broken ends
@@ -410,7 +423,8 @@ wait_and_move(struct registrar *r, const struct queue *q, struct err *err)
 		    channel_flush(peers[i], err) == -1)
 			return -1;
 		if ((fds[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
-		    !full && channel_read(peers[i], err) == -1)
+		    !full && channel_read(peers[i], err) == -1 &&
+		    !(err->kind == ERR_RETRY && note_end(r, peers[i])))
 			return -1;
 	}
 	if ((fds[n].revents & POLLIN) != 0)
@@ -507,27 +521,35 @@ open_state(struct registrar *r, struct role *role, struct err *err)
 	return 0;
 }
 
+/*
+ * The store's three files by name, not their folder: the keys lie beside
+ * them, and in unprivileged mode only this keeps us from them. They are there
+ * for good once the store is open (the write-ahead log is never removed).
+ */
 static int
 raise_walls(const struct registrar *r, struct role *role, struct err *err)
 {
-	const char *dir = r->settings->state_dir;
-	char keys[4200], store[4200];
-	const char *probes[] = { keys, store };
-	struct sandbox_path paths[AUTHORITIES_MAX + 4] = {
-		{ dir, 1 }, { "/etc/localtime", 0 }, { "/etc/passwd", 0 },
+	static const char *const names[] = { "store.db", "store.db-wal",
+		"store.db-shm", "published" };
+	char files[4][4200];
+	struct sandbox_path paths[AUTHORITIES_MAX + 8] = {
+		{ "/etc/localtime", 0 }, { "/etc/passwd", 0 },
 		{ "/etc/nsswitch.conf", 0 },
 	};
 	struct sandbox box = { .allow = SANDBOX_OPEN, .paths = paths,
-		.n_paths = 4 };
+		.n_paths = 3 };
 
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(files[i], sizeof(files[i]), "%s/%s",
+		    r->settings->state_dir, names[i]);
+		paths[box.n_paths++] = (struct sandbox_path){ files[i], 1 };
+	}
 	for (size_t i = 0; i < r->settings->n_cas &&
-	    box.n_paths < AUTHORITIES_MAX + 4; i++)
+	    box.n_paths < AUTHORITIES_MAX + 8; i++)
 		if (r->settings->cas[i].responder_spool[0] != '\0')
 			paths[box.n_paths++] = (struct sandbox_path){
 				r->settings->cas[i].responder_spool, 0 };
-	snprintf(keys, sizeof(keys), "%s/keys", dir);
-	snprintf(store, sizeof(store), "%s/store.db", dir);
-	return role_ready(role, &box, probes, 2, err);
+	return role_ready(role, &box, NULL, 0, err);
 }
 
 static void

@@ -38,6 +38,7 @@ int	registrar_main(struct role *);
 /* One mailbox's intake. */
 struct intake_peer {
 	struct channel	*channel;	/* owned */
+	bool		 closed;	/* it ended in good order: we are next */
 	struct wire_mailbox state;
 };
 

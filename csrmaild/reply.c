@@ -72,14 +72,14 @@ put_references(const struct reply_head *head, struct buf *out,
 		if (left.data[0] != '<' || !is_id(id))
 			return err_set(err, ERR_FAULT,
 			    "a reply refers to what is no Message-ID");
-		buf_append_str(&ids, "\r\n <");
+		buf_append_str(&ids, ids.len == 0 ? " <" : "\r\n <");
 		buf_append_bytes(&ids, id);
 		buf_append_str(&ids, ">");
 		last = id;
 		left = bytes_slice(left, end + 1, left.len);
 	}
 	if (parent.len > 0 && !bytes_equal(parent, last)) {
-		buf_append_str(&ids, "\r\n <");
+		buf_append_str(&ids, ids.len == 0 ? " <" : "\r\n <");
 		buf_append_bytes(&ids, parent);
 		buf_append_str(&ids, ">");
 	}

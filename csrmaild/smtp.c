@@ -36,6 +36,7 @@ struct session {
 		ASKED_OTHER,
 		ASKED_STARTTLS,
 		ASKED_AUTH,
+		ASKED_MAIL,
 		ASKED_QUIT,
 	}		 asked;		/* the last command */
 	bool		 connected;
@@ -104,6 +105,9 @@ see_reply(struct session *s, const char *octets, size_t len)
 		else if (octets[0] != '3')
 			s->refused = s->explained = true;
 		break;
+	case ASKED_MAIL:
+		s->at_mail = true;
+		break;
 	case ASKED_OTHER:
 	case ASKED_QUIT:
 		break;
@@ -125,10 +129,9 @@ see_command(struct session *s, const char *octets, size_t len)
 		s->asked = ASKED_STARTTLS;
 	else if (begins_with(octets, len, "QUIT"))
 		s->asked = ASKED_QUIT;
-	else if (begins_with(octets, len, "MAIL ")) {
-		s->at_mail = true;
-		s->asked = ASKED_OTHER;
-	} else if (s->asked != ASKED_AUTH || s->authenticated || s->refused)
+	else if (begins_with(octets, len, "MAIL "))
+		s->asked = ASKED_MAIL;
+	else if (s->asked != ASKED_AUTH || s->authenticated || s->refused)
 		s->asked = ASKED_OTHER;
 	/* else it is the next step of AUTH */
 }
@@ -372,18 +375,17 @@ explain(struct session *s)
 	if (s->injected) {
 		snprintf(s->text, sizeof(s->text), "the server sent octets in "
 		    "clear behind its STARTTLS reply");
-	} else if (s->explained) {
-		;	/* already said */
-	} else if (s->connected && code != 0) {
+	} else if (!s->explained && s->connected && code != 0) {
 		ERR_error_string_n(code, text, sizeof(text));
 		snprintf(s->text, sizeof(s->text), "TLS with the server "
 		    "failed: %s", text);
-	} else if (!s->connected || s->text[0] == '\0') {
+	} else if (!s->connected || (!s->at_mail && !s->explained &&
+	    s->text[0] == '2') || s->text[0] == '\0') {
 		if (smtp_strerror(smtp_errno(), text, sizeof(text)) == NULL)
 			text[0] = '\0';
 		snprintf(s->text, sizeof(s->text), "%s: %s", s->connected ?
 		    "the session broke off" : "cannot connect", text);
-	} else if (s->at_mail && s->smtp->server->user[0] != '\0' &&
+	} else if (!s->explained && s->at_mail && s->smtp->server->user[0] != '\0' &&
 	    !s->authenticated) {
 		snprintf(s->text, sizeof(s->text),
 		    "the server does not offer AUTH PLAIN");
@@ -487,6 +489,15 @@ open_tls(const struct server_settings *server, SSL_CTX **out,
 		return err_openssl(err, ERR_FAULT, "setting the TLS name");
 	}
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	/*
+	 * Two faults of libesmtp 1.1.0 (siobuf.c, protocol.c), which may go
+	 * when it does. It takes the session tickets that come behind a TLS
+	 * 1.3 handshake for a reply, and waits for the rest of it before it
+	 * sends its command; so 1.2 is all it gets. And where OpenSSL may
+	 * write a part, it starts again from the beginning.
+	 */
+	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	*out = ctx;
 	return 0;
 }

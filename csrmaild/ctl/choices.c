@@ -4,6 +4,8 @@
 #include "common/ca.h"
 #include "common/err.h"
 
+#include <sys/stat.h>
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,24 +193,37 @@ choose(struct ctl *ctl, struct plan *plan, const struct choice *choice,
 	    err_set(err, ERR_FAULT, "out of memory") : 0;
 }
 
+/* As main will want it when the daemon starts. */
+static int
+check_file(struct ctl *ctl, const char *path, bool secret, struct err *err)
+{
+	struct stat st;
+
+	if (*path == '\0')
+		return 0;
+	if (*path != '/' || access(path, R_OK) != 0 || stat(path, &st) != 0)
+		return ctl_fail(ctl, EX_NOINPUT, err, "%s: cannot be read; "
+		    "the full path of a file is needed", path);
+	if (secret && (st.st_mode & 077) != 0)
+		return ctl_fail(ctl, EX_NOPERM, err, "%s: it holds a secret "
+		    "and others can reach it: chmod 600", path);
+	return 0;
+}
+
 static int
 check(struct ctl *ctl, const struct plan *plan, struct err *err)
 {
 	const char *const folders[] = { plan->conf_dir, plan->state_dir,
 		plan->run_dir, plan->ocspd_dir };
-	const char *const files[] = { plan->imap_password_file,
-		plan->smtp_password_file, plan->ca_file };
 
 	for (size_t i = 0; i < 4; i++)
 		if (folders[i][0] != '/')
 			return ctl_fail(ctl, EX_USAGE, err, "%s: a folder "
 			    "must be given by its full path", folders[i]);
-	for (size_t i = 0; i < 3; i++)
-		if (files[i][0] != '\0' && (files[i][0] != '/' ||
-		    access(files[i], R_OK) != 0))
-			return ctl_fail(ctl, EX_NOINPUT, err, "%s: cannot be "
-			    "read; the full path of a file is needed",
-			    files[i]);
+	if (check_file(ctl, plan->imap_password_file, true, err) != 0 ||
+	    check_file(ctl, plan->smtp_password_file, true, err) != 0 ||
+	    check_file(ctl, plan->ca_file, false, err) != 0)
+		return -1;
 	if (!ca_name_is_valid(plan->root) ||
 	    !ca_name_is_valid(plan->issuer) ||
 	    strcmp(plan->root, plan->issuer) == 0)

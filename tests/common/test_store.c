@@ -6,9 +6,11 @@
 
 #include <grp.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -360,6 +362,36 @@ START_TEST(one_part_of_a_shared_commit_is_taken_back_alone)
 }
 END_TEST
 
+START_TEST(a_full_disk_loses_the_transaction_and_nothing_else)
+{
+	static uint8_t message[600000];
+	struct outbox_row row = { .mailbox = "users", .sender = "",
+	    .recipient = "user@example.test", .message_id = "1@ca",
+	    .message = { message, sizeof(message) } };
+	struct rlimit before, full;
+	int64_t id;
+	int n = 0;
+
+	/* As good as a full disk: no file grows beyond this. */
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full = before;
+	full.rlim_cur = 300000;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
+	OK(store_begin(store, &err));
+	add_request(add_submission(1, 1), REQUEST_HELD);
+	OK(store_add_outbox(store, &row, &id, &err));
+	FAILS(store_commit(store, &err), ERR_RETRY);
+	FAILS(store_commit(store, &err), ERR_FAULT);	/* over already */
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	OK(store_each_request(store, 0, 0, 9, count_request, &n, &err));
+	ck_assert_int_eq(n, 0);
+	OK(store_begin(store, &err));
+	OK(store_add_outbox(store, &row, &id, &err));
+	OK(store_commit(store, &err));
+}
+END_TEST
+
 START_TEST(a_second_writer_is_asked_to_come_again)
 {
 	OWNED_STRUCT(store) *second = NULL;
@@ -471,6 +503,74 @@ START_TEST(group_read_is_enough_for_a_reader)
 	OK(store_begin(store, &err));
 	issue(9, 0);
 	OK(store_commit(store, &err));
+}
+END_TEST
+
+/* As ocspd runs: another user, who stays while the writer goes on. */
+START_TEST(a_reader_of_another_user_follows_the_writer)
+{
+	enum { THEIR_UID = 54321, ROUNDS = 40 };
+	int go[2], done[2], status;
+	char octet = 0;
+	pid_t pid;
+
+	if (getuid() != 0)
+		return;
+	ck_assert_int_eq(pipe(go), 0);
+	ck_assert_int_eq(pipe(done), 0);
+	ck_assert_int_eq(chown(dir, 0, THEIR_UID), 0);
+	ck_assert_int_eq(chmod(dir, 02750), 0);
+	for (int i = 0; i < 3; i++) {
+		char name[PATH_MAX + 8];
+
+		snprintf(name, sizeof(name), "%s%s", path,
+		    ((const char *[]){ "", "-wal", "-shm" })[i]);
+		ck_assert_int_eq(chown(name, 0, THEIR_UID), 0);
+	}
+	pid = fork();
+	if (pid == 0) {
+		struct store *reader;
+		struct status_row row;
+		uint64_t last;
+
+		close(go[1]);
+		if (setgroups(0, NULL) == -1 || setgid(THEIR_UID) == -1 ||
+		    setuid(THEIR_UID) == -1 ||
+		    store_open(path, STORE_READ_ONLY, &reader, &err) == -1)
+			_exit(1);
+		while (read(go[0], &octet, 1) == 1) {
+			struct serial s = serial((uint8_t)octet);
+
+			store_read_end(reader);
+			if (store_read_begin(reader, &err) == -1 ||
+			    store_last_change(reader, &last, &err) == -1 ||
+			    store_find_status(reader, ca, &s, &row,
+			    &err) != 0 || row.change != last ||
+			    write(done[1], "", 1) != 1)
+				_exit(2);
+		}
+		store_free(reader);
+		_exit(0);
+	}
+	close(go[0]);
+	close(done[1]);
+	for (int i = 0; i < ROUNDS; i++) {
+		octet = (char)i;
+		OK(store_begin(store, &err));
+		issue((uint8_t)i, 0);
+		OK(store_commit(store, &err));
+		ck_assert_int_eq(write(go[1], &octet, 1), 1);
+		ck_assert_int_eq(read(done[0], &octet, 1), 1);
+		if (i == ROUNDS / 2) {	/* a restart in between */
+			store_free(store);
+			store = NULL;
+			OK(store_open(path, STORE_READ_WRITE, &store, &err));
+		}
+	}
+	close(go[1]);
+	close(done[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -767,6 +867,25 @@ give_up(const struct request_row *row, void *arg)
 	return ((struct page *)arg)->n == 2 ? (int)((struct page *)arg)->last :
 	    0;
 }
+
+START_TEST(the_requests_of_one_mail_come_in_its_order)
+{
+	struct page page = { 0 };
+	int64_t one, two;
+
+	OK(store_begin(store, &err));
+	one = add_submission(1, 1);
+	two = add_submission(2, 2);
+	for (int i = 0; i < 3; i++) {
+		add_request(one, REQUEST_HELD);
+		add_request(two, REQUEST_REJECTED);
+	}
+	OK(store_each_of_submission(store, one, turn_request, &page, &err));
+	ck_assert_int_eq(page.n, 3);
+	OK(store_each_of_submission(store, 999, turn_request, &page, &err));
+	ck_assert_int_eq(page.n, 3);
+}
+END_TEST
 
 START_TEST(a_callback_ends_the_walk)
 {
@@ -1400,9 +1519,11 @@ main(void)
 	tcase_add_test(tc, nothing_is_written_outside_a_transaction);
 	tcase_add_test(tc, a_crash_in_the_middle_leaves_nothing);
 	tcase_add_test(tc, one_part_of_a_shared_commit_is_taken_back_alone);
+	tcase_add_test(tc, a_full_disk_loses_the_transaction_and_nothing_else);
 	tcase_add_test(tc, a_second_writer_is_asked_to_come_again);
 	tcase_add_test(tc, a_reader_sees_commits_at_its_next_read_transaction);
 	tcase_add_loop_test(tc, group_read_is_enough_for_a_reader, 0, 3);
+	tcase_add_test(tc, a_reader_of_another_user_follows_the_writer);
 	tcase_add_test(tc, a_ca_stands_under_one_that_is_known);
 	tcase_add_test(tc, crl_numbers_grow_and_dates_do_not_go_back);
 	tcase_add_test(tc,
@@ -1413,6 +1534,7 @@ main(void)
 	tcase_add_test(tc,
 	    a_refused_request_too_large_to_keep_is_kept_without_its_octets);
 	tcase_add_test(tc, requests_come_in_pages);
+	tcase_add_test(tc, the_requests_of_one_mail_come_in_its_order);
 	tcase_add_test(tc, a_callback_ends_the_walk);
 	tcase_add_test(tc, a_callback_may_ask_what_is_being_walked_through);
 	tcase_add_test(tc, the_newest_live_request_of_a_key_is_found);

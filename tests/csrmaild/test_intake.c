@@ -248,7 +248,10 @@ START_TEST(a_message_is_filed_where_the_registrar_says)
 	ck_assert_int_eq(wait_for_intake(), EXIT_SUCCESS);
 	ck_assert_msg(strstr(server.seen, "UID MOVE 7 \"Put Aside\"") != NULL,
 	    "%s", server.seen);
-	ck_assert_ptr_nonnull(strstr(server.seen, "LOGIN \"ca\" \"secret\"|"));
+	/* The line end of the file is not part of it; quotes may be. */
+	ck_assert_msg(strstr(server.seen, "LOGIN ca secret|") != NULL ||
+	    strstr(server.seen, "LOGIN \"ca\" \"secret\"|") != NULL, "%s",
+	    server.seen);
 }
 END_TEST
 
@@ -271,8 +274,6 @@ START_TEST(a_password_that_is_too_long_or_holds_a_nul_is_refused)
 	FILE *file;
 
 	memset(text, 'x', sizeof(text));
-	if (_i == 0)
-		text[4097] = '\0';
 	file = fopen(password_file, "w");
 	fwrite(text, 1, _i == 0 ? 4097 : 3, file);
 	if (_i == 1)

@@ -248,7 +248,7 @@ START_TEST(the_header_threads_and_stops_robots)
 	    "Date: Thu, 1 Jan 2026 12:00:00 +0000\r\n"
 	    "Message-ID: <42.abc@example.test>\r\n"
 	    "In-Reply-To: <1@mua.test>\r\n"
-	    "References:\r\n <0@mua.test>\r\n <1@mua.test>\r\n"
+	    "References: <0@mua.test>\r\n <1@mua.test>\r\n"
 	    "Auto-Submitted: auto-replied\r\n"
 	    "MIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/mixed;\r\n"
@@ -269,7 +269,7 @@ START_TEST(the_header_threads_and_stops_robots)
 	h.references = "<9@mua.test> <0@mua.test>";
 	buf_clear(&mail);
 	compose(&h, &item, 1, &mail);
-	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "References:\r\n "
+	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "References: "
 	    "<9@mua.test>\r\n <0@mua.test>\r\nAuto"));
 }
 END_TEST
