@@ -58,7 +58,7 @@ read_file(int dir_fd, const char *file, struct buf *out, struct err *err)
 {
 	OWNED_FD fd = openat(dir_fd, file,
 	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	size_t size;
+	size_t size = 0;
 	uint8_t *to;
 
 	if (fd < 0 && errno == ELOOP)

@@ -44,6 +44,7 @@ load_one(const struct ca_row *row, void *arg)
 	a->crl_number = row->crl_number;
 	a->crl_this_update = row->crl_this_update;
 	a->crl_next_update = row->crl_next_update;
+	a->crl_change = row->crl_change;
 	snprintf(a->key_text, sizeof(a->key_text),
 	    "the signer has not spoken of it");
 	return 0;

@@ -36,6 +36,7 @@ struct authority {
 
 	uint64_t	 crl_number;	/* last one reserved */
 	time_t		 crl_this_update, crl_next_update;
+	uint64_t	 crl_change;	/* what it covers, at start */
 	bool		 crl_wanted;	/* a revocation, or a person's wish */
 	time_t		 crl_not_before;	/* back-off after a failure */
 };

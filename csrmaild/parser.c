@@ -10,6 +10,7 @@
 #include "csrmaild/wire.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -50,37 +52,45 @@ struct parser {
 /* --- the child ------------------------------------------------------------ */
 
 #ifdef TEST_HOOKS
+static bool
+is_test(struct bytes octets, const char *name)
+{
+	static const char field[] = "X-Parser-Test: ";
+	size_t at = bytes_find(octets, bytes_of(field));
+
+	return at != (size_t)-1 && bytes_equal(bytes_slice(octets,
+	    at + sizeof(field) - 1, strlen(name)), bytes_of(name));
+}
+
 /* What a child that was taken over, or fell over, might do. */
 static void
 misbehave(struct bytes octets, int out)
 {
 	static const char flood[4096];
+	static const uint8_t other[] = { 0, 0, 0, 9,
+		0, 0, 0, 0, 0, 0, 0, 77, 1 };
 
-	if (bytes_find(octets, bytes_of("X-Parser-Test: abort")) !=
-	    (size_t)-1)
+	if (is_test(octets, "abort"))
 		abort();
-	if (bytes_find(octets, bytes_of("X-Parser-Test: spin")) != (size_t)-1)
-		for (;;)
-			continue;
-	if (bytes_find(octets, bytes_of("X-Parser-Test: hang")) !=
-	    (size_t)-1) {
+	while (is_test(octets, "spin"))
+		continue;
+	if (is_test(octets, "hang")) {
 		close(out);
 		for (;;)
 			pause();
 	}
-	if (bytes_find(octets, bytes_of("X-Parser-Test: flood")) !=
-	    (size_t)-1)
-		while (write(out, flood, sizeof(flood)) > 0)
-			continue;
-	if (bytes_find(octets, bytes_of("X-Parser-Test: other")) !=
-	    (size_t)-1) {
-		static const uint8_t other[] = { 0, 0, 0, 9,
-			0, 0, 0, 0, 0, 0, 0, 77, 1 };
-
-		if (write(out, other, sizeof(other)) != sizeof(other))
-			_exit(EX_OSERR);
+	while (is_test(octets, "flood") &&
+	    write(out, flood, sizeof(flood)) > 0)
+		continue;
+	if (is_test(octets, "other") &&
+	    write(out, other, sizeof(other)) == sizeof(other))
 		_exit(0);
-	}
+	if (is_test(octets, "escape") && (fork() != -1 ||
+	    open("/etc/passwd", O_RDONLY) != -1 ||
+	    socket(AF_INET, SOCK_STREAM, 0) != -1 ||
+	    socket(AF_UNIX, SOCK_STREAM, 0) != -1 ||
+	    fcntl(3, F_GETFD) + fcntl(out, F_GETFD) != -1))
+		abort();
 }
 #else
 #define misbehave(octets, out)	((void)0)

@@ -278,8 +278,8 @@ check_email(const char *pattern)
 	if (!one_star_at_most(local))
 		return "has two stars before the @";
 	/* "*@sender" and the like: somebody meant the word. */
-	if (bytes_equal_nocase(domain, SENDER + 1) ||
-	    bytes_equal_nocase(domain, SENDER_DOMAIN + 1))
+	if (bytes_equal_nocase(domain, &SENDER[1]) ||
+	    bytes_equal_nocase(domain, &SENDER_DOMAIN[1]))
 		return "has a word that stands alone: \"" SENDER
 		    "\" or \"" SENDER_DOMAIN "\"";
 	return check_domain(domain);

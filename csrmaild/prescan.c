@@ -329,7 +329,7 @@ scan_entity(struct prescan *scan, struct bytes entity, enum shape otherwise,
 {
 	unsigned int depth = up == NULL ? 0 : up->depth;
 	struct level here = { up, { 0 }, depth + 1 };
-	struct shape_of of;
+	struct shape_of of = { 0 };
 
 	if (++scan->n_entities > scan->limits->max_parts)
 		return err_set(err, ERR_REJECT,

@@ -17,8 +17,10 @@ struct err;
  * its own uid have all of them.
  */
 enum right {
-	RIGHT_ADMIN	= 1 << 0,	/* csrmail-admin: requests, revocation */
-	RIGHT_SECURITY	= 1 << 1,	/* csrmail-security: CAs, keys, policy */
+	RIGHT_ADMIN	= 1 << 0,	/* csrmail-admin: requests,
+					 * revocation */
+	RIGHT_SECURITY	= 1 << 1,	/* csrmail-security: CAs, keys,
+					 * configuration */
 	RIGHT_AUDIT	= 1 << 2,	/* csrmail-audit: reads everything */
 };
 #define RIGHT_ALL	(RIGHT_ADMIN | RIGHT_SECURITY | RIGHT_AUDIT)

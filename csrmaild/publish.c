@@ -22,47 +22,21 @@
 #define RETRY_S		30
 #define GRACE_S		3600	/* an entry stays for one CRL after expiry */
 
-struct looking {
-	struct registrar *registrar;
-};
-
-static int
-note_revocation(const struct status_row *row, void *arg)
-{
-	struct looking *looking = arg;
-	struct authority *ca = authority_by_id(
-	    &looking->registrar->authorities, row->ca_id);
-
-	if (ca != NULL && row->state == STATUS_REVOKED)
-		ca->crl_wanted = true;
-	return 0;
-}
-
-static int
-note_change(const struct ca_row *row, void *arg)
-{
-	uint64_t *lowest = arg;
-
-	if (row->crl_change < *lowest)
-		*lowest = row->crl_change;
-	return 0;
-}
-
 int
 publish_resume(struct registrar *r, struct err *err)
 {
-	struct looking looking = { r };
-	uint64_t lowest = UINT64_MAX;
-
 	r->crl_fd = -1;
 	r->crl_in_hand = NULL;
-	if (store_each_ca(r->store, note_change, &lowest, err) == -1)
-		return -1;
-	if (lowest == UINT64_MAX)
-		return 0;
-	/* One CRL too many is cheap; one too few is a gap. */
-	return store_changes_since(r->store, lowest, note_revocation,
-	    &looking, err);
+	for (size_t i = 0; i < r->authorities.n; i++) {
+		struct authority *ca = &r->authorities.rows[i];
+		uint64_t change = 0;
+
+		if (store_last_revocation(r->store, ca->id, &change,
+		    err) == -1)
+			return -1;
+		ca->crl_wanted = change > ca->crl_change;
+	}
+	return 0;
 }
 
 static bool

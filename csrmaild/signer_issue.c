@@ -158,7 +158,7 @@ build(const struct signer *s, const struct signer_ca *ca,
 	__attribute__((cleanup(names_free))) struct names names = { 0 };
 	OWNED_STRUCT(csr) *csr = NULL;
 	OWNED(X509) *cert = NULL;
-	const struct profile *profile;
+	const struct profile *profile = NULL;
 	struct order own = *order;
 
 	if (find_profile(s, order, &profile, err) < 0 ||

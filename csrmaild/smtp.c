@@ -44,7 +44,8 @@ struct session {
 	bool		 refused;	/* AUTH was tried, and failed */
 	bool		 injected;	/* octets behind the STARTTLS reply */
 	bool		 at_mail;	/* it came as far as MAIL */
-	bool		 explained;	/* text says what later replies hide */
+	bool		 explained;	/* text holds what counts; later
+					 * replies must not hide it */
 	char		 text[200];	/* why it went wrong, or what the
 					 * server said last */
 };
@@ -224,10 +225,13 @@ static bool
 settle_by_refusal(struct session *s, struct letter *letter,
     const smtp_status_t *status)
 {
+	enum sent_result result;
+
 	if (status == NULL || status->code < 400 || status->code > 599)
 		return false;
-	settle(s, letter, status->code < 500 || is_about_session(status->code) ?
-	    SENT_DEFERRED : SENT_REFUSED, status->code,
+	result = status->code < 500 || is_about_session(status->code) ?
+	    SENT_DEFERRED : SENT_REFUSED;
+	settle(s, letter, result, status->code,
 	    status->text == NULL ? "" : status->text);
 	return true;
 }
@@ -262,7 +266,10 @@ settle_item(struct item *item)
 	    settle_by_refusal(s, item->letter,
 	    smtp_message_transfer_status(item->message))))
 		return;
-	settle(s, item->letter, SENT_DEFERRED, 0, s->text);
+	/* Not the reply to some other command, as if it were about this. */
+	settle(s, item->letter, SENT_DEFERRED, 0, s->text[0] == '2' ||
+	    s->text[0] == '3' ? "the connection ended before the server "
+	    "answered" : s->text);
 }
 
 /* Certificates were judged in the handshake, chain and name both; libesmtp's
@@ -385,8 +392,8 @@ explain(struct session *s)
 			text[0] = '\0';
 		snprintf(s->text, sizeof(s->text), "%s: %s", s->connected ?
 		    "the session broke off" : "cannot connect", text);
-	} else if (!s->explained && s->at_mail && s->smtp->server->user[0] != '\0' &&
-	    !s->authenticated) {
+	} else if (!s->explained && s->at_mail && !s->authenticated &&
+	    s->smtp->server->user[0] != '\0') {
 		snprintf(s->text, sizeof(s->text),
 		    "the server does not offer AUTH PLAIN");
 	}

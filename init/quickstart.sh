@@ -120,7 +120,8 @@ start_daemons() {
 	ocspd_pid=$!
 	wait_for csrmaild_is_ready ||
 		die "csrmaild is not ready: see $dir/log/csrmaild.log"
-	wait_for ocsp_answers ||
+	export_ca_certificates
+	wait_for ocspd_is_ready ||
 		die "ocspd is not ready: see $dir/log/ocspd.log"
 }
 
@@ -129,8 +130,12 @@ csrmaild_is_ready() {
 	$csrmail status --json | grep -q '"connected": *true'
 }
 
-ocsp_answers() {
-	curl -sf -o /dev/null "$crl_url"
+# It has a certificate for its own key, and the CRL is there.
+ocspd_is_ready() {
+	openssl ocsp -url "$ocsp_url" -issuer "$dir/issuer.pem" -serial 1 \
+	    -CAfile "$dir/chain.pem" -no_nonce 2>&1 |
+	    grep -q 'Response verify OK' &&
+	    curl -sf -o /dev/null "$crl_url"
 }
 
 export_ca_certificates() {
@@ -175,7 +180,6 @@ set_up() {
 	crl_url=$ocsp_url/crl/users.crl
 	say "Starting csrmaild and ocspd"
 	start_daemons
-	export_ca_certificates
 	write_env
 }
 
@@ -288,9 +292,16 @@ verify() {
 }
 
 ask_ocsp() {
+	wait_for ocsp_says "$1" "$2" || :
 	run openssl ocsp -url "$OCSP_URL" -issuer "$ISSUER_CERT" \
 	    -cert "$tour/$1.pem" -CAfile "$dir/chain.pem" -no_nonce
 	grep -q "$1.pem: $2" "$tour/output" || die "expected \"$2\" from OCSP"
+}
+
+ocsp_says() {
+	openssl ocsp -url "$OCSP_URL" -issuer "$ISSUER_CERT" \
+	    -cert "$tour/$1.pem" -CAfile "$dir/chain.pem" -no_nonce 2>&1 |
+	    grep -q "$1.pem: $2"
 }
 
 held_request() {
@@ -334,6 +345,7 @@ tour() {
 	say "6. The key is lost: the certificate is revoked, and OCSP knows it"
 	serial=$(openssl x509 -in "$tour/second.pem" -noout -serial)
 	run $csrmail cert revoke "${serial#serial=}" --reason keyCompromise
+	explain "ocspd looks into the store several times a second; a second is the promise."
 	ask_ocsp second revoked
 
 	say "That was the whole journey. Everything is stopped now."

@@ -77,16 +77,16 @@ ctl_cert_show(struct ctl *ctl, struct err *err)
 {
 	json_t *cert = NULL;
 	char print[CERTFILE_PRINT_SIZE];
+	const char *pem;
 
 	if (get(ctl, ctl->args[0], ctl_option(ctl, "ca"), &cert, err) != 0)
 		return -1;
-	if (certfile_fingerprint(json_string_value(json_object_get(cert, "pem")),
-	    print) == 0)
+	pem = json_string_value(json_object_get(cert, "pem"));
+	if (certfile_fingerprint(pem, print) == 0)
 		json_object_set_new(cert, "sha256", json_string(print));
 	table_print_object(ctl, cert, show_columns, N(show_columns));
-	if (!ctl->json && json_object_get(cert, "pem") != NULL)
-		printf("\n%s",
-		    json_string_value(json_object_get(cert, "pem")));
+	if (!ctl->json && pem != NULL)
+		printf("\n%s", pem);
 	json_decref(cert);
 	return 0;
 }

@@ -204,7 +204,7 @@ check_file(struct ctl *ctl, const char *path, bool secret, struct err *err)
 	if (*path != '/' || access(path, R_OK) != 0 || stat(path, &st) != 0)
 		return ctl_fail(ctl, EX_NOINPUT, err, "%s: cannot be read; "
 		    "the full path of a file is needed", path);
-	if (secret && (st.st_mode & 077) != 0)
+	if (secret && (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
 		return ctl_fail(ctl, EX_NOPERM, err, "%s: it holds a secret "
 		    "and others can reach it: chmod 600", path);
 	return 0;

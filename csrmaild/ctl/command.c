@@ -84,7 +84,7 @@ static const struct ctl_option cert_export_options[] = {
 	{ 0 }
 };
 static const struct ctl_option revoke_options[] = {
-	{ "reason",	0,	"REASON", "RFC 5280, 5.3.1: keyCompromise, ..." },
+	{ "reason",	0,	"REASON", "keyCompromise, superseded, ..." },
 	{ "ca",		0,	"NAME",	"whose serial it is" },
 	{ 0 }
 };

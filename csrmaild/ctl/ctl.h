@@ -106,7 +106,7 @@ void	table_print_object(const struct ctl *, const json_t *object,
 	    const struct column *, size_t n);
 void	table_print_json(const json_t *);
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files --------------------------------------------------------------- */
 /* All of a file ("-": standard input), at most max octets. EX_NOINPUT. */
 int	ctl_read_file(struct ctl *, const char *path, struct buf *out,
 	    struct err *);

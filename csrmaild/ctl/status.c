@@ -2,7 +2,6 @@
 
 #include "common/err.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* How it goes: status, the mails that leave, reload. */
@@ -36,42 +35,51 @@ ctl_mail_list(struct ctl *ctl, struct err *err)
 	return r;
 }
 
-/* Any value on one line: what the registrar tells more than we know of. */
+/* Any value on one line: the registrar tells more than is known here. */
 static void
 put_value(const json_t *value)
 {
-	char *text;
-
-	if (json_is_string(value)) {
-		table_put_text(stdout, json_string_value(value), 0);
-		return;
-	}
-	text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII |
-	    JSON_ENCODE_ANY);
-	fputs(text == NULL ? "?" : text, stdout);
-	free(text);
-}
-
-static void
-put_line(const json_t *value)
-{
-	put_value(value);
-	putchar('\n');
-}
-
-static void
-put_fields(const json_t *object)
-{
 	const char *key, *comma = "";
-	json_t *value;
+	json_t *inner;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-		printf("%s", comma);
-		table_put_text(stdout, key, 0);
-		putchar(' ');
-		put_value(value);
-		comma = ", ";
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		json_object_foreach((json_t *)(uintptr_t)value, key, inner) {
+			printf("%s", comma);
+			table_put_text(stdout, key, 0);
+			fputs(json_is_object(inner) ? ": " : " ", stdout);
+			put_value(inner);
+			comma = json_is_object(inner) ? "; " : ", ";
+		}
+		break;
+	case JSON_STRING:
+		table_put_text(stdout, json_string_length(value) == 0 ? "-" :
+		    json_string_value(value), 0);
+		break;
+	case JSON_INTEGER:
+		printf("%lld", (long long)json_integer_value(value));
+		break;
+	case JSON_TRUE:
+		fputs("yes", stdout);
+		break;
+	case JSON_FALSE:
+		fputs("no", stdout);
+		break;
+	case JSON_ARRAY:
+		printf("%zu", json_array_size(value));
+		break;
+	case JSON_REAL:
+	case JSON_NULL:
+		putchar('-');
+		break;
 	}
+}
+
+static void
+put_line(const char *key, const json_t *value)
+{
+	printf("%-10s  ", key);
+	put_value(value);
 	putchar('\n');
 }
 
@@ -81,22 +89,12 @@ put_section(const char *key, const json_t *value)
 	const json_t *item;
 	size_t i;
 
-	if (json_is_array(value)) {
-		json_array_foreach((json_t *)(uintptr_t)value, i, item) {
-			printf("%-10s  ", i == 0 ? key : "");
-			if (json_is_object(item))
-				put_fields(item);
-			else
-				put_line(item);
-		}
+	if (!json_is_array(value)) {
+		put_line(key, value);
 		return;
 	}
-	printf("%-10s  ", key);
-	if (json_is_object(value)) {
-		put_fields(value);
-		return;
-	}
-	put_line(value);
+	json_array_foreach((json_t *)(uintptr_t)value, i, item)
+		put_line(i == 0 ? key : "", item);
 }
 
 int

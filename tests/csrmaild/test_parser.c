@@ -196,6 +196,19 @@ START_TEST(a_child_that_fails_is_a_verdict)
 }
 END_TEST
 
+/* The child tries, and dies when something works. */
+START_TEST(a_child_can_reach_nothing)
+{
+	OWNED_STRUCT(findings) *f = NULL;
+
+	start();
+	ask_text(rig.a, 1, "X-Parser-Test: escape\r\n\r\n");
+	f = answer(rig.a);
+	ck_assert_int_eq(f->status, FINDINGS_OK);
+	stop();
+}
+END_TEST
+
 START_TEST(a_slow_mail_holds_up_no_other)
 {
 	OWNED_STRUCT(findings) *quick = NULL;
@@ -282,6 +295,7 @@ main(void)
 	tcase_add_test(tc, a_request_comes_back_checked);
 	tcase_add_loop_test(tc, a_child_that_fails_is_a_verdict, 0,
 	    ROWS(deaths));
+	tcase_add_test(tc, a_child_can_reach_nothing);
 	tcase_add_test(tc, a_slow_mail_holds_up_no_other);
 	tcase_add_test(tc, more_questions_than_children_wait);
 	tcase_add_test(tc, a_peer_that_breaks_the_rules_is_dropped_alone);

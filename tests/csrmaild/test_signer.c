@@ -541,14 +541,16 @@ static const struct {
 	const char	*name;
 	uint16_t	 type;
 	size_t		 len;
+	bool		 undecoded;	/* refused by the table of verbs */
 } bad_frames[] = {
-	{ "an unknown type", 999, 0 },
-	{ "a type for others", WIRE_SUBMIT, 10 },
-	{ "an order that is none", WIRE_ISSUE, 10 },
-	{ "an end of no CRL", WIRE_CRL_CLOSE, 0 },
-	{ "an end with a payload", WIRE_CRL_CLOSE, 1 },
-	{ "a CRL without a descriptor", WIRE_CRL_OPEN, 92 },
-	{ "a revocation that is too long", WIRE_REVOKED, 1025 },
+	{ "an unknown type", 999, 0, true },
+	{ "a type for others", WIRE_SUBMIT, 10, true },
+	{ "an order that is none", WIRE_ISSUE, 10, false },
+	{ "an end of no CRL", WIRE_CRL_CLOSE, 0, false },
+	{ "an end with a payload", WIRE_CRL_CLOSE, 1, true },
+	{ "a CRL without a descriptor", WIRE_CRL_OPEN, 92, false },
+	{ "a revocation, broken", WIRE_REVOKED, 1024, false },
+	{ "a revocation that is too long", WIRE_REVOKED, 1025, true },
 };
 
 START_TEST(a_frame_against_the_rules_ends_the_signer)
@@ -562,6 +564,8 @@ START_TEST(a_frame_against_the_rules_ends_the_signer)
 	ck_assert_msg(signer_desk_serve(desk, &err) == -1, "%s",
 	    bad_frames[_i].name);
 	ck_assert_int_eq(err.kind, ERR_FAULT);
+	ck_assert_int_eq(strstr(err.text, "frame of type") != NULL,
+	    bad_frames[_i].undecoded);
 	close_desk();
 }
 END_TEST

@@ -84,6 +84,8 @@ serve_one(const struct script *s, int fd, volatile struct counts *counts)
 		} else if (strncmp(line, "DATA", 4) == 0) {
 			reply = wanted ? s->data : "554 5.5.1 for nobody";
 			in_body = reply != NULL && reply[0] == '3';
+		} else if (strncmp(line, "STARTTLS", 8) == 0) {
+			reply = "220 go on\r\n250 injected";
 		} else if (strncmp(line, "QUIT", 4) == 0) {
 			dprintf(fd, "221 bye\r\n");
 			reply = NULL;
@@ -211,11 +213,11 @@ static const struct script scripts[] = {
 	    "250 ok", "354 go on", "452 4.3.1 disk full", "", TLS_NONE,
 	    SENT_DEFERRED, 452, "disk full", 1 },
 	{ "closed after the message", "220 hi", "250 test", NULL, "250 ok",
-	    "250 ok", "354 go on", NULL, "", TLS_NONE, SENT_DEFERRED, 0, "",
-	    1 },
+	    "250 ok", "354 go on", NULL, "", TLS_NONE, SENT_DEFERRED, 0,
+	    "ended before", 1 },
 	{ "silent after the message", "220 hi", "250 test", NULL, "250 ok",
-	    "250 ok", "354 go on", "", "", TLS_NONE, SENT_DEFERRED, 0, "",
-	    1 },
+	    "250 ok", "354 go on", "", "", TLS_NONE, SENT_DEFERRED, 0,
+	    "ended before", 1 },
 	/* Never without authentication where it is configured. */
 	{ "wrong password", "220 hi", "250-x\r\n250 AUTH PLAIN",
 	    "535 5.7.8 wrong password", "250 ok", "250 ok", "354 go on",
@@ -230,6 +232,9 @@ static const struct script scripts[] = {
 	/* Never in clear where TLS is configured. */
 	{ "STARTTLS stripped", FINE, "ca", TLS_STARTTLS, SENT_DEFERRED, 0,
 	    "STARTTLS", 0 },
+	{ "octets behind STARTTLS", "220 hi", "250-x\r\n250 STARTTLS", NULL,
+	    "250 ok", "250 ok", "354 go on", "250 queued", "", TLS_STARTTLS,
+	    SENT_DEFERRED, 0, "in clear", 0 },
 };
 
 START_TEST(delivered_is_only_what_the_server_took)
