@@ -59,7 +59,7 @@ struct item {
 	bool		 handed_out;	/* libesmtp has read the octets */
 };
 
-/* --- the session's rules --------------------------------------------------- */
+/* --- the session's rules ------------------------------------------------- */
 
 static bool
 session_may_send(const struct session *s)
@@ -190,7 +190,7 @@ on_auth_question(auth_client_request_t request, char **result, int fields,
 	return 1;
 }
 
-/* --- verdicts -------------------------------------------------------------- */
+/* --- verdicts ------------------------------------------------------------ */
 
 static void
 settle(struct session *s, struct letter *letter, enum sent_result result,
@@ -308,7 +308,7 @@ on_event(smtp_session_t session, int event, void *arg, ...)
 	va_end(ap);
 }
 
-/* --- one session ----------------------------------------------------------- */
+/* --- one session --------------------------------------------------------- */
 
 static bool
 is_mailbox(const char *mailbox)
@@ -467,7 +467,7 @@ smtp_send(struct smtp *smtp, struct letter *letters, size_t n,
 	return r;
 }
 
-/* --- made once ------------------------------------------------------------- */
+/* --- made once ----------------------------------------------------------- */
 
 static int
 open_tls(const struct server_settings *server, SSL_CTX **out,

@@ -84,7 +84,7 @@ tell_status(struct submit *sub, bool connected, const char *text)
 		sub->failed = true;
 }
 
-/* --- the queue ------------------------------------------------------------ */
+/* --- the queue ----------------------------------------------------------- */
 
 static int
 enqueue(struct submit *sub, const struct frame *frame, struct err *err)
@@ -182,7 +182,7 @@ attend(struct submit *sub)
 	return !sub->failed;
 }
 
-/* --- start ---------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------- */
 
 /* The first line of the password file; main opened it. */
 static int

@@ -232,14 +232,14 @@ flush_responder(struct front *f)
 		drop_responder(f, err.text);
 }
 
+/* Once before the first wait, too: what main sent right after GO has been
+ * read along with it. */
 static int
-serve_control(struct front *f, struct role *role, struct err *err)
+take_control(struct front *f, struct role *role, struct err *err)
 {
 	struct frame frame;
 	int n;
 
-	if (channel_read(role->control, err) == -1)
-		return -1;
 	while ((n = channel_next(role->control, &frame, err)) == 1) {
 		if (frame.type == WIRE_PEER && frame.fd >= 0)
 			take_responder(f, frame.fd);
@@ -337,7 +337,8 @@ serve_events(struct front *f, struct role *role,
 		else if (token == TOKEN_RESPONDER)
 			serve_responder(f);
 		else if (token == TOKEN_CONTROL &&
-		    serve_control(f, role, &err) == -1)
+		    (channel_read(role->control, &err) == -1 ||
+		    take_control(f, role, &err) == -1))
 			return -1;
 		/* TOKEN_SIGNAL only wakes us. */
 	}
@@ -471,6 +472,8 @@ run(struct front *f, struct role *role, struct err *err)
 	    watch(f, channel_fd(role->control), TOKEN_CONTROL, err) == -1 ||
 	    take_listeners(f, role, err) == -1 ||
 	    role_ready(role, &box, probe, 3, err) == -1)
+		return -1;
+	if (take_control(f, role, err) == -1)
 		return -1;
 	loop(f, role);
 	return 0;

@@ -442,14 +442,14 @@ serve_front(struct responder *r, struct channel *front, short revents)
 	return n == 0;
 }
 
+/* Once before the first poll, too: what main sent right after GO has been
+ * read along with it. */
 static int
-serve_control(struct responder *r, struct role *role, struct err *err)
+take_control(struct responder *r, struct role *role, struct err *err)
 {
 	struct frame frame;
 	int n;
 
-	if (channel_read(role->control, err) == -1)
-		return -1;
 	while ((n = channel_next(role->control, &frame, err)) == 1) {
 		if (frame.type == WIRE_PEER && frame.fd >= 0)
 			add_front(r, frame.fd);
@@ -465,6 +465,8 @@ loop(struct responder *r, struct role *role, struct err *err)
 	struct pollfd p[MAX_FRONTS + 2];
 	struct err end;
 
+	if (take_control(r, role, err) == -1)
+		return -1;
 	while (!role_is_stopping()) {
 		int64_t wait;
 		size_t n = r->n_fronts;
@@ -487,7 +489,9 @@ loop(struct responder *r, struct role *role, struct err *err)
 			channel_free(r->fronts[i - 1]);
 			r->fronts[i - 1] = r->fronts[--r->n_fronts];
 		}
-		if (p[1].revents != 0 && serve_control(r, role, &end) == -1)
+		if (p[1].revents != 0 &&
+		    (channel_read(role->control, &end) == -1 ||
+		    take_control(r, role, &end) == -1))
 			return 0;	/* main is gone */
 	}
 	return 0;

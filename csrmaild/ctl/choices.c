@@ -188,6 +188,10 @@ choose(struct ctl *ctl, struct plan *plan, const struct choice *choice,
 	if (value == NULL)
 		return ctl_fail(ctl, EX_USAGE, err, "--%s is needed",
 		    choice->option);
+	if (strcmp(choice->option, "address") == 0 &&
+	    strchr(value, '@') == NULL)
+		return ctl_fail(ctl, EX_USAGE, err, "--address: found \"%s\", "
+		    "needed is an address like ca@example.org", value);
 	*place_of(plan, choice) = strdup(value);
 	return *place_of(plan, choice) == NULL ?
 	    err_set(err, ERR_FAULT, "out of memory") : 0;

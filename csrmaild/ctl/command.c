@@ -287,7 +287,7 @@ put_options(FILE *f, const struct ctl_option *options)
 }
 
 void
-command_usage(FILE *f, const struct command *one)
+command_usage(FILE *f, const struct command *one, const char *noun)
 {
 	if (one != NULL) {
 		fprintf(f, "usage: csrmail %s [options]%s%s\n%s\n", one->name,
@@ -298,6 +298,8 @@ command_usage(FILE *f, const struct command *one)
 		for (one = ctl_commands; one->name != NULL; one++) {
 			char left[48];
 
+			if (strncmp(one->name, noun, strlen(noun)) != 0)
+				continue;
 			snprintf(left, sizeof(left), "%s %s", one->name,
 			    one->args);
 			fprintf(f, "  %-32s %s\n", left, one->help);

@@ -34,6 +34,7 @@ const struct command *command_find(int argc, char *const *argv, int *used);
  */
 int	command_read_args(const struct command *, int argc,
 	    char *const *argv, struct ctl *, struct err *);
-void	command_usage(FILE *, const struct command *);	/* NULL: all */
+/* Of one command; NULL: the list of those that begin with noun ("": all). */
+void	command_usage(FILE *, const struct command *, const char *noun);
 
 #endif

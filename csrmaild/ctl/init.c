@@ -10,6 +10,7 @@
 
 #include <openssl/rand.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,11 +25,42 @@
 #define ROOT_DAYS	7300
 #define ISSUER_DAYS	3650
 
+/*
+ * A folder that is to be ours alone: missing, empty, or begun by a run that
+ * was cut off. "/var/lib" typed for "/var/lib/csrmail" must not be given away.
+ */
+static int
+check_folder(struct ctl *ctl, const char *path, struct err *err)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	bool foreign = false, begun = false;
+
+	if (dir == NULL && errno == ENOENT)
+		return 0;
+	if (dir == NULL)
+		return ctl_fail(ctl, EX_CANTCREAT, err, "%s: %s", path,
+		    strerror(errno));
+	while ((entry = readdir(dir)) != NULL) {
+		if (strcmp(entry->d_name, "keys") == 0)
+			begun = true;
+		else if (strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
+			foreign = true;
+	}
+	closedir(dir);
+	return !foreign || begun ? 0 : ctl_fail(ctl, EX_CANTCREAT, err,
+	    "%s: is not empty, and not a CA's: choose another", path);
+}
+
 static int
 refuse_existing(struct ctl *ctl, const struct plan *plan, struct err *err)
 {
 	OWNED_BUF(conf, 4096);
 
+	if (check_folder(ctl, plan->state_dir, err) != 0 ||
+	    check_folder(ctl, plan->ocspd_dir, err) != 0)
+		return -1;
 	buf_printf(&conf, "%s/csrmaild.conf", plan->conf_dir);
 	if (access(buf_str(&conf), F_OK) == 0 || errno != ENOENT)
 		return ctl_fail(ctl, EX_CANTCREAT, err, "%s: there is a CA "

@@ -61,6 +61,19 @@ run(const struct command *command, struct ctl *ctl)
 	return ctl->exit_code;
 }
 
+/* Help for all, or for the noun that was typed. */
+static void
+put_help(FILE *f, const char *noun)
+{
+	const struct command *c = ctl_commands;
+	size_t len = noun == NULL ? 0 : strlen(noun);
+
+	while (len > 0 && c->name != NULL &&
+	    (strncmp(c->name, noun, len) != 0 || c->name[len] != ' '))
+		c++;
+	command_usage(f, NULL, len == 0 || c->name == NULL ? "" : noun);
+}
+
 /* Options of main's own may stand before the noun as well. */
 static int
 words_before_noun(int argc, char *const *argv)
@@ -92,26 +105,28 @@ main(int argc, char **argv)
 		return complain(&ctl, &err);
 	command = command_find(argc - first, argv + first, &used);
 	if (command == NULL) {
+		const char *noun = first < argc ? argv[first] : NULL;
+
 		if (ctl_option(&ctl, "version") != NULL) {
 			puts("csrmail " CSRMAIL_VERSION);
 			return 0;
 		}
 		if (ctl_option(&ctl, "help") != NULL ||
-		    (first < argc && strcmp(argv[first], "help") == 0)) {
-			command_usage(stdout, NULL);
+		    (noun != NULL && strcmp(noun, "help") == 0)) {
+			put_help(stdout, NULL);
 			return 0;
 		}
-		command_usage(stderr, NULL);
+		put_help(stderr, noun);
 		return EX_USAGE;
 	}
 	if (command_read_args(command, argc - first - used,
 	    argv + first + used, &ctl, &err) != 0) {
 		complain(&ctl, &err);
-		command_usage(stderr, command);
+		command_usage(stderr, command, "");
 		return EX_USAGE;
 	}
 	if (ctl_option(&ctl, "help") != NULL) {
-		command_usage(stdout, command);
+		command_usage(stdout, command, "");
 		return 0;
 	}
 	ctl.conf = ctl_option(&ctl, "config");

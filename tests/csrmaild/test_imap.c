@@ -364,6 +364,26 @@ START_TEST(a_line_end_in_the_password_never_leaves)
 }
 END_TEST
 
+START_TEST(a_password_arrives_as_it_is)
+{
+	struct server_settings settings = {
+		.host = host, .tls = TLS_NONE, .ca_file = none,
+		.tls_name = none, .user = user, .timeout_s = 1,
+	};
+	struct imap *imap = NULL;
+	struct err err = { 0 };
+
+	misdeed = BEHAVES;
+	fake_start(&server, serve, FAKE_GOOD);
+	settings.port = server.port;
+	ck_assert_int_eq(imap_open(&settings, NULL, "a\"b\\c d{1}", -1, &imap,
+	    &err), 0);
+	finish(imap);
+	ck_assert_msg(strstr(server.seen, "\"a\\\"b\\\\c d{1}\"") != NULL,
+	    "%s", server.seen);
+}
+END_TEST
+
 static const struct {
 	const char	*name;
 	enum misdeed	 what;
@@ -556,6 +576,7 @@ main(void)
 	    0, ROWS(openings));
 	tcase_add_test(tc, a_refusal_carries_the_servers_words);
 	tcase_add_test(tc, a_line_end_in_the_password_never_leaves);
+	tcase_add_test(tc, a_password_arrives_as_it_is);
 	tcase_add_loop_test(tc, a_folder_that_does_not_open_is_said, 0,
 	    ROWS(selections));
 	tcase_add_test(tc, sizes_come_for_every_message);

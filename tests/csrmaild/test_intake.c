@@ -18,8 +18,9 @@
 #include <unistd.h>
 
 /*
- * The role as a whole, behind its walls, between a fake IMAP server and this
- * test, which plays main, the parser and the registrar.
+ * The role as a whole, behind its walls (where it still must resolve a name
+ * and verify a certificate), between a fake IMAP server and this test, which
+ * plays main, the parser and the registrar.
  */
 #define PATIENCE_MS	20000
 #define MAIL		"From: user@example.test\r\n\r\nbody\r\n"
@@ -66,6 +67,8 @@ serve(struct fake_server *s)
 {
 	bool moved = false;
 
+	if (!fake_start_tls(s))
+		return;
 	fake_say(s, "* OK hi\r\n");
 	while (fake_read_line(s) && answer(s, &moved))
 		continue;
@@ -102,9 +105,10 @@ set_up(void)
 	    "smtp {\nhost = \"127.0.0.1\"\nport = 25\ntls = none\n}\n"
 	    "mailbox \"users\" {\naddress = \"ca@example.test\"\n"
 	    "ca = \"users\"\nrules = \"hold\"\nheld = \"Put Aside\"\n"
-	    "imap {\nhost = \"127.0.0.1\"\nport = %u\ntls = none\n"
+	    "imap {\nhost = \"localhost\"\nport = %u\nca_file = \"%s\"\n"
 	    "user = \"ca\"\npassword_file = \"%s\"\ntimeout_s = 5\n}\n}\n"
-	    "ca \"users\" {\n}\n", dir, dir, server.port, password_file);
+	    "ca \"users\" {\n}\n", dir, dir, server.port, fake_ca_file(),
+	    password_file);
 	write_file(conf, text);
 	ck_assert_msg(settings_read(conf, &settings, &err) == 0, "%s",
 	    err.text);

@@ -224,6 +224,54 @@ START_TEST(more_requests_than_we_take_are_refused)
 }
 END_TEST
 
+#define MP	"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+
+/* What mail programs really send is not taken for a trick. */
+static const struct {
+	const char	*name;
+	const char	*mail;
+} ordinary[] = {
+	{ "an empty text part",
+	    MP "--b\r\nContent-Type: text/plain\r\n\r\n\r\n--b\r\n"
+	    "Content-Type: text/plain\r\n\r\nx\r\n--b--\r\n" },
+	{ "an empty part without its own line",
+	    MP "--b\r\nContent-Type: text/plain\r\n\r\n--b\r\n"
+	    "Content-Type: text/plain\r\n\r\nx\r\n--b--\r\n" },
+	{ "a part without header",
+	    MP "--b\r\n\r\nx\r\n--b--\r\n" },
+	{ "no line end after the last boundary",
+	    MP "--b\r\n\r\nx\r\n--b--" },
+	{ "a preamble and blank lines",
+	    MP "This is MIME.\r\n\r\n--b\r\n\r\nx\r\n\r\n--b--\r\n\r\n" },
+	{ "nested",
+	    MP "--b\r\nContent-Type: multipart/alternative;\r\n"
+	    "\tboundary=\"c d\"\r\n\r\n--c d\r\n\r\nx\r\n--c d--\r\n"
+	    "\r\n--b\r\n\r\ny\r\n--b--\r\n" },
+	{ "an empty message", "Subject: x\r\n\r\n" },
+	{ "no body at all", "Subject: x\r\n" },
+	{ "a forwarded mail without body",
+	    MP "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n"
+	    "\r\n--b--\r\n" },
+	{ "UTF-8 in a header", "Subject: gr\xc3\xbc\xc3\x9f" "e\r\n\r\nx" },
+	{ "an attachment's name unquoted",
+	    MP "--b\r\nContent-Type: text/plain; name=a b.csr\r\n\r\nx\r\n"
+	    "--b--\r\n" },
+	{ "LF alone", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx"
+	    "\n--b\n\ny\n--b--\n" },
+};
+
+START_TEST(an_ordinary_mail_is_read)
+{
+	OWNED_STRUCT(message) *msg = NULL;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(message_examine(bytes_of(ordinary[_i].mail), &limits,
+	    &msg, &err), 0);
+	ck_assert_msg(message_findings(msg)->status == FINDINGS_OK, "%s: %s",
+	    ordinary[_i].name, message_findings(msg)->text);
+}
+END_TEST
+
 /* Every prefix, and every octet replaced: nothing may fall over. */
 START_TEST(a_damaged_mail_does_no_harm)
 {
@@ -265,6 +313,7 @@ main(void)
 	tcase_add_test(tc, parts_are_named_for_people);
 	tcase_add_test(tc, a_file_may_hold_several_requests);
 	tcase_add_test(tc, more_requests_than_we_take_are_refused);
+	tcase_add_loop_test(tc, an_ordinary_mail_is_read, 0, ROWS(ordinary));
 	tcase_add_loop_test(tc, a_damaged_mail_does_no_harm, 0, 5);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

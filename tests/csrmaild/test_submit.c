@@ -227,8 +227,9 @@ static const struct script scripts[] = {
 	    "250 ok", "354 go on", "250 queued", "ca", TLS_NONE,
 	    SENT_DEFERRED, 0, "AUTH PLAIN", 0 },
 	{ "only mechanisms we do not have", "220 hi",
-	    "250-x\r\n250 AUTH XOAUTH2", NULL, "250 ok", "250 ok", "354 go on", "250 queued", "ca",
-	    TLS_NONE, SENT_DEFERRED, 0, "AUTH PLAIN", 0 },
+	    "250-x\r\n250 AUTH XOAUTH2", NULL, "250 ok", "250 ok",
+	    "354 go on", "250 queued", "ca", TLS_NONE, SENT_DEFERRED, 0,
+	    "AUTH PLAIN", 0 },
 	/* Never in clear where TLS is configured. */
 	{ "STARTTLS stripped", FINE, "ca", TLS_STARTTLS, SENT_DEFERRED, 0,
 	    "STARTTLS", 0 },
@@ -307,7 +308,7 @@ START_TEST(without_a_server_everything_waits)
 }
 END_TEST
 
-/* --- the role ------------------------------------------------------------- */
+/* --- the role ------------------------------------------------------------ */
 
 static int
 make_settings(uint16_t port, struct err *err)

@@ -63,7 +63,8 @@ class Certificates(unittest.TestCase):
             input=p7c[0].get_payload(decode=True), stdout=subprocess.PIPE,
             check=True).stdout.decode()
         self.assertGreaterEqual(chain.count("BEGIN CERTIFICATE"), 2)
-        self.assertIn(pem.split("-----")[2].strip(), chain)
+        self.assertIn(pem.split("-----")[2].strip().replace("\r", ""),
+                      chain)
 
     def test_a_request_may_be_attached_in_pem_or_der(self):
         for form, content_type, name in (

@@ -1,0 +1,250 @@
+#include "csrmaild/ctl/ctl.h"
+
+#include "csrmaild/settings.h"
+
+#include "common/err.h"
+#include "common/store.h"
+#include "tests/support/fixtures.h"
+
+#include <sys/stat.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* `csrmail init --unprivileged`, in a folder of its own. */
+static char folder[64];
+static char paths[8][128];
+static struct ctl ctl;
+static int old_stdout;
+
+static const char *
+below(const char *name)
+{
+	static unsigned int turn;
+	char *path = paths[turn++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+static void
+set_option(const char *name, const char *value)
+{
+	for (size_t i = 0; i < ctl.n_options; i++)
+		if (strcmp(ctl.options[i].name, name) == 0) {
+			ctl.options[i].value = value;
+			return;
+		}
+	ctl.options[ctl.n_options].name = name;
+	ctl.options[ctl.n_options++].value = value;
+}
+
+static void
+set_up(void)
+{
+	static char places[4][128];
+	static const char *const dirs[] = { "conf-dir", "state-dir",
+		"run-dir", "password-file" };
+	FILE *f;
+
+	strcpy(folder, "/tmp/test_init.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	umask(0022);
+	ctl = (struct ctl){ .json = true };
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(places[i], sizeof(places[i]), "%s/%s", folder,
+		    dirs[i]);
+		set_option(dirs[i], places[i]);
+	}
+	f = fopen(places[3], "w");
+	ck_assert_ptr_nonnull(f);
+	fputs("secret\n", f);
+	fclose(f);
+	ck_assert_int_eq(chmod(places[3], 0600), 0);
+	set_option("unprivileged", "");
+	set_option("yes", "");
+	set_option("name", "Example");
+	set_option("address", "ca@example.test");
+	set_option("imap-host", "127.0.0.1");
+	set_option("imap-tls", "none");
+	set_option("smtp-tls", "none");
+	set_option("ocsp-url", "http://ocsp.example.test//");
+	/* What the command prints is not for the test's output. */
+	fflush(stdout);
+	old_stdout = dup(STDOUT_FILENO);
+	ck_assert_ptr_nonnull(freopen("/dev/null", "w", stdout));
+}
+
+static void
+tear_down(void)
+{
+	char command[96];
+
+	fflush(stdout);
+	dup2(old_stdout, STDOUT_FILENO);
+	close(old_stdout);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static int
+init(struct err *err)
+{
+	*err = (struct err){ 0 };
+	ctl.exit_code = 0;
+	return ctl_init(&ctl, err);
+}
+
+static mode_t
+mode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_msg(stat(path, &st) == 0, "%s", path);
+	return st.st_mode & 07777;
+}
+
+static int
+count_ca(const struct ca_row *row, void *n)
+{
+	(void)row;
+	++*(int *)n;
+	return 0;
+}
+
+static int
+count_cas(void)
+{
+	OWNED_STRUCT(store) *store = NULL;
+	struct err err;
+	int n = 0;
+
+	ck_assert_int_eq(store_open(below("state-dir/store.db"),
+	    STORE_READ_ONLY, &store, &err), 0);
+	ck_assert_int_eq(store_each_ca(store, count_ca, &n, &err), 0);
+	return n;
+}
+
+START_TEST(one_command_makes_a_whole_ca)
+{
+	OWNED_STRUCT(settings) *settings = NULL;
+	struct err err;
+
+	ck_assert_msg(init(&err) == 0, "%s: %s", err.text, err.detail);
+	ck_assert_int_eq(count_cas(), 2);
+	ck_assert_msg(settings_read(below("conf-dir/csrmaild.conf"),
+	    &settings, &err) == 0, "%s", err.text);
+	ck_assert(settings->unprivileged);
+	ck_assert_str_eq(settings->state_dir, below("state-dir"));
+	ck_assert_uint_eq(settings->mailboxes[0].imap.port, 143);
+	ck_assert_str_eq(settings->mailboxes[0].imap.user, "ca@example.test");
+	ck_assert_str_eq(settings->smtp.host, "127.0.0.1");
+	ck_assert_str_eq(settings->cas[0].name, "users");
+	ck_assert_str_eq(settings->cas[0].ocsp_url,
+	    "http://ocsp.example.test/");
+	ck_assert_str_eq(settings->cas[0].crl_url,
+	    "http://ocsp.example.test/crl/users.crl");
+	ck_assert_uint_eq(mode_of(below("state-dir/keys")), 0700);
+	ck_assert_uint_eq(mode_of(below("state-dir/keys/root.key")), 0600);
+	ck_assert_uint_eq(mode_of(below("state-dir/store.db")), 0640);
+	ck_assert_uint_eq(mode_of(below("conf-dir/users.passphrase")), 0600);
+	ck_assert_uint_eq(mode_of(below("conf-dir/csrmaild.conf")), 0644);
+}
+END_TEST
+
+START_TEST(a_ca_that_is_there_is_not_touched)
+{
+	struct err err;
+
+	ck_assert_int_eq(init(&err), 0);
+	ck_assert_int_eq(init(&err), -1);
+	ck_assert_int_eq(ctl.exit_code, EX_CANTCREAT);
+	ck_assert_int_eq(count_cas(), 2);
+}
+END_TEST
+
+START_TEST(a_run_that_was_cut_off_is_completed)
+{
+	struct err err;
+
+	ck_assert_int_eq(init(&err), 0);
+	/* As if it had ended before the last step. */
+	ck_assert_int_eq(rename(below("conf-dir/csrmaild.conf"),
+	    below("conf-dir/csrmaild.conf.new")), 0);
+	ck_assert_msg(init(&err) == 0, "%s: %s", err.text, err.detail);
+	ck_assert_int_eq(count_cas(), 2);
+	ck_assert_int_eq(access(below("conf-dir/csrmaild.conf"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_folder_of_others_is_not_taken)
+{
+	struct err err;
+
+	ck_assert_int_eq(mkdir(below("state-dir"), 0755), 0);
+	ck_assert_int_eq(mkdir(below("state-dir/dpkg"), 0755), 0);
+	ck_assert_int_eq(init(&err), -1);
+	ck_assert_int_eq(ctl.exit_code, EX_CANTCREAT);
+	ck_assert_uint_eq(mode_of(below("state-dir")), 0755);
+	ck_assert_int_eq(access(below("conf-dir"), F_OK), -1);
+}
+END_TEST
+
+static const struct {
+	const char	*option, *value;
+	int		 exit_code;
+} wrongs[] = {
+	{ "conf-dir",		"relative",		EX_USAGE },
+	{ "imap-port",		"70000",		EX_CONFIG },
+	{ "imap-tls",		"maybe",		EX_CONFIG },
+	{ "address",		"nobody",		EX_USAGE },
+	{ "root",		"users",		EX_USAGE },
+	{ "issuer",		"../users",		EX_USAGE },
+	{ "ocsp-url",		"https://x/",		EX_USAGE },
+	{ "ocsp-listen",	"\"} x = {\"",		EX_USAGE },
+	{ "staff",		"a\"b",			EX_USAGE },
+	{ "ca-file",		"/nonexistent",		EX_NOINPUT },
+	{ "password-file",	"/nonexistent",		EX_NOINPUT },
+};
+
+START_TEST(a_wrong_choice_makes_no_ca)
+{
+	struct err err;
+
+	set_option(wrongs[_i].option, wrongs[_i].value);
+	ck_assert_int_eq(init(&err), -1);
+	ck_assert_msg(ctl.exit_code == wrongs[_i].exit_code, "%s: %d %s",
+	    wrongs[_i].option, ctl.exit_code, err.text);
+	ck_assert_int_eq(access(below("state-dir"), F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_password_that_others_read_is_refused)
+{
+	struct err err;
+
+	ck_assert_int_eq(chmod(below("password-file"), 0644), 0);
+	ck_assert_int_eq(init(&err), -1);
+	ck_assert_int_eq(ctl.exit_code, EX_NOPERM);
+	ck_assert_int_eq(access(below("state-dir"), F_OK), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("init");
+	TCase *tc = tcase_create("all");
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, one_command_makes_a_whole_ca);
+	tcase_add_test(tc, a_ca_that_is_there_is_not_touched);
+	tcase_add_test(tc, a_run_that_was_cut_off_is_completed);
+	tcase_add_test(tc, a_folder_of_others_is_not_taken);
+	tcase_add_loop_test(tc, a_wrong_choice_makes_no_ca, 0, ROWS(wrongs));
+	tcase_add_test(tc, a_password_that_others_read_is_refused);
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}
