@@ -102,7 +102,7 @@ refuse(struct guest *guest, uint16_t status, const char *detail)
 	problem_write(status, detail, &guest->answer);
 }
 
-/* --- one request: what was asked, as canonical JSON ------------------- */
+/* --- one request: what was asked, as canonical JSON --- */
 
 /* Nesting, before any parser sees the octets. */
 static bool
@@ -341,7 +341,7 @@ unescape_nothing(void *arg, struct MHD_Connection *connection, char *text)
 	return strlen(text);
 }
 
-/* --- frames from the registrar ------------------------------------------ */
+/* --- frames from the registrar --- */
 
 static void
 take_connection(struct api *api, const struct frame *frame, uint64_t number)
@@ -431,7 +431,7 @@ read_registrar(struct api *api, struct err *err)
 	return r;
 }
 
-/* --- the role ------------------------------------------------------------- */
+/* --- the role --- */
 
 static struct MHD_Daemon *
 start_http(struct api *api)

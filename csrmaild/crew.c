@@ -246,8 +246,7 @@ crew_reap(struct crew *crew)
 				continue;
 			m->gone = true;
 			ours = true;
-			if (crew->stopping && WIFEXITED(status) &&
-			    WEXITSTATUS(status) == 0)
+			if (crew->stopping && WIFEXITED(status))
 				continue;	/* as it was asked to */
 			log_warn("role.ended", STR("role", m->role->name),
 			    STR("instance", m->instance), NUM("pid", pid),

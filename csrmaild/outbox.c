@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_DELAY_S	30
+#define FIRST_DELAY_S	10
 #define LONGEST_DELAY_S	3600
 #define GIVE_UP_AFTER_S	(5 * 86400)	/* RFC 5321, 4.5.4.1 */
 #define HOUR_S		3600

@@ -11,6 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Anybody may connect, and be told that they may do nothing; but not so many
+ * of those that nobody else gets in. */
+#define MAX_WITHOUT_RIGHTS	8
+
+static bool
+is_crowded(const struct registrar *r)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < REGISTRAR_MAX_PEOPLE; i++)
+		if (r->people[i].connection != 0 &&
+		    r->people[i].principal.rights == 0)
+			n++;
+	return n >= MAX_WITHOUT_RIGHTS;
+}
+
 static struct person *
 find(struct registrar *r, uint64_t connection)
 {
@@ -40,6 +56,8 @@ people_accept(struct registrar *r)
 		    STR("detail", err.detail));
 		return;
 	}
+	if (who.rights == 0 && is_crowded(r))
+		return;
 	if (wire_send_connection(r->api, ++r->last_connection, TAKE_FD(fd),
 	    &err) == -1) {
 		log_warn("api.busy", STR("why", err.text));

@@ -73,7 +73,8 @@ next_element(struct bytes *list, struct bytes *out)
 static int
 take_line(struct bytes *in, struct bytes *line)
 {
-	const uint8_t *lf = memchr(in->data, '\n', in->len);
+	const uint8_t *lf = in->len == 0 ? NULL :
+	    memchr(in->data, '\n', in->len);
 	size_t n;
 
 	if (lf == NULL)

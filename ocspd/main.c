@@ -60,6 +60,7 @@ struct set {
 	struct member		*members;
 	size_t			 n;
 	int64_t			 began_ms;
+	bool			 unpublished;	/* published_dir is not there */
 };
 
 struct daemon {
@@ -107,8 +108,10 @@ give_front(struct set *set, size_t front, struct role_process *p,
 
 	/* Without that folder there is nothing to serve from it, no more. */
 	if (give_folder(p, "published", set->settings->published_dir, "",
-	    &none) == -1)
+	    &none) == -1) {
 		log_warn("published.missing", STR("why", none.text));
+		set->unpublished = true;
+	}
 	for (size_t i = 0; i < set->listeners.n_addresses; i++) {
 		int fd = listen_share(&set->listeners, i, front, err);
 
@@ -392,6 +395,22 @@ reload(struct daemon *d)
 	set_start(d, d->next);
 }
 
+/* The folder that was not there at start: the fronts' walls were built
+ * without it, so they are replaced when it comes. */
+static void
+look_for_published(struct daemon *d)
+{
+	struct set *set = d->current;
+
+	if (!set->unpublished || d->stopping ||
+	    access(set->settings->published_dir, R_OK | X_OK) == -1)
+		return;
+	set->unpublished = false;
+	for (size_t i = 1; i < set->n; i++)
+		if (set->members[i].process.pid != 0)
+			kill(set->members[i].process.pid, SIGTERM);
+}
+
 /* A new set that is ready takes over; one that does not become it goes. */
 static void
 finish_reload(struct daemon *d, int64_t now_ms)
@@ -491,6 +510,8 @@ one_round(struct daemon *d, int signals, struct pollfd *p)
 	n = add_polls(d->last, p, n);
 	if (d->next != NULL || d->last != NULL || d->stopping)
 		next = earlier(next, now_ms + 200);
+	if (d->current->unpublished)
+		next = earlier(next, now_ms + 1000);
 	if (poll(p, n, next == INT64_MAX ? -1 :
 	    next <= now_ms ? 0 : (int)(next - now_ms)) <= 0)
 		return;
@@ -512,6 +533,7 @@ run(struct daemon *d, int signals)
 	for (;;) {
 		one_round(d, signals, p);
 		finish_reload(d, clock_monotonic_ms());
+		look_for_published(d);
 		if (!told && set_is_ready(d->current)) {
 			told = true;
 			log_info("ready", NUM("fronts", d->current->n - 1));

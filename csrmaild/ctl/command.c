@@ -89,6 +89,11 @@ static const struct ctl_option revoke_options[] = {
 	{ 0 }
 };
 
+static const struct ctl_option policy_test_options[] = {
+	{ "mailbox",	0,	"TITLE", "as if it came here; the first" },
+	{ 0 }
+};
+
 const struct command ctl_commands[] = {
 	{ "init",		"",		0, 0, NEEDS_NOTHING,
 	    ctl_init_options,	ctl_init,
@@ -144,6 +149,9 @@ const struct command ctl_commands[] = {
 	{ "policy check",	"",		0, 0, NEEDS_SETTINGS,
 	    no_options,		ctl_policy_check,
 	    "check configuration and policies" },
+	{ "policy test",	"FILE",		1, 1, NEEDS_SETTINGS,
+	    policy_test_options, ctl_policy_test,
+	    "explain what would become of a mail" },
 	{ "audit list",		"",		0, 0, NEEDS_API,
 	    list_options,	ctl_audit_list,
 	    "list who did what" },

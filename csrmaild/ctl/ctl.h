@@ -55,7 +55,7 @@ ctl_command ctl_request_list, ctl_request_show, ctl_request_approve,
 ctl_command ctl_cert_sign, ctl_cert_list, ctl_cert_show, ctl_cert_export,
     ctl_cert_revoke;
 ctl_command ctl_crl_update, ctl_crl_show;
-ctl_command ctl_policy_check;
+ctl_command ctl_policy_check, ctl_policy_test;
 ctl_command ctl_audit_list, ctl_audit_verify;
 ctl_command ctl_mail_list, ctl_status, ctl_reload;
 extern const struct ctl_option ctl_init_options[];
@@ -71,7 +71,7 @@ int	ctl_need_settings(struct ctl *, struct err *);
 int	ctl_fail(struct ctl *, int exit_code, struct err *, const char *fmt,
 	    ...) __attribute__((format(printf, 4, 5)));
 
-/* --- client.c: the API over the Unix socket ----------------------------- */
+/* --- client.c: the API over the Unix socket --- */
 /*
  * path below /api/v1/, its parts encoded by client_part; args NULL or an
  * object, the query of a GET and the body of a POST. *out is the caller's to
@@ -89,7 +89,7 @@ int	client_list(struct ctl *, const char *path, json_t *args,
 int	client_path(struct buf *, const char *prefix, const char *text,
 	    const char *suffix);
 
-/* --- table.c: for people and for programs ------------------------------- */
+/* --- table.c: for people and for programs --- */
 struct column {
 	const char	*title;
 	const char	*key;		/* of the row's object */
@@ -106,7 +106,7 @@ void	table_print_object(const struct ctl *, const json_t *object,
 	    const struct column *, size_t n);
 void	table_print_json(const json_t *);
 
-/* --- files --------------------------------------------------------------- */
+/* --- files --- */
 /* All of a file ("-": standard input), at most max octets. EX_NOINPUT. */
 int	ctl_read_file(struct ctl *, const char *path, struct buf *out,
 	    struct err *);

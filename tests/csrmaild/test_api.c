@@ -175,8 +175,9 @@ START_TEST(a_post_is_passed_on_as_canonical_json)
 	struct wire_call call;
 	int fd = connect_person();
 
-	say(fd, "POST /api/v1/certificates/01%2F2/revoke HTTP/1.1\r\nHost: x\r\n"
-	    "Content-Type: application/json\r\nContent-Length: 37\r\n\r\n"
+	say(fd, "POST /api/v1/certificates/01%2F2/revoke HTTP/1.1\r\n"
+	    "Host: x\r\nContent-Type: application/json\r\n"
+	    "Content-Length: 37\r\n\r\n"
 	    "{ \"reason\" : \"superseded\", \"a\":[1.0]");
 	say(fd, "}");
 	await_call(&call);

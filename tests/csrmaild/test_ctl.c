@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the table of commands ---------------------------------------------------- */
+/* --- the table of commands --- */
 
 static char *
 read_man_page(void)
@@ -145,7 +145,7 @@ START_TEST(options_reach_the_command)
 }
 END_TEST
 
-/* --- what reaches the terminal -------------------------------------------------- */
+/* --- what reaches the terminal --- */
 
 static const struct {
 	const char	*in;
@@ -183,7 +183,7 @@ START_TEST(terminals_see_no_control_characters)
 }
 END_TEST
 
-/* --- configuration from templates ------------------------------------------------- */
+/* --- configuration from templates --- */
 
 #define TEMPLATE							\
 	"# dir = no\n"							\
@@ -267,7 +267,7 @@ START_TEST(every_place_is_replaced)
 }
 END_TEST
 
-/* --- subjects and requests ---------------------------------------------------------- */
+/* --- subjects and requests --- */
 
 static const struct {
 	const char	*text;

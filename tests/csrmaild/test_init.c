@@ -70,10 +70,10 @@ set_up(void)
 	set_option("imap-tls", "none");
 	set_option("smtp-tls", "none");
 	set_option("ocsp-url", "http://ocsp.example.test//");
-	/* What the command prints is not for the test's output. */
+	/* What the command prints is not the test's output. */
 	fflush(stdout);
 	old_stdout = dup(STDOUT_FILENO);
-	ck_assert_ptr_nonnull(freopen("/dev/null", "w", stdout));
+	ck_assert_ptr_nonnull(freopen(below("out"), "w", stdout));
 }
 
 static void
@@ -231,6 +231,63 @@ START_TEST(a_password_that_others_read_is_refused)
 }
 END_TEST
 
+/* --- policy test, on that CA --- */
+
+static const struct {
+	const char	*mail;
+	size_t		 requests;
+	const char	*refused;	/* in the text; NULL: it is not */
+} mails[] = {
+	{ "inline.eml",		1, NULL },
+	{ "attached-der.eml",	1, NULL },
+	{ "two.eml",		2, NULL },
+	{ "forwarded.eml",	1, NULL },
+	{ "key.eml",		0, "private key" },
+	{ "not-a-request.eml",	1, NULL },	/* rejected */
+	{ "html-only.eml",	0, "no request" },
+	{ "crash-boundary.eml",	0, "" },
+};
+
+START_TEST(a_mail_is_explained_and_nothing_changed)
+{
+	json_t *out, *requests, *request;
+	char mail[256];
+	struct err err = { 0 };
+	struct stat before, after;
+	size_t i;
+
+	ck_assert_int_eq(init(&err), 0);
+	ctl.conf = below("conf-dir/csrmaild.conf");
+	ck_assert_int_eq(ctl_need_settings(&ctl, &err), 0);
+	ck_assert_int_eq(stat(below("state-dir/store.db"), &before), 0);
+	snprintf(mail, sizeof(mail), "%s/mail/%s", TEST_DATA, mails[_i].mail);
+	ctl.args[0] = mail;
+	ck_assert_ptr_nonnull(freopen(below("out"), "w", stdout));
+	ck_assert_msg(ctl_policy_test(&ctl, &err) == 0, "%s: %s", mail,
+	    err.text);
+	fflush(stdout);
+	out = json_load_file(below("out"), 0, NULL);
+	ck_assert_ptr_nonnull(out);
+	requests = json_object_get(out, "requests");
+	ck_assert_msg(json_array_size(requests) == mails[_i].requests,
+	    "%s: %zu", mail, json_array_size(requests));
+	/* Nobody vouches for these. */
+	json_array_foreach(requests, i, request)
+		ck_assert_str_ne(json_string_value(json_object_get(request,
+		    "action")), "sign");
+	ck_assert((json_object_get(out, "refused") != NULL) ==
+	    (mails[_i].refused != NULL));
+	if (mails[_i].refused != NULL)
+		ck_assert_ptr_nonnull(strstr(json_string_value(
+		    json_object_get(out, "refused")), mails[_i].refused));
+	json_decref(out);
+	settings_free(ctl.settings);
+	ck_assert_int_eq(stat(below("state-dir/store.db"), &after), 0);
+	ck_assert_int_eq(before.st_mtime, after.st_mtime);
+	ck_assert_int_eq(before.st_size, after.st_size);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -245,6 +302,8 @@ main(void)
 	tcase_add_test(tc, a_folder_of_others_is_not_taken);
 	tcase_add_loop_test(tc, a_wrong_choice_makes_no_ca, 0, ROWS(wrongs));
 	tcase_add_test(tc, a_password_that_others_read_is_refused);
+	tcase_add_loop_test(tc, a_mail_is_explained_and_nothing_changed, 0,
+	    ROWS(mails));
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

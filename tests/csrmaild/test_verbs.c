@@ -119,7 +119,7 @@ registrar_describe_status(struct registrar *r, json_t *out)
 	json_object_set_new(out, "smtp", json_string("well"));
 }
 
-/* --- a small CA -------------------------------------------------------------- */
+/* --- a small CA --- */
 
 static struct registrar registrar;
 static struct channel *api_end;
@@ -415,7 +415,7 @@ START_TEST(a_failure_says_whose_it_is)
 }
 END_TEST
 
-/* --- a file that an administrator brings ------------------------------------- */
+/* --- a file that an administrator brings --- */
 
 #define SIGN "{\"ca\":\"users\",\"profile\":\"user\",\"days\":2,"	\
 	"\"csr\":\"PEM\"}"

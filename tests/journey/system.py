@@ -171,6 +171,7 @@ class System:
         self.env = read_env(folder)
         self.tls = ssl.create_default_context(
             cafile=self.env["MAIL_CA_CERT"])
+        self.started = []  # reaped when polled
         self.tmp = tempfile.mkdtemp(prefix="journey.", dir=folder)
         self.ca = Person(self, self.env["CA_ADDRESS"],
                          self.env["CA_PASSWORD"])
@@ -266,7 +267,7 @@ class System:
     def folder_of(self, message_id):
         """Where csrmaild has filed the mail; None: still in INBOX."""
         for folder in FOLDERS:
-            if self.ca.mails("Message-ID", message_id, folder):
+            if self.ca.count(folder, message_id) > 0:
                 return folder
         return None
 
@@ -334,10 +335,12 @@ class System:
 
     def start(self, program="csrmaild", **environment):
         with open(f"{self.folder}/log/{program}.log", "ab") as log:
-            subprocess.Popen(self.env[program.upper()].split(),
-                             stdin=subprocess.DEVNULL, stdout=log,
-                             stderr=log, start_new_session=True,
-                             env={**os.environ, **environment})
+            process = subprocess.Popen(
+                self.env[program.upper()].split(), stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, **environment})
+        self.started.append(process)
+        return process
 
     def heal(self):
         """Before each test: everything that should run does."""

@@ -170,8 +170,8 @@ class Certificates(unittest.TestCase):
         user.send(mail)
         user.send(mail)
         user.wait_certificate(mail["Message-ID"])
-        wait_for("both copies filed", lambda: len(system.ca.mails(
-            "Message-ID", mail["Message-ID"], "Processed")) == 2)
+        wait_for("both copies filed", lambda: system.ca.count(
+            "Processed", mail["Message-ID"]) == 2)
         self.assertEqual(len(system.certificates(user)), 1)
         self.assertEqual(len({reply["Message-ID"] for reply in
                               user.replies(mail["Message-ID"])}), 1)

@@ -7,8 +7,8 @@ import unittest
 
 from system import certificates_in, compose, running_system, wait_for
 
-ROUNDS = 12	# of killing everything, spread over the life of a mail
-RETURN_S = 120	# back-off included
+ROUNDS = 12  # of killing everything, spread over the life of a mail
+RETURN_S = 120  # back-off included
 
 
 class Outages(unittest.TestCase):

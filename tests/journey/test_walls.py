@@ -83,8 +83,9 @@ class Walls(unittest.TestCase):
         state = os.path.dirname(self.system.env["STORE"])
         allowed = {
             "main": {f"{state}/lock"},
-            "registrar": {f"{state}/store.db", f"{state}/store.db-wal",
-                          f"{state}/store.db-shm", f"{state}/published"},
+            "registrar": {f"{state}/lock", f"{state}/published",
+                          f"{state}/store.db", f"{state}/store.db-wal",
+                          f"{state}/store.db-shm"},
             "responder": {f"{state}/store.db", f"{state}/store.db-wal",
                           f"{state}/store.db-shm"},
             "signer": {f"{state}/keys", f"{state}/journal"},
