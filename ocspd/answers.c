@@ -397,7 +397,7 @@ answers_each_older(struct answers *a, size_t n, int64_t due,
 	}
 }
 
-/* --- the front's side ------------------------------------------------------ */
+/* --- the front's side ------------------------------------ */
 
 int
 answers_open(int fd, struct answers_view **out, struct err *err)

@@ -31,7 +31,7 @@ struct err;
 #define ANSWER_MAX		(ANSWER_MAX_PART + ANSWER_MAX_TAIL)
 #define ANSWERS_HEARTBEAT_MS	500	/* older: the table is not served */
 
-/* --- the responder's side ------------------------------------------------ */
+/* --- the responder's side ------------------------------------ */
 struct answers;
 
 /* Room for about n answers (rounded up). Memory is used as it fills. */
@@ -67,7 +67,7 @@ void	answers_forget_all(struct answers *);
 void	answers_each_older(struct answers *, size_t n, int64_t due,
 	    bool (*fn)(struct bytes cert_id, void *), void *);
 
-/* --- the front's side ------------------------------------------------------ */
+/* --- the front's side ------------------------------------ */
 struct answers_view;
 
 /* fd is taken. Refuses what cannot be a table, or could shrink under us. */

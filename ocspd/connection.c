@@ -54,7 +54,7 @@ connection_is_idle(const struct connection *c)
 	    c->file_fd < 0;
 }
 
-/* --- out ---------------------------------------------------------------------- */
+/* --- out ------------------------------------ */
 
 static void
 set_deadline(struct connection *c, const struct service *s, int64_t ms)
@@ -148,7 +148,7 @@ is_blocked(const struct connection *c)
 	return c->out.len > 0 || c->file_fd >= 0;
 }
 
-/* --- answering ---------------------------------------------------------------- */
+/* --- answering ------------------------------------ */
 
 static struct reply
 reply_to(struct service *s, const struct http_request *req)
@@ -295,7 +295,7 @@ answer(struct connection *c, struct service *s, struct http_request *req,
 	reply_status(&r, 415);
 }
 
-/* --- in ----------------------------------------------------------------------- */
+/* --- in ------------------------------------ */
 
 /* Take requests off the front of in; returns the octets used. */
 static size_t

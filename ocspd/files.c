@@ -17,7 +17,8 @@ static const struct {
 } kinds[] = {
 	{ "/crl/",	".crl",	"application/pkix-crl" },
 	{ "/ca/",	".crt",	"application/pkix-cert" },
-	{ "/ca/",	".p7c",	"application/pkcs7-mime; smime-type=certs-only" },
+	{ "/ca/",	".p7c",
+	  "application/pkcs7-mime; smime-type=certs-only" },
 };
 
 /* What ca_file_name makes, and nothing that means something to a path. */

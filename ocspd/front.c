@@ -38,7 +38,7 @@ struct front {
 	struct connection	*connections;
 	uint32_t		*free_places;	/* a stack */
 	size_t			 n_free, n_places;
-	uint16_t		 clients[65536];	/* connections of each */
+	uint16_t		 clients[65536];	/* their connections */
 	uint8_t			 client_seed[16];
 	int			 epoll_fd;
 	int			 listen_fds[SETTINGS_MAX_LISTEN];
@@ -73,7 +73,7 @@ settle(struct front *f, struct connection *c, bool goes_on)
 		f->some_again = true;
 }
 
-/* --- accepting ------------------------------------------------------------------ */
+/* --- accepting ------------------------------------ */
 
 /* Clients are counted by a seeded hash of their address; an IPv6 client is
  * its /64. */
@@ -136,7 +136,7 @@ accept_clients(struct front *f, int listen_fd)
 	}
 }
 
-/* --- the responder ---------------------------------------------------------------- */
+/* --- the responder ------------------------------------ */
 
 static void
 drop_responder(struct front *f, const char *why)
@@ -249,7 +249,7 @@ take_control(struct front *f, struct role *role, struct err *err)
 	return n;
 }
 
-/* --- the loop -------------------------------------------------------------------- */
+/* --- the loop ------------------------------------ */
 
 static void
 work(struct front *f, struct connection *c)
@@ -375,7 +375,7 @@ loop(struct front *f, struct role *role)
 	}
 }
 
-/* --- beginning -------------------------------------------------------------------- */
+/* --- beginning ------------------------------------ */
 
 static int
 watch(struct front *f, int fd, uint64_t token, struct err *err)

@@ -38,7 +38,7 @@ struct http_request {
 	struct bytes	 if_modified_since;
 	struct bytes	 body;
 	size_t		 head_octets;
-	size_t		 octets;	/* head and body: where the next begins */
+	size_t		 octets;	/* head and body; then the next */
 };
 
 enum http_result {

@@ -47,6 +47,7 @@
 struct member {
 	struct role_process	 process;	/* pid 0: not running */
 	bool			 ready;
+	bool			 deaf;	/* closed its channel: it is ending */
 	int64_t			 started_ms;
 	int64_t			 start_at_ms;	/* when to start it (again) */
 	int64_t			 delay_ms;
@@ -73,7 +74,7 @@ struct daemon {
 	struct set		*last;	/* being ended after one */
 };
 
-/* --- starting one role ------------------------------------------------------- */
+/* --- starting one role ------------------------------------ */
 
 static int
 give_folder(struct role_process *p, const char *name, const char *dir,
@@ -192,6 +193,7 @@ start_member(struct daemon *d, struct set *set, size_t i)
 
 	m->started_ms = now_ms;
 	m->ready = false;
+	m->deaf = false;
 	if (start_role(d, set, i, &m->process, &err) == -1) {
 		log_error("role.unstartable", STR("why", err.text),
 		    STR("detail", err.detail));
@@ -207,7 +209,7 @@ start_member(struct daemon *d, struct set *set, size_t i)
 			connect_peers(set, k);
 }
 
-/* --- sets --------------------------------------------------------------------- */
+/* --- sets ------------------------------------ */
 
 static void
 set_free(struct set *set)
@@ -280,7 +282,7 @@ set_is_gone(const struct set *set)
 	return true;
 }
 
-/* --- life and death ----------------------------------------------------------------- */
+/* --- life and death ------------------------------------ */
 
 static bool
 bury_in(struct daemon *d, struct set *set, pid_t pid, int status)
@@ -326,9 +328,10 @@ hear_member(struct daemon *d, struct set *set, size_t i)
 
 	if (channel_flush(m->process.control, &err) == -1 ||
 	    channel_read(m->process.control, &err) == -1) {
-		/* Its death comes as SIGCHLD; one that lives on deaf is
-		 * helped. */
-		kill(m->process.pid, SIGKILL);
+		/* In good order: its death follows as SIGCHLD. */
+		m->deaf = true;
+		if (err.kind != ERR_RETRY)
+			kill(m->process.pid, SIGKILL);
 		return;
 	}
 	while (channel_next(m->process.control, &frame, &err) == 1) {
@@ -439,14 +442,14 @@ finish_reload(struct daemon *d, int64_t now_ms)
 	}
 }
 
-/* --- the loop -------------------------------------------------------------------- */
+/* --- the loop ------------------------------------ */
 
 static size_t
 add_polls(struct set *set, struct pollfd *p, size_t n)
 {
 	for (size_t i = 0; set != NULL && i < set->n; i++) {
 		const struct member *m = &set->members[i];
-		bool runs = m->process.pid != 0;
+		bool runs = m->process.pid != 0 && !m->deaf;
 
 		p[n++] = (struct pollfd){
 		    runs ? channel_fd(m->process.control) : -1,
@@ -557,7 +560,7 @@ run(struct daemon *d, int signals)
 	}
 }
 
-/* --- beginning -------------------------------------------------------------------- */
+/* --- beginning ------------------------------------ */
 
 static int
 make_folder(const char *dir, const char *sub, mode_t mode, uid_t uid,

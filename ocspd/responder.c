@@ -46,7 +46,7 @@ struct responder {
 	struct single		 singles[REQUEST_MAX_CERT_IDS];
 };
 
-/* --- following the store ----------------------------------------------------- */
+/* --- following the store ------------------------------------ */
 
 static int
 forget_one(const struct status_row *row, void *arg)
@@ -106,7 +106,7 @@ follow_ca(const struct ca_row *row, void *arg)
 	grown = reallocarray(r->authorities, r->n_authorities + 1,
 	    sizeof(grown[0]));
 	if (grown == NULL)
-		return -1;
+		return 1;	/* no memory: the next change tries again */
 	r->authorities = grown;
 	if (authority_new(row, &r->places, &a, &err) == -1) {
 		log_error("ca.unusable", STR("ca", row->name),
@@ -184,7 +184,7 @@ is_fresh(const struct responder *r)
 	    ANSWERS_HEARTBEAT_MS;
 }
 
-/* --- answering ----------------------------------------------------------------- */
+/* --- answering ------------------------------------ */
 
 /* Content of an INTEGER to a serial that a certificate can have. */
 static bool
@@ -360,7 +360,7 @@ renew(struct bytes cert_id, void *arg)
 	return ++r->signed_this_tick < SIGN_A_TICK;
 }
 
-/* --- the loop -------------------------------------------------------------------- */
+/* --- the loop ------------------------------------ */
 
 static int
 tick(struct responder *r, struct err *err)

@@ -91,16 +91,17 @@ class Person:
         server.login(self.address, self.password)
         return server
 
-    def mails(self, field, value, folder="INBOX"):
-        """Mails in the folder whose header field has the value."""
+    def search(self, server, folder, field, value):
+        """Numbers of the mails whose header field has the value."""
+        if server.select(folder, readonly=True)[0] != "OK":
+            return []
+        return server.search(None, "HEADER", field,
+                             f'"{value}"')[1][0].split()
+
+    def count(self, folder, message_id):
         with self.imap() as server:
-            if server.select(folder, readonly=True)[0] != "OK":
-                return []
-            numbers = server.search(None, "HEADER", field,
-                                    f'"{value}"')[1][0].split()
-            return [email.message_from_bytes(
-                server.fetch(n, "(BODY.PEEK[])")[1][0][1],
-                policy=email.policy.default) for n in numbers]
+            return len(self.search(server, folder, "Message-ID",
+                                   message_id))
 
     def own_csr(self, **options):
         """What the staff rule signs for this person without another."""
@@ -108,7 +109,12 @@ class Person:
                                **options)
 
     def replies(self, message_id):
-        return self.mails("In-Reply-To", message_id)
+        """What came back for the mail with that Message-ID."""
+        with self.imap() as server:
+            return [email.message_from_bytes(
+                server.fetch(n, "(BODY.PEEK[])")[1][0][1],
+                policy=email.policy.default) for n in self.search(
+                    server, "INBOX", "In-Reply-To", message_id)]
 
     def wait_certificate(self, message_id, deadline_s=DEADLINE_S):
         """The reply to that mail which carries a certificate, and it."""

@@ -1,0 +1,130 @@
+#include "ocspd/settings.h"
+#include "common/err.h"
+#include "tests/support/fixtures.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char path[64];
+
+static int
+read_text(const char *text, struct settings **out, struct err *err)
+{
+	int fd, r;
+
+	strcpy(path, "/tmp/test_ocspd_conf.XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+	close(fd);
+	r = settings_read(path, out, err);
+	unlink(path);
+	return r;
+}
+
+/* What is wrong, and the key that the message names with its line. */
+static const struct {
+	const char	*text;
+	const char	*names;	/* NULL: it is correct */
+} files[] = {
+	{ "", NULL },
+	{ "fronts = 256\n", NULL },
+	{ "\nfronts = 257\n", ":2: fronts: " },
+	{ "fronts = -1\n", ":1: fronts: " },
+	{ "frnots = 1\n", "frnots" },
+	{ "idle_timeout_s = 31\n", ":1: idle_timeout_s: " },
+	{ "max_age_s = 43199\n", NULL },
+	{ "max_age_s = 43200\n", "max_age_s: " },
+	{ "store = \"store.db\"\n", ":1: store: " },
+	{ "listen = {\"127.0.0.1:80\", \"[::1]:8080\"}\n", NULL },
+	{ "listen = {\"127.0.0.1\"}\n", ":1: listen: " },
+	{ "listen = {\"localhost:80\"}\n", ":1: listen: " },
+	{ "listen = {\"::1:80\"}\n", ":1: listen: " },
+	{ "listen = {\"127.0.0.1:65536\"}\n", ":1: listen: " },
+	{ "listen = {}\n", "listen: " },
+	{ "responder_key = \"RSA-2048\"\n", NULL },
+	{ "responder_key = \"RSA-1024\"\n", ":1: responder_key: " },
+	{ "odd_nonce = \"drop\"\n", ":1: odd_nonce: " },
+	{ "log_level = \"loud\"\n", ":1: log_level: " },
+};
+
+START_TEST(errors_name_line_and_key)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+	int r = read_text(files[_i].text, &s, &err);
+
+	ck_assert_msg((r == 0) == (files[_i].names == NULL), "%s: %s",
+	    files[_i].text, err.text);
+	if (r == -1)
+		ck_assert_msg(strstr(err.text, files[_i].names) != NULL &&
+		    strstr(err.text, path) != NULL, "%s", err.text);
+}
+END_TEST
+
+/* conf/ocspd.conf names each key with its default. */
+START_TEST(the_example_is_the_default)
+{
+	OWNED_STRUCT(settings) *a = NULL;
+	OWNED_STRUCT(settings) *b = NULL;
+	struct err err = { 0 };
+
+	ck_assert_msg(settings_read(OCSPD_CONF, &a, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(read_text("", &b, &err), 0);
+	ck_assert_str_eq(a->state_dir, b->state_dir);
+	ck_assert_str_eq(a->store, b->store);
+	ck_assert_str_eq(a->published_dir, b->published_dir);
+	ck_assert_str_eq(a->spool_group, b->spool_group);
+	ck_assert_uint_eq(a->n_listen, b->n_listen);
+	for (size_t i = 0; i < a->n_listen; i++)
+		ck_assert_str_eq(a->listen[i], b->listen[i]);
+	ck_assert(a->unprivileged == b->unprivileged &&
+	    a->log_level == b->log_level && a->fronts == b->fronts &&
+	    a->max_connections == b->max_connections &&
+	    a->max_connections_per_client == b->max_connections_per_client &&
+	    a->idle_timeout_s == b->idle_timeout_s &&
+	    a->request_timeout_s == b->request_timeout_s &&
+	    a->max_request_octets == b->max_request_octets &&
+	    a->max_cert_ids == b->max_cert_ids &&
+	    a->odd_nonce_echoed == b->odd_nonce_echoed &&
+	    a->answer_validity_s == b->answer_validity_s &&
+	    a->max_age_s == b->max_age_s &&
+	    a->held_answers == b->held_answers &&
+	    a->responder_key == b->responder_key);
+}
+END_TEST
+
+START_TEST(roles_read_what_main_read)
+{
+	OWNED_STRUCT(settings) *a = NULL;
+	OWNED_STRUCT(settings) *b = NULL;
+	struct err err = { 0 };
+	int fd;
+
+	ck_assert_int_eq(read_text("fronts = 3\nmax_age_s = 7\n", &a, &err),
+	    0);
+	fd = settings_fd(a, &err);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "x", 1), -1);	/* sealed */
+	ck_assert_int_eq(settings_decode(fd, &b, &err), 0);
+	ck_assert_uint_eq(b->fronts, 3);
+	ck_assert_int_eq(b->max_age_s, 7);
+	ck_assert_int_eq(settings_decode(-1, &b, &err), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("settings");
+	TCase *c = tcase_create("settings");
+
+	tcase_add_loop_test(c, errors_name_line_and_key, 0, ROWS(files));
+	tcase_add_test(c, the_example_is_the_default);
+	tcase_add_test(c, roles_read_what_main_read);
+	suite_add_tcase(s, c);
+	return fixture_run(s);
+}
