@@ -76,6 +76,7 @@ send_boot(const struct role_spec *spec, struct role_process *process,
     struct err *err)
 {
 	OWNED_BUF(boot, 4096);
+	uint32_t n = 0;
 
 	put_str(&boot, spec->program);
 	put_str(&boot, spec->role);
@@ -83,6 +84,12 @@ send_boot(const struct role_spec *spec, struct role_process *process,
 	put_u64(&boot, (uint64_t)getpid());
 	put_u8(&boot, (uint8_t)spec->log_level);
 	put_u8(&boot, spec->probe ? 1 : 0);
+	while (spec->probe_paths != NULL && n < ROLE_MAX_PROBES &&
+	    spec->probe_paths[n] != NULL)
+		n++;
+	put_u32(&boot, n);
+	for (uint32_t i = 0; i < n; i++)
+		put_str(&boot, spec->probe_paths[i]);
 	put_time(&boot, spec->test_clock_offset_s);
 	put_str(&boot, spec->test_crash_at == NULL ? "" : spec->test_crash_at);
 	if (boot.failed)
@@ -159,6 +166,20 @@ role_news(const struct frame *frame)
 	return frame->type == ROLE_CRASH_FRAME ? ROLE_CRASHED : ROLE_OTHER;
 }
 
+void
+role_show_probe(const char *role, const char *instance, struct bytes report)
+{
+	printf("%s%s%s\n", role, instance[0] == '\0' ? "" : " ", instance);
+	while (report.len > 0) {
+		size_t line = bytes_find(report, bytes_of("\n"));
+
+		if (line == (size_t)-1)
+			line = report.len;
+		printf("\t%.*s\n", (int)line, (const char *)report.data);
+		report = bytes_slice(report, line + 1, report.len);
+	}
+}
+
 /* --- the role's side ----------------------------------------------------------- */
 
 static void
@@ -185,6 +206,10 @@ read_boot(const struct frame *frame, struct role *role, struct err *err)
 	role->main_pid = (pid_t)get_u64(&c);
 	level = (enum log_level)get_enum(&c, LOG_LEVEL_DEBUG, LOG_LEVEL_ERROR);
 	role->probe = get_bool(&c);
+	role->n_probe_paths = get_count(&c, ROLE_MAX_PROBES);
+	for (size_t i = 0; i < role->n_probe_paths; i++)
+		get_str(&c, role->probe_paths[i],
+		    sizeof(role->probe_paths[0]));
 	offset = get_time(&c);
 	get_str(&c, crash_at, sizeof(crash_at));
 	if (!cursor_end(&c))
@@ -297,9 +322,9 @@ role_take_peer(struct role *role, const char *name, size_t max_in,
 }
 
 int
-role_ready(struct role *role, const struct sandbox *box,
-    const char *const *probe_paths, size_t n_probe_paths, struct err *err)
+role_ready(struct role *role, const struct sandbox *box, struct err *err)
 {
+	const char *paths[ROLE_MAX_PROBES];
 	OWNED_BUF(found, MAX_CONTROL);
 	struct pollfd p = { channel_fd(role->control), POLLOUT, 0 };
 
@@ -308,7 +333,9 @@ role_ready(struct role *role, const struct sandbox *box,
 	if (!role->probe)
 		return channel_send(role->control, CONTROL_READY,
 		    (struct bytes){ 0 }, -1, err);
-	privsep_probe(probe_paths, n_probe_paths, role->main_pid, &found);
+	for (size_t i = 0; i < role->n_probe_paths; i++)
+		paths[i] = role->probe_paths[i];
+	privsep_probe(paths, role->n_probe_paths, role->main_pid, &found);
 	if (channel_send(role->control, CONTROL_PROBED, buf_bytes(&found), -1,
 	    err) == -1)
 		return -1;

@@ -21,6 +21,7 @@ struct err;
  * raises its walls and answers READY.
  */
 #define ROLE_MAX_DESCRIPTORS	32
+#define ROLE_MAX_PROBES		8
 
 /* main's side. */
 struct role_spec {
@@ -30,6 +31,8 @@ struct role_spec {
 	struct identity	 identity;
 	enum log_level	 log_level;
 	bool		 probe;		/* csrmaild -W: report and exit */
+	const char *const *probe_paths;	/* what every role tries to open, up
+					 * to ROLE_MAX_PROBES; NULL ends it */
 	int64_t		 test_clock_offset_s;	/* test builds only */
 	const char	*test_crash_at;	/* NULL: nowhere; test builds only */
 };
@@ -52,6 +55,10 @@ enum role_news {
 	ROLE_BROKEN,
 };
 #define ROLE_CRASH_FRAME	19
+/* Print a probe's report: the role's name, then a line for each attempt,
+ * indented. */
+void	role_show_probe(const char *role, const char *instance,
+	    struct bytes report);
 enum role_news role_news(const struct frame *);
 
 /* The role's side. */
@@ -63,6 +70,8 @@ struct role {
 	struct channel	*control;	/* owned; its end means: stop */
 	enum log_level	 log_level;
 	bool		 probe;		/* raise the walls, probe, exit */
+	char		 probe_paths[ROLE_MAX_PROBES][256];
+	size_t		 n_probe_paths;
 	struct {
 		char	name[64];
 		int	fd;
@@ -78,11 +87,9 @@ int	role_take(struct role *, const char *name);
 /* The same as a channel to a peer. NULL: none, or no memory. */
 struct channel *role_take_peer(struct role *, const char *name,
 	    size_t max_in, size_t max_out);
-/* Raise the walls and say READY (or, when probed, report and exit).
- * probe_paths: what must not be reachable, for the probe. */
-int	role_ready(struct role *, const struct sandbox *,
-	    const char *const *probe_paths, size_t n_probe_paths,
-	    struct err *);
+/* Raise the walls and say READY; or, when probed, report what they let through
+ * to main's questions, and exit. */
+int	role_ready(struct role *, const struct sandbox *, struct err *);
 /* SIGTERM has come: finish the step in hand and return from the role. */
 bool	role_is_stopping(void);
 /* Descriptor that becomes readable at SIGTERM, for poll. */

@@ -523,7 +523,7 @@ api_main(struct role *role)
 	if (api->registrar == NULL || api->http == NULL) {
 		log_error("api.start", STR("why", "no registrar, or no room"));
 		r = -1;
-	} else if (role_ready(role, &walls, NULL, 0, &err) != 0) {
+	} else if (role_ready(role, &walls, &err) != 0) {
 		log_error("api.start", STR("why", err.text),
 		    STR("detail", err.detail));
 		r = -1;

@@ -35,13 +35,22 @@ spawn(struct crew *crew, const struct crew_role *role, const char *instance,
     const struct crew_options *options, struct err *err)
 {
 	struct crew_member *member = &crew->members[crew->n];
+	char keys[4200], journal[4200], store[4200];
+	const char *const probes[] = { keys, journal, store, "/etc/shadow",
+		NULL };
 	struct role_spec spec = { .program = "csrmaild", .role = role->name,
 		.instance = instance,
 		.log_level = level_of(options->settings),
 		.probe = options->probe,
+		.probe_paths = options->probe ? probes : NULL,
 		.test_clock_offset_s = options->test_clock_offset_s,
 		.test_crash_at = options->test_crash_at };
 
+	snprintf(keys, sizeof(keys), "%s/keys", options->settings->state_dir);
+	snprintf(journal, sizeof(journal), "%s/journal",
+	    options->settings->state_dir);
+	snprintf(store, sizeof(store), "%s/store.db",
+	    options->settings->state_dir);
 	if (crew->n == CREW_MAX)
 		return err_set(err, ERR_FAULT, "too many roles");
 	if (privsep_find_identity(options->settings->unprivileged ? "" :

@@ -401,8 +401,7 @@ warm_up(struct intake *in, SSL_CTX **tls, struct err *err)
 }
 
 static int
-raise_walls(struct intake *in, const struct settings *settings,
-    struct err *err)
+raise_walls(struct intake *in, struct err *err)
 {
 	const struct sandbox_path paths[] = {
 		{ "/etc/resolv.conf", 0 },
@@ -423,14 +422,10 @@ raise_walls(struct intake *in, const struct settings *settings,
 		.paths = paths,
 		.n_paths = sizeof(paths) / sizeof(paths[0]),
 	};
-	char keys[512], store[512];
-	const char *const forbidden[] = { keys, store };
 
 	if (in->mailbox->imap.ca_file[0] == '\0')
 		box.n_paths--;
-	snprintf(keys, sizeof(keys), "%s/keys", settings->state_dir);
-	snprintf(store, sizeof(store), "%s/store.db", settings->state_dir);
-	return role_ready(in->role, &box, forbidden, 2, err);
+	return role_ready(in->role, &box, err);
 }
 
 static int
@@ -458,7 +453,7 @@ serve(struct role *role, struct err *err)
 		return err_set(err, ERR_FAULT, "a peer is missing");
 	if (read_password(role_take(role, "password"), &password, err) < 0 ||
 	    warm_up(&in, &tls, err) < 0 ||
-	    raise_walls(&in, settings, err) < 0)
+	    raise_walls(&in, err) < 0)
 		return -1;
 	in.tls = tls;
 	in.password = (const char *)password.data;

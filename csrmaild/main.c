@@ -353,21 +353,14 @@ show_walls(struct daemon *d)
 		struct crew_member *m = &d->crew.members[i];
 		struct frame frame;
 
-		printf("%s%s%s\n", m->role->name,
-		    m->instance[0] == '\0' ? "" : " ", m->instance);
 		if (channel_await(m->process.control, READY_MS, &frame,
-		    &err) == -1 || role_news(&frame) != ROLE_PROBED) {
-			printf("\tdied before it could tell\n");
+		    &err) == 0 && role_news(&frame) == ROLE_PROBED) {
+			role_show_probe(m->role->name, m->instance,
+			    frame.payload);
+		} else {
+			role_show_probe(m->role->name, m->instance,
+			    bytes_of("died before it could tell"));
 			result = EX_SOFTWARE;
-			continue;
-		}
-		for (size_t at = 0, end; at < frame.payload.len; at = end + 1) {
-			struct bytes rest = bytes_slice(frame.payload, at,
-			    frame.payload.len);
-
-			end = at + bytes_find(rest, bytes_of("\n"));
-			printf("\t%.*s\n", (int)(end - at),
-			    (const char *)rest.data);
 		}
 	}
 	crew_stop(&d->crew, GRACE_MS);

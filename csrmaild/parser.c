@@ -489,7 +489,6 @@ int
 parser_main(struct role *role)
 {
 	static const struct sandbox box = { .allow = SANDBOX_FORK };
-	static const char *const probes[] = { "/etc/passwd" };
 	struct parser parser = { .role = role };
 	struct err err;
 
@@ -505,8 +504,7 @@ parser_main(struct role *role)
 		parser.peers[parser.n_peers++] = peer;
 	}
 	warm_up();
-	if (role_ready(role, &box, probes, sizeof(probes) / sizeof(probes[0]),
-	    &err) == -1) {
+	if (role_ready(role, &box, &err) == -1) {
 		log_error("role.failed", STR("why", err.text),
 		    STR("detail", err.detail));
 		return EX_OSERR;

@@ -549,7 +549,7 @@ raise_walls(const struct registrar *r, struct role *role, struct err *err)
 		if (r->settings->cas[i].responder_spool[0] != '\0')
 			paths[box.n_paths++] = (struct sandbox_path){
 				r->settings->cas[i].responder_spool, 0 };
-	return role_ready(role, &box, NULL, 0, err);
+	return role_ready(role, &box, err);
 }
 
 static void

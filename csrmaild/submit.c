@@ -258,7 +258,6 @@ submit_main(struct role *role)
 		.allow = SANDBOX_INET | SANDBOX_OPEN, .paths = paths,
 		.n_paths = sizeof(paths) / sizeof(paths[0]),
 	};
-	static const char *const probes[] = { "/etc/passwd" };
 	struct submit *sub = calloc(1, sizeof(*sub));
 	struct err err = { 0 };
 	int code = 0;
@@ -267,8 +266,8 @@ submit_main(struct role *role)
 		return EX_OSERR;
 	sub->role = role;
 	sub->password = BUF(MAX_PASSWORD);
-	if (start(sub, role, &err) == -1 || role_ready(role, &box, probes,
-	    sizeof(probes) / sizeof(probes[0]), &err) == -1) {
+	if (start(sub, role, &err) == -1 ||
+	    role_ready(role, &box, &err) == -1) {
 		log_error("role.failed", STR("why", err.text),
 		    STR("detail", err.detail));
 		code = err.kind == ERR_FAULT ? EX_CONFIG : EX_OSERR;

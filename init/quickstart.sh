@@ -72,6 +72,8 @@ build() {
 	(cd "$source" && cmake --preset release &&
 	    cmake --build --preset release) >"$source/build/quickstart.log" \
 	    2>&1 || die "the build failed: see $source/build/quickstart.log"
+	# Under sudo, the checkout stays its owner's.
+	[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:$SUDO_GID" "$source/build"
 }
 
 # The roles cannot enter a home folder, so the programs are run from here.

@@ -457,10 +457,7 @@ run(struct front *f, struct role *role, struct err *err)
 	const struct sandbox_path paths[] = { { published, 0 } };
 	const struct sandbox box = { .allow = SANDBOX_OPEN,
 		.paths = paths, .n_paths = 1 };
-	char keys[4200];
-	const char *probe[] = { f->settings->store, keys, "/etc/shadow" };
 
-	snprintf(keys, sizeof(keys), "%s/keys", f->settings->state_dir);
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0)
 		return err_errno(err, ERR_FAULT, "epoll_create1");
@@ -474,7 +471,7 @@ run(struct front *f, struct role *role, struct err *err)
 	    watch(f, role_signal_fd(), TOKEN_SIGNAL, err) == -1 ||
 	    watch(f, channel_fd(role->control), TOKEN_CONTROL, err) == -1 ||
 	    take_listeners(f, role, err) == -1 ||
-	    role_ready(role, &box, probe, 3, err) == -1)
+	    role_ready(role, &box, err) == -1)
 		return -1;
 	if (take_control(f, role, err) == -1)
 		return -1;

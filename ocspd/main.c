@@ -127,14 +127,24 @@ static int
 start_role(struct daemon *d, struct set *set, size_t i,
     struct role_process *out, struct err *err)
 {
-	char instance[24] = "";
+	char instance[24] = "", store_keys[4200], own_keys[4200];
+	const char *const probes[] = { store_keys, set->settings->store,
+		own_keys, "/etc/shadow", NULL };
 	struct role_spec spec = { .program = "ocspd",
 		.role = i == 0 ? "responder" : "front", .instance = instance,
 		.identity = i == 0 ? d->responder_identity :
 		    d->front_identity,
-		.log_level = set->settings->log_level, .probe = d->probe };
+		.log_level = set->settings->log_level, .probe = d->probe,
+		.probe_paths = d->probe ? probes : NULL };
+	const char *slash = strrchr(set->settings->store, '/');
 	struct role_process p;
 	int fd;
+
+	snprintf(store_keys, sizeof(store_keys), "%.*s/keys",
+	    slash == NULL ? 0 : (int)(slash - set->settings->store),
+	    set->settings->store);
+	snprintf(own_keys, sizeof(own_keys), "%s/keys",
+	    set->settings->state_dir);
 
 	if (i > 0)
 		snprintf(instance, sizeof(instance), "%zu", i - 1);
@@ -324,6 +334,7 @@ hear_member(struct daemon *d, struct set *set, size_t i)
 {
 	struct member *m = &set->members[i];
 	struct frame frame;
+	char front[24];
 	struct err err;
 
 	if (channel_flush(m->process.control, &err) == -1 ||
@@ -342,9 +353,9 @@ hear_member(struct daemon *d, struct set *set, size_t i)
 			m->ready = true;
 			break;
 		case ROLE_PROBED:
-			printf("ocspd: %s\n%.*s\n", i == 0 ? "responder" :
-			    "front", (int)frame.payload.len,
-			    (const char *)frame.payload.data);
+			snprintf(front, sizeof(front), "%zu", i == 0 ? 0 : i - 1);
+			role_show_probe(i == 0 ? "responder" : "front",
+			    i == 0 ? "" : front, frame.payload);
 			m->ready = true;
 			break;
 		case ROLE_CRASHED:
@@ -714,8 +725,9 @@ main(int argc, char **argv)
 
 	if (role_enter(argc, argv, &role, &is_role, &err) == -1)
 		return complain(&err);
+	/* _exit: what a role leaves in memory needs no tidying. */
 	if (is_role)
-		return run_as_role(&role);
+		_exit(run_as_role(&role));
 	privsep_harden_process();
 	notify_open();
 	while ((c = getopt(argc, argv, "c:tVW")) != -1) {
@@ -738,5 +750,7 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage();
-	return check ? check_only(d.conf) : run_as_main(&d);
+	c = check ? check_only(d.conf) : run_as_main(&d);
+	fflush(stdout);
+	_exit(c);
 }

@@ -517,23 +517,21 @@ open_places(struct responder *r, struct role *role, struct err *err)
 static int
 run(struct responder *r, struct role *role, struct err *err)
 {
-	char store_dir[4096], journal[4200], *slash;
+	/* By name: the keys of the CAs lie in a folder beside these files. */
+	char log[4200], index[4200];
 	const struct sandbox_path paths[] = {
-		{ r->settings->state_dir, 1 }, { store_dir, 0 } };
+		{ r->settings->state_dir, 1 }, { r->settings->store, 0 },
+		{ log, 0 }, { index, 0 } };
 	const struct sandbox box = { .allow = SANDBOX_OPEN | SANDBOX_LOCK,
-		.paths = paths, .n_paths = 2 };
-	const char *probe[] = { journal, "/etc/shadow" };
+		.paths = paths, .n_paths = 4 };
 
-	snprintf(store_dir, sizeof(store_dir), "%s", r->settings->store);
-	slash = strrchr(store_dir, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	snprintf(journal, sizeof(journal), "%s/keys", store_dir);
+	snprintf(log, sizeof(log), "%s-wal", r->settings->store);
+	snprintf(index, sizeof(index), "%s-shm", r->settings->store);
 	if (open_places(r, role, err) == -1 ||
 	    answers_new(r->settings->held_answers, &r->answers, err) == -1)
 		return -1;
 	r->read_at_ms = clock_monotonic_ms();
-	if (role_ready(role, &box, probe, 2, err) == -1)
+	if (role_ready(role, &box, err) == -1)
 		return -1;
 	return loop(r, role, err);
 }
