@@ -185,7 +185,7 @@ store_audit(struct store *store, time_t now, const char *event,
 		return -1;
 	/* Cut before it is hashed, not while it is stored. */
 	if (strlen(detail) > DETAIL_MAX) {
-		snprintf(cut, sizeof(cut), "%s", detail);
+		snprintf(cut, sizeof(cut), "%.*s", DETAIL_MAX, detail);
 		row.detail = cut;
 	}
 	{

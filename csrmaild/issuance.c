@@ -6,6 +6,7 @@
 #include "common/owned.h"
 #include "common/profile.h"
 #include "common/store.h"
+#include "csrmaild/orders.h"
 #include "csrmaild/registrar.h"
 #include "csrmaild/responders.h"
 #include "csrmaild/submission.h"
@@ -14,75 +15,8 @@
 #include <string.h>
 
 #define RESEND_AFTER_S	10
-#define MAX_DRAWS	8	/* of serials that turn out to be taken */
-
-static struct pending_order *
-find_order(struct registrar *r, int64_t ca, const struct serial *serial)
-{
-	for (size_t i = 0; i < r->n_orders; i++)
-		if (r->orders[i].ca == ca &&
-		    serial_equal(&r->orders[i].serial, serial))
-			return &r->orders[i];
-	return NULL;
-}
-
-static bool
-has_order(const struct registrar *r, int64_t request)
-{
-	for (size_t i = 0; i < r->n_orders; i++)
-		if (r->orders[i].request == request)
-			return true;
-	return false;
-}
-
-static void
-forget_order(struct registrar *r, struct pending_order *order)
-{
-	*order = r->orders[--r->n_orders];
-	r->approvals = true;	/* there is room again */
-}
 
 /* --- freezing ------------------------------------------------------------------ */
-
-int
-issuance_freeze(struct registrar *r, struct order *order, struct err *err)
-{
-	const struct authority *ca = authority_by_name(&r->authorities,
-	    order->ca);
-	char names_text[512];
-	OWNED_BUF(encoded, WIRE_MAX_ISSUE);
-	int taken = 1;
-
-	if (ca == NULL)
-		return err_set(err, ERR_FAULT, "there is no CA %s", order->ca);
-	if (r->n_orders == REGISTRAR_MAX_ORDERS)
-		return err_set(err, ERR_RETRY, "the signer does not keep up");
-	memcpy(order->issuer_key, ca->key_sha1, sizeof(order->issuer_key));
-	names_describe(&order->names, names_text, sizeof(names_text));
-	for (int i = 0; i < MAX_DRAWS && taken == 1; i++) {
-		struct cert_row row = { .ca_id = ca->id,
-			.request = (int64_t)order->request_id,
-			.not_before = order->not_before,
-			.not_after = order->not_after,
-			.profile = order->profile, .names_text = names_text };
-
-		buf_clear(&encoded);
-		if (serial_generate(&order->serial, err) == -1 ||
-		    order_encode(order, &encoded) == -1)
-			return err_set(err, ERR_FAULT,
-			    "the order is too long to be frozen");
-		row.serial = order->serial;
-		row.order = buf_bytes(&encoded);
-		taken = store_reserve(r->store, &row, err);
-	}
-	if (taken != 0)
-		return taken == -1 ? -1 : err_set(err, ERR_FAULT,
-		    "every serial that was drawn is taken");
-	r->orders[r->n_orders++] = (struct pending_order){
-		.request = (int64_t)order->request_id, .ca = ca->id,
-		.serial = order->serial };
-	return 0;
-}
 
 /* Requests found in the store, to be frozen after the walk. */
 struct found {
@@ -98,7 +32,7 @@ note_request(const struct request_row *row, void *arg)
 	struct found *found = arg;
 
 	found->last = row->id;
-	if (!has_order(found->registrar, row->id) &&
+	if (!orders_have(found->registrar, row->id) &&
 	    found->n < REGISTRAR_MAX_ORDERS)
 		found->ids[found->n++] = row->id;
 	return 0;
@@ -145,7 +79,7 @@ freeze_row(const struct request_row *row, void *arg)
 		making->result = err_set(making->err, ERR_FAULT,
 		    "the names on record are not readable");
 	else
-		making->result = issuance_freeze(r, order, making->err);
+		making->result = orders_freeze(r, order, making->err);
 	names_free(&order->names);
 	return 0;
 }
@@ -340,7 +274,7 @@ issuance_take_issued(struct registrar *r, const struct wire_issued *m,
 {
 	struct authority *ca = authority_by_name(&r->authorities, m->ca);
 	struct pending_order *order = ca == NULL ? NULL :
-	    find_order(r, ca->id, &m->serial);
+	    orders_find(r, ca->id, &m->serial);
 	char hex[SERIAL_HEX_SIZE], object[64], detail[64];
 	OWNED(X509) *cert = NULL;
 	int64_t request;
@@ -364,7 +298,7 @@ issuance_take_issued(struct registrar *r, const struct wire_issued *m,
 		return -1;
 	log_info("cert.issued", STR("ca", ca->name), STR("serial", hex),
 	    NUM("request", request));
-	forget_order(r, order);
+	orders_forget(r, order);
 	return 0;
 }
 
@@ -389,7 +323,7 @@ issuance_take_refused(struct registrar *r, const struct wire_refused *m,
 {
 	struct authority *ca = authority_by_name(&r->authorities, m->ca);
 	struct pending_order *order = ca == NULL ? NULL :
-	    find_order(r, ca->id, &m->serial);
+	    orders_find(r, ca->id, &m->serial);
 	int64_t request;
 
 	if (order == NULL)
@@ -410,6 +344,6 @@ issuance_take_refused(struct registrar *r, const struct wire_refused *m,
 	    refuse_request(r, request, m->text, err) :
 	    hold(r, request, m->text, err)) == -1)
 		return -1;
-	forget_order(r, order);
+	orders_forget(r, order);
 	return 0;
 }

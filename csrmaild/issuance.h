@@ -1,10 +1,7 @@
 #ifndef CSRMAILD_ISSUANCE_H
 #define CSRMAILD_ISSUANCE_H
 
-#include "common/issue.h"
 #include "csrmaild/wire.h"
-
-#include <stdint.h>
 
 struct err;
 struct registrar;
@@ -20,9 +17,6 @@ int	issuance_resume(struct registrar *, struct err *);
 /* Freeze orders for approved requests (one transaction for all) and send
  * what waits. Failures are logged and tried again later. */
 void	issuance_pump(struct registrar *);
-/* Reserve and freeze one order; its serial is drawn here. Inside the
- * caller's transaction. */
-int	issuance_freeze(struct registrar *, struct order *, struct err *);
 /* The signer's answers. Inside the caller's transaction. */
 int	issuance_take_issued(struct registrar *, const struct wire_issued *,
 	    struct err *);

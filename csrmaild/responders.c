@@ -6,7 +6,7 @@
 #include "common/owned.h"
 #include "common/profile.h"
 #include "common/store.h"
-#include "csrmaild/issuance.h"
+#include "csrmaild/orders.h"
 #include "csrmaild/registrar.h"
 
 #include <sys/stat.h>
@@ -236,7 +236,7 @@ order_certificate(struct registrar *r, struct spool *spool,
 		order.not_after = spool->ca->not_after;
 	if (store_begin(r->store, err) == -1)
 		return -1;
-	r_freeze = issuance_freeze(r, &order, err);
+	r_freeze = orders_freeze(r, &order, err);
 	if (r_freeze == 0)
 		r_freeze = store_commit(r->store, err);
 	if (r_freeze == -1) {

@@ -50,7 +50,7 @@ connection_close(struct connection *c)
 bool
 connection_is_idle(const struct connection *c)
 {
-	return !c->waiting && c->in.len == 0 && c->out.len == 0 &&
+	return c->served && !c->waiting && c->in.len == 0 && c->out.len == 0 &&
 	    c->file_fd < 0;
 }
 
@@ -282,6 +282,7 @@ answer(struct connection *c, struct service *s, struct http_request *req,
 	req->keep_alive &= !s->stopping;
 	if (!req->keep_alive)
 		c->ended = true;
+	c->served = true;
 	s->answered++;
 	if (req->method != HTTP_POST) {
 		answer_get(c, s, req, id);

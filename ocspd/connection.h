@@ -44,6 +44,7 @@ struct connection {
 	uint16_t	 client;	/* bucket of the address, for limits */
 	bool		 readable;	/* until recv says otherwise */
 	bool		 again;		/* has more to do, but others wait */
+	bool		 served;	/* a request was taken: may be idle */
 	bool		 ended;		/* no further request is read */
 	bool		 draining;	/* answer sent; reading to the end */
 	bool		 continued;	/* 100 was sent for this request */
@@ -68,7 +69,8 @@ bool	connection_answer(struct connection *, struct service *, uint64_t id,
 	    const struct wire_answer *);
 /* Its deadline has passed. As connection_work. */
 bool	connection_expire(struct connection *, struct service *, uint64_t id);
-/* Nothing in hand: may be closed when we stop. */
+/* Nothing in hand: may be closed when we stop. One that has not sent its first
+ * request has only just come, and would take the end for a refusal. */
 bool	connection_is_idle(const struct connection *);
 
 #endif
