@@ -3,11 +3,12 @@
 
 - man pages pass mandoc's lint;
 - every key of the shipped configuration is in its man page and in the
-  program's table of options, the other way round too, and what a file shows as
-  a default is the default;
+  program's table of options, the other way round too, with its range, and what
+  a file shows as a default is the default;
 - every relative link in *.md, every file that they name, and every document
   that the code names, exists;
-- docs/rfc.md names functions and tests that exist.
+- docs/rfc.md names functions and tests that exist;
+- docs/wire.md has every frame under its number.
 
 (That csrmail.1 has every command, csrmaild.ctl tests.) One line for each
 fault; exits 1 when there is one, 77 without mandoc.
@@ -95,6 +96,23 @@ def table_of(source):
             default = None	# lists are told in words
         keys.setdefault(key, set()).add(default)
     return keys
+
+
+def check_ranges():
+    """What the code allows, "LO to HI" says under the key's name."""
+    for _, source, page in CONFIGURATIONS:
+        items = re.findall(r"^\.It Ic ([^\n]*)\n(.*?)(?=^\.It|^\.El)",
+                           read(page), re.M | re.S)
+        ranges = re.findall(r'[({]\s*(?:\w+,\s*)?"(\w+)",\s*([^,"]+),'
+                            r'\s*([^,"}]+?)\s*[,}]', read(source))
+        for key, low, high in ranges:
+            low, high = number(low), number(high)
+            if low is None or high is None:
+                continue
+            if not any(key in re.findall(r"\w+", names) and "%s to %s" % (
+                    low, high) in text for names, text in items):
+                yield "%s:1: %s: %s to %s is not told" % (page, key, low,
+                                                          high)
 
 
 def check_keys():
@@ -213,11 +231,31 @@ def check_rfc():
         yield "docs/rfc.md:1: the tables are not read"
 
 
+# --- docs/wire.md -----------------------------------------------------------------
+
+
+def check_frames():
+    """Each WIRE_NAME of the enums stands there as "NAME number"."""
+    told = read("docs/wire.md")
+    for path in ("csrmaild/wire.h", "ocspd/wire.h"):
+        body = re.search(r"enum wire_type \{(.*?)\n\};", read(path), re.S)
+        number = 0
+        for name, value in re.findall(
+                r"\bWIRE_(\w+)(?: = (\d+))?,",
+                re.sub(r"/\*.*?\*/", "", body.group(1), flags=re.S)):
+            number = int(value) if value else number + 1
+            if not re.search(r"^%s %d( \+fd)?\b" % (name, number), told,
+                             re.M):
+                yield "docs/wire.md:1: %s of %s is not there as %d" % (
+                    name, path, number)
+
+
 def main():
     os.chdir(sys.argv[1] if len(sys.argv) > 1 else os.path.join(
         os.path.dirname(os.path.abspath(__file__)), ".."))
-    faults = [fault for check in (check_pages, check_keys, check_links,
-                                  check_mentions, check_rfc)
+    faults = [fault for check in (check_pages, check_keys, check_ranges,
+                                  check_links, check_mentions, check_rfc,
+                                  check_frames)
               for fault in check()]
     for fault in faults:
         print(fault)

@@ -263,6 +263,11 @@ class System:
             raise AssertionError(out)
         return out.split(f"{certificate}: ")[1]
 
+    def wait_ocsp(self, pem, status, *options):
+        """ocspd sees what is new within a second."""
+        return wait_for(f"OCSP says {status}", lambda: self.ocsp(
+            pem, *options).startswith(status))
+
     def verify(self, pem):
         certificate = self.file(f"{uuid.uuid4().hex}.pem", pem)
         return run("openssl", "verify", "-CAfile", self.env["ROOT_CERT"],

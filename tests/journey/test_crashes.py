@@ -94,8 +94,7 @@ class Crashes(unittest.TestCase):
                 wait_for("csrmail status is good", system.is_ready)
                 if too_late:
                     system.revoke(pem)
-                wait_for("OCSP says revoked", lambda:
-                         system.ocsp(pem).startswith("revoked"))
+                system.wait_ocsp(pem, "revoked")
                 wait_for("the serial on the CRL",
                          lambda: system.is_on_crl(pem))
 
