@@ -22,6 +22,22 @@
 #define RETRY_S		30
 #define GRACE_S		3600	/* an entry stays for one CRL after expiry */
 
+/*
+ * Is the file the CRL that was reserved last? A published file bears its
+ * thisUpdate as time of modification, so that this need not read it: a crash
+ * between reservation and rename leaves an older one.
+ */
+static bool
+is_published(const struct registrar *r, const struct authority *ca)
+{
+	struct stat st;
+	char file[128];
+
+	ca_file_name(ca->name, ".crl", file, sizeof(file));
+	return fstatat(r->published_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime == ca->crl_this_update;
+}
+
 int
 publish_resume(struct registrar *r, struct err *err)
 {
@@ -34,7 +50,8 @@ publish_resume(struct registrar *r, struct err *err)
 		if (store_last_revocation(r->store, ca->id, &change,
 		    err) == -1)
 			return -1;
-		ca->crl_wanted = change > ca->crl_change;
+		ca->crl_wanted = change > ca->crl_change ||
+		    !is_published(r, ca);
 	}
 	return 0;
 }
@@ -42,18 +59,12 @@ publish_resume(struct registrar *r, struct err *err)
 static bool
 is_due(const struct registrar *r, const struct authority *ca)
 {
-	struct stat st;
-	char file[128];
-
 	if (ca->settings == NULL || !ca->key_open ||
 	    ca->crl_not_before > r->now)
 		return false;
 	if (ca->crl_wanted && r->now - ca->crl_this_update >= COALESCE_S)
 		return true;
-	if (r->now >= ca->crl_this_update + ca->settings->crl_interval_s)
-		return true;
-	ca_file_name(ca->name, ".crl", file, sizeof(file));
-	return fstatat(r->published_fd, file, &st, 0) == -1;
+	return r->now >= ca->crl_this_update + ca->settings->crl_interval_s;
 }
 
 /* --- entries, in chunks ------------------------------------------------------ */
@@ -203,6 +214,8 @@ copy_to(int from, int to, struct err *err)
 static int
 publish(struct registrar *r, const char *ca, struct err *err)
 {
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = r->crl_terms.this_update } };
 	char file[128], temporary[128];
 	OWNED_FD fd = -1;
 
@@ -214,6 +227,9 @@ publish(struct registrar *r, const char *ca, struct err *err)
 		return err_errno(err, ERR_RETRY, "writing the CRL");
 	if (copy_to(r->crl_fd, fd, err) == -1)
 		return -1;
+	if (futimens(fd, times) == -1)
+		return err_errno(err, ERR_RETRY, "dating the CRL");
+	crash_point("registrar.before-crl-rename");
 	if (renameat(r->published_fd, temporary, r->published_fd, file) == -1 ||
 	    fsync(r->published_fd) == -1)
 		return err_errno(err, ERR_RETRY, "publishing the CRL");

@@ -199,6 +199,25 @@ usable_serial(struct bytes in, struct serial *out)
 	return serial_from_octets(in, out, &err) == 0;
 }
 
+/*
+ * A serial that the snapshot does not have may have been issued since: whoever
+ * got a certificate by mail asks at once, and "unknown" would be kept. So a
+ * new snapshot is taken first; at most one a millisecond, or a flood of
+ * invented serials would keep us at it.
+ */
+static int
+find_status(struct responder *r, int64_t ca, const struct serial *serial,
+    struct status_row *out, struct err *err)
+{
+	int found = store_find_status(r->store, ca, serial, out, err);
+
+	if (found != 1 || clock_monotonic_ms() == r->read_at_ms)
+		return found;
+	if (follow_store(r, err) == -1)
+		return -1;
+	return store_find_status(r->store, ca, serial, out, err);
+}
+
 static enum ocsp_status
 look_up(struct responder *r, const struct authority *a,
     const struct cert_id *id, struct single *out)
@@ -210,8 +229,7 @@ look_up(struct responder *r, const struct authority *a,
 
 	*out = (struct single){ .id = *id, .state = SINGLE_UNKNOWN };
 	if (usable_serial(id->serial, &serial))
-		found = store_find_status(r->store, a->id, &serial, &row,
-		    &err);
+		found = find_status(r, a->id, &serial, &row, &err);
 	if (found == -1) {
 		log_error("store.failed", STR("why", err.text),
 		    STR("detail", err.detail));

@@ -22,6 +22,7 @@ ON_A_MAIL = (
 ON_A_REVOCATION = (
     "registrar.after-revoke",
     "registrar.after-crl-reserve",
+    "registrar.before-crl-rename",
 )
 
 

@@ -272,6 +272,20 @@ START_TEST(a_revocation_shows_within_a_second)
 }
 END_TEST
 
+START_TEST(a_certificate_just_issued_is_good_at_once)
+{
+	/* Several, so that one falls between two looks into the store. */
+	for (int i = 0; i < 10; i++) {
+		char serial[8];
+
+		snprintf(serial, sizeof(serial), "20%02d", i);
+		X509_free(stand_issue(&stand, serial));
+		ck_assert_int_eq(ask(serial, EVP_sha1(), false),
+		    V_OCSP_CERTSTATUS_GOOD);
+	}
+}
+END_TEST
+
 START_TEST(roles_are_replaced_singly)
 {
 	ck_assert_int_eq(kill_role("front"), 2);
