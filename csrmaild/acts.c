@@ -1,17 +1,16 @@
-#include "csrmaild/registrar.h"
+#include "csrmaild/acts.h"
 
 #include "common/crash.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "csrmaild/problem.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/submission.h"
 
 #include <openssl/rand.h>
 
 #include <stdio.h>
 #include <string.h>
-
-/* What people do through the verbs: each act is one transaction. */
 
 #define DAY_S	86400
 

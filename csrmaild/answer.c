@@ -3,7 +3,7 @@
 #include "common/err.h"
 #include "common/store.h"
 #include "csrmaild/outbox.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
 
 #include <stdio.h>

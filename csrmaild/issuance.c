@@ -7,7 +7,7 @@
 #include "common/profile.h"
 #include "common/store.h"
 #include "csrmaild/orders.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/responders.h"
 #include "csrmaild/submission.h"
 

@@ -3,7 +3,7 @@
 #include "common/err.h"
 #include "common/issue.h"
 #include "common/store.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/wire.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "csrmaild/problem.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/verbs.h"
 
 #include <sys/socket.h>

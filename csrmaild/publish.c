@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/owned.h"
 #include "common/store.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/registry.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

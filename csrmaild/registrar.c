@@ -10,6 +10,7 @@
 #include "csrmaild/outbox.h"
 #include "csrmaild/people.h"
 #include "csrmaild/publish.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/responders.h"
 #include "csrmaild/submission.h"
 #include "csrmaild/verbs.h"

@@ -6,7 +6,7 @@
 #include "common/store.h"
 #include "csrmaild/outbox.h"
 #include "csrmaild/policy.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
 
 #include <openssl/evp.h>

@@ -1,7 +1,8 @@
 #include "csrmaild/verb.h"
 
 #include "csrmaild/describe.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/acts.h"
+#include "csrmaild/registry.h"
 
 #include "common/err.h"
 #include "common/store.h"

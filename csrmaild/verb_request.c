@@ -2,7 +2,8 @@
 
 #include "csrmaild/describe.h"
 #include "csrmaild/problem.h"
-#include "csrmaild/registrar.h"
+#include "csrmaild/acts.h"
+#include "csrmaild/registry.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/verbs.h"
 #include "csrmaild/wire.h"

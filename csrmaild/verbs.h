@@ -17,7 +17,7 @@ struct wire_call;
  * nothing; who calls is known by the socket (csrmaild/principal.h).
  *
  * Not here: HTTP, JSON syntax and limits (csrmaild/api.c), and what a verb
- * does to the store (csrmaild/registrar.h).
+ * does to the store (csrmaild/acts.h).
  */
 
 /*

@@ -44,10 +44,6 @@ FLOORS = [
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
 
-# A file that counts apart from its header: registrar.h is what the parts of
-# the registrar share, registrar.c the loop that calls them.
-APART = {"csrmaild/registrar.c"}
-
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]*)"')
 
 
@@ -62,8 +58,6 @@ def private_to(name):
 
 def node(path):
     """X.h and X.c are one, and so is X_private.h."""
-    if path in APART:
-        return path
     name = stem(path)
     return os.path.dirname(path) + "/" + (private_to(name) or name)
 

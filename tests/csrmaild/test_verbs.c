@@ -1,6 +1,7 @@
 #include "csrmaild/verbs.h"
 
-#include "csrmaild/registrar.h"
+#include "csrmaild/acts.h"
+#include "csrmaild/registry.h"
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -16,7 +17,7 @@
 
 /*
  * The verbs over a real store and a registrar that only remembers what it was
- * told: each function of registrar.h that a verb may call stands here.
+ * told: each function of acts.h that a verb may call stands here.
  */
 static char told[512];
 static struct err failure;		/* kind 0: it works */

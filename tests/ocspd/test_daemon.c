@@ -348,6 +348,7 @@ main(void)
 	tcase_set_timeout(c, 90);
 	tcase_add_test(c, each_status_is_told_truly);
 	tcase_add_test(c, a_revocation_shows_within_a_second);
+	tcase_add_test(c, a_certificate_just_issued_is_good_at_once);
 	tcase_add_test(c, roles_are_replaced_singly);
 	tcase_add_test(c, a_reload_refuses_nobody);
 	tcase_add_test(c, pipelined_requests_are_answered_in_order);

@@ -1,0 +1,81 @@
+#ifndef CSRMAILD_REGISTRY_H
+#define CSRMAILD_REGISTRY_H
+
+#include "common/crl.h"
+#include "common/serial.h"
+#include "common/store.h"
+#include "csrmaild/authority.h"
+#include "csrmaild/principal.h"
+#include "csrmaild/settings.h"
+#include "csrmaild/wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+/*
+ * The registrar's desk: what its parts share (submission, issuance, outbox,
+ * publish, responders, people, acts). One process, one loop
+ * (csrmaild/registrar.c), no locks.
+ */
+#define REGISTRAR_MAX_MAILBOXES	16
+#define REGISTRAR_MAX_ORDERS	64	/* with the signer at one time */
+#define REGISTRAR_MAX_MAILS	64	/* with submit at one time */
+#define REGISTRAR_MAX_PEOPLE	64	/* connections to the API socket */
+
+/* One mailbox's intake. */
+struct intake_peer {
+	struct channel	*channel;	/* owned */
+	bool		 closed;	/* it ended in good order: we are next */
+	struct wire_mailbox state;
+};
+
+/* A frozen order that the signer has not answered yet. */
+struct pending_order {
+	int64_t		 request;	/* 0: a responder certificate */
+	int64_t		 ca;
+	struct serial	 serial;
+	bool		 sent;
+	time_t		 not_before;	/* back-off: send again from then on */
+};
+
+struct person {
+	uint64_t	 connection;	/* 0: the slot is free */
+	struct principal principal;
+};
+
+struct registrar {
+	struct store	*store;		/* owned */
+	struct settings	*settings;	/* owned */
+	struct channel	*control;	/* borrowed from the role */
+	struct channel	*signer, *parser, *submit, *api;	/* owned */
+	struct intake_peer intakes[REGISTRAR_MAX_MAILBOXES];
+	size_t		 n_intakes;
+	struct authorities authorities;
+	time_t		 now;		/* of this turn of the loop */
+	int64_t		 now_ms;	/* monotonic */
+	int		 published_fd;	/* owned: the folder of CRLs */
+
+	struct pending_order orders[REGISTRAR_MAX_ORDERS];
+	size_t		 n_orders;
+	bool		 approvals;	/* look for approved requests */
+
+	int64_t		 mails[REGISTRAR_MAX_MAILS];	/* outbox rows */
+	size_t		 n_mails;
+	struct wire_mailbox smtp;	/* how the SMTP server does */
+
+	struct authority *crl_in_hand;	/* NULL: none */
+	struct crl_terms crl_terms;
+	int		 crl_fd;	/* owned while one is in hand */
+
+	struct responder_desk *responders;	/* owned by responders.c */
+
+	int		 listen_fd;	/* owned: the API socket */
+	struct right_groups groups;
+	struct person	 people[REGISTRAR_MAX_PEOPLE];
+	uint64_t	 last_connection;
+
+	char		 trouble[256];	/* the store's last failure, or "" */
+};
+
+#endif
