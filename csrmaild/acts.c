@@ -3,6 +3,7 @@
 #include "common/crash.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "csrmaild/describe.h"
 #include "csrmaild/problem.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/submission.h"
@@ -276,7 +277,7 @@ describe_server(const struct wire_mailbox *m, const char *what,
 
 	json_object_set_new(object, "connected", json_boolean(m->connected));
 	json_object_set_new(object, "answer", json_text(m->text));
-	json_object_set_new(object, "since", json_integer(m->since));
+	describe_time(object, "since", m->since);
 	if (m->connected || m->since == 0)
 		return;
 	snprintf(sentence, sizeof(sentence), "%s %s: %s", what, m->mailbox,

@@ -25,10 +25,21 @@
 #define DAY_S			86400
 
 /* conf/csrmaild.conf, in the order of that file. Units are in the names. */
-static cfg_opt_t server_opts[] = {
+static cfg_opt_t imap_opts[] = {
 	CFG_STR("host",			"",		CFGF_NONE),
 	CFG_INT("port",			0,		CFGF_NONE),
 	CFG_STR("tls",			"implicit",	CFGF_NONE),
+	CFG_STR("ca_file",		"",		CFGF_NONE),
+	CFG_STR("tls_name",		"",		CFGF_NONE),
+	CFG_STR("user",			"",		CFGF_NONE),
+	CFG_STR("password_file",	"",		CFGF_NONE),
+	CFG_INT("timeout_s",		60,		CFGF_NONE),
+	CFG_END()
+};
+static cfg_opt_t smtp_opts[] = {
+	CFG_STR("host",			"",		CFGF_NONE),
+	CFG_INT("port",			0,		CFGF_NONE),
+	CFG_STR("tls",			"starttls",	CFGF_NONE),
 	CFG_STR("ca_file",		"",		CFGF_NONE),
 	CFG_STR("tls_name",		"",		CFGF_NONE),
 	CFG_STR("user",			"",		CFGF_NONE),
@@ -41,7 +52,7 @@ static cfg_opt_t mailbox_opts[] = {
 	CFG_STR("ca",			"",		CFGF_NONE),
 	CFG_STR("profile",		"user",		CFGF_NONE),
 	CFG_STR("rules",		"hold",		CFGF_NONE),
-	CFG_SEC("imap",			server_opts,	CFGF_NONE),
+	CFG_SEC("imap",			imap_opts,	CFGF_NONE),
 	CFG_STR("folder",		"INBOX",	CFGF_NONE),
 	CFG_STR("processed",		"Processed",	CFGF_NONE),
 	CFG_STR("held",			"Held",		CFGF_NONE),
@@ -76,7 +87,7 @@ static cfg_opt_t settings_opts[] = {
 	CFG_STR("log_level",	"info",				CFGF_NONE),
 	CFG_BOOL("unprivileged", cfg_false,			CFGF_NONE),
 	CFG_INT("replies_per_hour", 10,				CFGF_NONE),
-	CFG_SEC("smtp",		server_opts,			CFGF_NONE),
+	CFG_SEC("smtp",		smtp_opts,			CFGF_NONE),
 	CFG_SEC("mailbox",	mailbox_opts,			CFGF_TITLE |
 	    CFGF_MULTI | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("ca",		ca_opts,			CFGF_TITLE |
