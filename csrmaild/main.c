@@ -406,6 +406,74 @@ open_what_is_ours(struct daemon *d, struct err *err)
 	return d->options.api_fd < 0 ? EX_CANTCREAT : EX_OK;
 }
 
+struct arguments {
+	bool	check, walls;
+	int	done;		/* >= 0: exit with this now */
+};
+
+static void
+read_arguments(int argc, char **argv, struct daemon *d,
+    struct arguments *out)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "c:tWVh")) != -1)
+		switch (c) {
+		case 'c':
+			d->conf = optarg;
+			break;
+		case 't':
+			out->check = true;
+			break;
+		case 'W':
+			out->walls = true;
+			break;
+		case 'V':
+			puts("csrmaild " CSRMAIL_VERSION);
+			out->done = EX_OK;
+			return;
+		case 'h':
+			usage(stdout);
+			out->done = EX_OK;
+			return;
+		default:
+			usage(stderr);
+			out->done = EX_USAGE;
+			return;
+		}
+	if (optind < argc) {
+		usage(stderr);
+		out->done = EX_USAGE;
+	}
+}
+
+static int
+check_only(struct daemon *d)
+{
+	struct err err;
+
+	if (settings_read(d->conf, &d->settings, &err) == 0)
+		return EX_OK;
+	fprintf(stderr, "csrmaild: %s\n", err.text);
+	return EX_CONFIG;
+}
+
+static int
+run_as_main(struct daemon *d, bool walls)
+{
+	struct err err;
+	int r = open_what_is_ours(d, &err);
+
+	if (r != EX_OK) {
+		fprintf(stderr, "csrmaild: %s\n", err.text);
+		return r;
+	}
+#ifdef TEST_HOOKS
+	read_test_hooks(&d->options);
+#endif
+	return walls ? show_walls(d) : run(d);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -413,63 +481,25 @@ main(int argc, char **argv)
 		.crew = { .roles = roles,
 		.n_roles = sizeof(roles) / sizeof(roles[0]), .edges = edges,
 		.n_edges = sizeof(edges) / sizeof(edges[0]) } };
-	bool is_role, check = false, walls = false;
+	struct arguments arguments = { .done = -1 };
 	struct err err = { 0 };
 	struct role role;
-	int c, r;
+	bool is_role;
 
 	if (role_enter(argc, argv, &role, &is_role, &err) == -1) {
 		log_error("role.failed", STR("why", err.text));
 		return EX_SOFTWARE;
 	}
-	/* _exit: what a role leaves in memory needs no tidying. */
+	/* _exit: what a process leaves in memory needs no tidying. */
 	if (is_role)
 		_exit(run_role(&role));
 	privsep_harden_process();
 	log_open("csrmaild", "", LOG_LEVEL_INFO);
 	notify_open();
-	while ((c = getopt(argc, argv, "c:tWVh")) != -1)
-		switch (c) {
-		case 'c':
-			d.conf = optarg;
-			break;
-		case 't':
-			check = true;
-			break;
-		case 'W':
-			walls = true;
-			break;
-		case 'V':
-			puts("csrmaild " CSRMAIL_VERSION);
-			return EX_OK;
-		case 'h':
-			usage(stdout);
-			return EX_OK;
-		default:
-			usage(stderr);
-			return EX_USAGE;
-		}
-	if (optind < argc) {
-		usage(stderr);
-		return EX_USAGE;
-	}
-	if (check) {
-		r = settings_read(d.conf, &d.settings, &err) == 0 ? EX_OK :
-		    EX_CONFIG;
-		if (r != EX_OK)
-			fprintf(stderr, "csrmaild: %s\n", err.text);
-		settings_free(d.settings);
-		return r;
-	}
-	r = open_what_is_ours(&d, &err);
-	if (r != EX_OK) {
-		fprintf(stderr, "csrmaild: %s\n", err.text);
-		return r;
-	}
-#ifdef TEST_HOOKS
-	read_test_hooks(&d.options);
-#endif
-	r = walls ? show_walls(&d) : run(&d);
+	read_arguments(argc, argv, &d, &arguments);
+	if (arguments.done == -1)
+		arguments.done = arguments.check ? check_only(&d) :
+		    run_as_main(&d, arguments.walls);
 	fflush(stdout);
-	_exit(r);
+	_exit(arguments.done);
 }

@@ -4,24 +4,17 @@
 #include "common/config.h"
 #include "common/err.h"
 #include "common/frame.h"
+#include "csrmaild/bundle.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/wire.h"
 
-#include <sys/mman.h>
-
 #include <arpa/inet.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#define MAX_FILE_OCTETS		(64u << 10)
-#define MAX_BUNDLE_OCTETS	(4u << 20)
-#define MAX_FILES		64
 #define DAY_S			86400
 
 /* conf/csrmaild.conf, in the order of that file. Units are in the names. */
@@ -362,108 +355,24 @@ read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 	return read_sections(cfg, out, err);
 }
 
-/* --- the bundle: every file, as it was read ------------------------------------ */
-
-enum file_kind { FILE_CONF = 1, FILE_PROFILE, FILE_RULES };
-
-struct file {
-	enum file_kind	 kind;
-	char		 name[PROFILE_NAME_MAX + 1];
-	char		 path[PATH_MAX];
-	struct bytes	 text;		/* borrows from the bundle */
-};
+/* --- the files together --------------------------------------------------------- */
 
 static int
-add_file(struct buf *bundle, enum file_kind kind, const char *name,
-    const char *path, struct err *err)
-{
-	OWNED_BUF(text, MAX_FILE_OCTETS);
-
-	if (config_read_file(path, MAX_FILE_OCTETS, &text, err) == -1)
-		return -1;
-	put_u8(bundle, (uint8_t)kind);
-	put_str(bundle, name);
-	put_str(bundle, path);
-	put_bytes(bundle, buf_bytes(&text));
-	if (bundle->failed)
-		return err_set(err, ERR_FAULT,
-		    "%s: the configuration is longer than %u octets", path,
-		    MAX_BUNDLE_OCTETS);
-	return 0;
-}
-
-static int
-ends_in_conf(const struct dirent *entry)
-{
-	size_t n = strlen(entry->d_name);
-
-	return n > 5 && entry->d_name[0] != '.' &&
-	    strcmp(entry->d_name + n - 5, ".conf") == 0;
-}
-
-static int
-add_folder(struct buf *bundle, enum file_kind kind, const char *dir,
-    const char *sub, struct err *err)
-{
-	char folder[PATH_MAX], path[PATH_MAX + 300];
-	char name[PROFILE_NAME_MAX + 1];
-	struct dirent **entries = NULL;
-	int n, r = 0;
-
-	snprintf(folder, sizeof(folder), "%s/%s", dir, sub);
-	n = scandir(folder, &entries, ends_in_conf, alphasort);
-	if (n < 0)
-		return err_set(err, ERR_FAULT, "%s: %s", folder,
-		    strerror(errno));
-	for (int i = 0; i < n; i++) {
-		size_t len = strlen(entries[i]->d_name) - strlen(".conf");
-
-		snprintf(path, sizeof(path), "%s/%s", folder,
-		    entries[i]->d_name);
-		snprintf(name, sizeof(name), "%.*s", (int)len,
-		    entries[i]->d_name);
-		if (r == 0 && i >= MAX_FILES)
-			r = err_set(err, ERR_FAULT,
-			    "%s: more than %d files", folder, MAX_FILES);
-		if (r == 0 && len > PROFILE_NAME_MAX)
-			r = err_set(err, ERR_FAULT,
-			    "%s: a name longer than %d octets", path,
-			    PROFILE_NAME_MAX);
-		if (r == 0)
-			r = add_file(bundle, kind, name, path, err);
-		free(entries[i]);
-	}
-	free(entries);
-	return r;
-}
-
-static int
-next_file(struct cursor *c, struct file *out, struct err *err)
-{
-	out->kind = (enum file_kind)get_enum(c, FILE_CONF, FILE_RULES);
-	get_str(c, out->name, sizeof(out->name));
-	get_str(c, out->path, sizeof(out->path));
-	out->text = get_bytes(c, MAX_FILE_OCTETS);
-	return c->failed ? err_set(err, ERR_FAULT,
-	    "the configuration bundle is broken") : 0;
-}
-
-static int
-parse_file(struct settings *s, const struct file *file, struct err *err)
+parse_file(struct settings *s, const struct bundle_file *file, struct err *err)
 {
 	switch (file->kind) {
-	case FILE_CONF:
+	case BUNDLE_CONF:
 		return err_set(err, ERR_FAULT, "two configurations");
-	case FILE_PROFILE:
-		if (s->n_profiles == MAX_FILES)
+	case BUNDLE_PROFILE:
+		if (s->n_profiles == BUNDLE_MAX_FILES)
 			return err_set(err, ERR_FAULT, "too many profiles");
 		if (profile_parse(file->name, file->path, file->text,
 		    &s->profiles[s->n_profiles], err) == -1)
 			return -1;
 		s->n_profiles++;
 		return 0;
-	case FILE_RULES:
-		if (s->n_rules == MAX_FILES)
+	case BUNDLE_RULES:
+		if (s->n_rules == BUNDLE_MAX_FILES)
 			return err_set(err, ERR_FAULT, "too many rule sets");
 		if (rules_parse(file->name, file->path, file->text,
 		    &s->rules[s->n_rules], err) == -1)
@@ -503,23 +412,23 @@ parse_bundle(struct settings *s, struct err *err)
 {
 	struct cursor c = CURSOR(s->bundle);
 	OWNED(cfg_t) *cfg = NULL;
-	struct file file;
+	struct bundle_file file;
 
-	s->profiles = calloc(MAX_FILES, sizeof(*s->profiles));
-	s->rules = calloc(MAX_FILES, sizeof(*s->rules));
+	s->profiles = calloc(BUNDLE_MAX_FILES, sizeof(*s->profiles));
+	s->rules = calloc(BUNDLE_MAX_FILES, sizeof(*s->rules));
 	if (s->profiles == NULL || s->rules == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
-	if (next_file(&c, &file, err) == -1)
+	if (bundle_next(&c, &file, err) == -1)
 		return -1;
 	s->path = strdup(file.path);
-	if (file.kind != FILE_CONF || s->path == NULL)
+	if (file.kind != BUNDLE_CONF || s->path == NULL)
 		return err_set(err, ERR_FAULT,
 		    "the configuration bundle is broken");
 	if (config_parse(file.path, file.text, settings_opts, &cfg, err) ==
 	    -1 || read_settings(cfg, s, err) == -1)
 		return -1;
 	while (c.left.len > 0)
-		if (next_file(&c, &file, err) == -1 ||
+		if (bundle_next(&c, &file, err) == -1 ||
 		    parse_file(s, &file, err) == -1)
 			return -1;
 	return check_references(cfg, s, err);
@@ -532,9 +441,9 @@ find_policies_dir(const char *path, struct bytes bundle, char *dir,
 {
 	struct cursor c = CURSOR(bundle);
 	OWNED(cfg_t) *cfg = NULL;
-	struct file file;
+	struct bundle_file file;
 
-	if (next_file(&c, &file, err) == -1 ||
+	if (bundle_next(&c, &file, err) == -1 ||
 	    config_parse(path, file.text, settings_opts, &cfg, err) == -1)
 		return -1;
 	snprintf(dir, size, "%s", cfg_getstr(cfg, "policies_dir"));
@@ -545,16 +454,17 @@ int
 settings_read(const char *path, struct settings **out, struct err *err)
 {
 	OWNED_STRUCT(settings) *s = calloc(1, sizeof(*s));
-	OWNED_BUF(bundle, MAX_BUNDLE_OCTETS);
+	OWNED_BUF(bundle, BUNDLE_MAX_OCTETS);
 	char dir[PATH_MAX];
 
 	if (s == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
-	if (add_file(&bundle, FILE_CONF, "", path, err) == -1 ||
+	if (bundle_add_file(&bundle, BUNDLE_CONF, "", path, err) == -1 ||
 	    find_policies_dir(path, buf_bytes(&bundle), dir, sizeof(dir),
 	    err) == -1 ||
-	    add_folder(&bundle, FILE_PROFILE, dir, "profiles", err) == -1 ||
-	    add_folder(&bundle, FILE_RULES, dir, "rules", err) == -1)
+	    bundle_add_folder(&bundle, BUNDLE_PROFILE, dir, "profiles",
+	    err) == -1 ||
+	    bundle_add_folder(&bundle, BUNDLE_RULES, dir, "rules", err) == -1)
 		return -1;
 	s->bundle = buf_bytes(&bundle);
 	bundle = BUF(0);	/* the settings own the octets now */
@@ -568,19 +478,14 @@ int
 settings_decode(int fd, struct settings **out, struct err *err)
 {
 	OWNED_STRUCT(settings) *s = calloc(1, sizeof(*s));
-	OWNED_BUF(bundle, MAX_BUNDLE_OCTETS);
-	OWNED_FD bundle_fd = fd;
-	struct stat st;
-	uint8_t *to;
+	OWNED_BUF(bundle, BUNDLE_MAX_OCTETS);
 
-	if (s == NULL)
+	if (s == NULL) {
+		close(fd);
 		return err_set(err, ERR_FAULT, "out of memory");
-	if (fstat(bundle_fd, &st) == -1 ||
-	    (to = buf_reserve(&bundle, (size_t)st.st_size)) == NULL ||
-	    pread(bundle_fd, to, (size_t)st.st_size, 0) != st.st_size)
-		return err_set(err, ERR_FAULT,
-		    "reading the configuration bundle failed");
-	bundle.len = (size_t)st.st_size;
+	}
+	if (bundle_from_fd(fd, &bundle, err) == -1)
+		return -1;
 	s->bundle = buf_bytes(&bundle);
 	bundle = BUF(0);
 	if (parse_bundle(s, err) == -1)
@@ -592,16 +497,7 @@ settings_decode(int fd, struct settings **out, struct err *err)
 int
 settings_bundle_fd(const struct settings *s, struct err *err)
 {
-	OWNED_FD fd = memfd_create("configuration",
-	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 ||
-	    write(fd, s->bundle.data, s->bundle.len) !=
-	    (ssize_t)s->bundle.len ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE) == -1)
-		return err_errno(err, ERR_FAULT, "the configuration bundle");
-	return TAKE_FD(fd);
+	return bundle_to_fd(s->bundle, err);
 }
 
 static void

@@ -1,0 +1,121 @@
+#include "csrmaild/bundle.h"
+
+#include "common/config.h"
+#include "common/err.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+bundle_add_file(struct buf *bundle, enum bundle_kind kind, const char *name,
+    const char *path, struct err *err)
+{
+	OWNED_BUF(text, BUNDLE_MAX_FILE_OCTETS);
+
+	if (config_read_file(path, BUNDLE_MAX_FILE_OCTETS, &text, err) == -1)
+		return -1;
+	put_u8(bundle, (uint8_t)kind);
+	put_str(bundle, name);
+	put_str(bundle, path);
+	put_bytes(bundle, buf_bytes(&text));
+	if (bundle->failed)
+		return err_set(err, ERR_FAULT,
+		    "%s: the configuration is longer than %u octets", path,
+		    BUNDLE_MAX_OCTETS);
+	return 0;
+}
+
+static int
+ends_in_conf(const struct dirent *entry)
+{
+	size_t n = strlen(entry->d_name);
+
+	return n > 5 && entry->d_name[0] != '.' &&
+	    strcmp(entry->d_name + n - 5, ".conf") == 0;
+}
+
+int
+bundle_add_folder(struct buf *bundle, enum bundle_kind kind, const char *dir,
+    const char *sub, struct err *err)
+{
+	char folder[PATH_MAX], path[PATH_MAX + 300];
+	char name[PROFILE_NAME_MAX + 1];
+	struct dirent **entries = NULL;
+	int n, r = 0;
+
+	snprintf(folder, sizeof(folder), "%s/%s", dir, sub);
+	n = scandir(folder, &entries, ends_in_conf, alphasort);
+	if (n < 0)
+		return err_set(err, ERR_FAULT, "%s: %s", folder,
+		    strerror(errno));
+	for (int i = 0; i < n; i++) {
+		size_t len = strlen(entries[i]->d_name) - strlen(".conf");
+
+		snprintf(path, sizeof(path), "%s/%s", folder,
+		    entries[i]->d_name);
+		snprintf(name, sizeof(name), "%.*s", (int)len,
+		    entries[i]->d_name);
+		if (r == 0 && i >= BUNDLE_MAX_FILES)
+			r = err_set(err, ERR_FAULT,
+			    "%s: more than %d files", folder, BUNDLE_MAX_FILES);
+		if (r == 0 && len > PROFILE_NAME_MAX)
+			r = err_set(err, ERR_FAULT,
+			    "%s: a name longer than %d octets", path,
+			    PROFILE_NAME_MAX);
+		if (r == 0)
+			r = bundle_add_file(bundle, kind, name, path, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+int
+bundle_next(struct cursor *c, struct bundle_file *out, struct err *err)
+{
+	out->kind = (enum bundle_kind)get_enum(c, BUNDLE_CONF,
+	    BUNDLE_RULES);
+	get_str(c, out->name, sizeof(out->name));
+	get_str(c, out->path, sizeof(out->path));
+	out->text = get_bytes(c, BUNDLE_MAX_FILE_OCTETS);
+	return c->failed ? err_set(err, ERR_FAULT,
+	    "the configuration bundle is broken") : 0;
+}
+
+int
+bundle_to_fd(struct bytes bundle, struct err *err)
+{
+	OWNED_FD fd = memfd_create("configuration",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 ||
+	    write(fd, bundle.data, bundle.len) != (ssize_t)bundle.len ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE) == -1)
+		return err_errno(err, ERR_FAULT, "the configuration bundle");
+	return TAKE_FD(fd);
+}
+
+int
+bundle_from_fd(int taken, struct buf *out, struct err *err)
+{
+	OWNED_FD fd = taken;
+	struct stat st;
+	uint8_t *to;
+
+	if (fstat(fd, &st) == -1 ||
+	    (to = buf_reserve(out, (size_t)st.st_size)) == NULL ||
+	    pread(fd, to, (size_t)st.st_size, 0) != st.st_size)
+		return err_set(err, ERR_FAULT,
+		    "reading the configuration bundle failed");
+	out->len += (size_t)st.st_size;
+	return 0;
+}
