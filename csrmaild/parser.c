@@ -237,10 +237,12 @@ start_job(struct parser *parser, struct job *job, struct channel *peer,
 	return 0;
 }
 
-/* Did the child write one whole answer to this question? */
+/* Did the child write one whole answer to this question? Broken findings end
+ * whoever gets them; they must not be a mail's to send. */
 static bool
 job_has_answer(const struct job *job, struct bytes *findings)
 {
+	OWNED_STRUCT(findings) *found = NULL;
 	struct cursor c = CURSOR(buf_bytes(&job->out));
 	struct cursor answer;
 
@@ -248,7 +250,8 @@ job_has_answer(const struct job *job, struct bytes *findings)
 	if (job->out.failed || !cursor_end(&c))
 		return false;
 	answer = CURSOR(*findings);
-	return get_u64(&answer) == job->id && !answer.failed;
+	get_findings(&answer, &found);
+	return found != NULL && cursor_end(&answer) && found->id == job->id;
 }
 
 /* It has nothing more to say, whatever it may be doing. */

@@ -141,6 +141,9 @@ get_candidate(struct cursor *c, struct candidate *m)
 	m->der = get_bytes(c, CSR_MAX_OCTETS);
 	if (!m->good)
 		return;
+	/* An order without a request would end the signer, again and again. */
+	if (m->der.len == 0)
+		c->failed = true;
 	get_octets(c, m->digest, sizeof(m->digest));
 	get_key_facts(c, &m->key);
 	get_names(c, &m->names);

@@ -5,8 +5,9 @@
 #	packages.sh list PURPOSE ...	print them
 #	packages.sh install PURPOSE ...	install those that are missing
 #
-# The purposes are build, demo (the servers and tools of the quick start) and
-# tests. No service is started or stopped by it, and no package is removed.
+# The purposes are build, demo (the servers and tools of the quick start), tests
+# and bench (the peers in tests/bench). No service is started or stopped by it,
+# and no package is removed.
 
 # shellcheck disable=SC2086	# lists of words
 set -eu
@@ -43,13 +44,23 @@ mandoc
 python3
 "
 
+bench="
+fetchmail
+mpack
+nginx-light
+procmail
+python3
+wrk
+"
+
 list() {
 	for purpose; do
 		case $purpose in
 		build)	printf '%s' "$build" ;;
 		demo)	printf '%s' "$demo" ;;
 		tests)	printf '%s' "$tests" ;;
-		*)	echo "packages.sh: $purpose: build, demo or tests" >&2
+		bench)	printf '%s' "$bench" ;;
+		*)	echo "packages.sh: $purpose: build, demo, tests or bench" >&2
 			exit 64 ;;
 		esac
 	done | sed '/^$/d'

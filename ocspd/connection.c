@@ -123,10 +123,17 @@ flush_old(struct connection *c)
 	return send_file(c);
 }
 
+static bool
+is_blocked(const struct connection *c)
+{
+	return c->out.len > 0 || c->file_fd >= 0;
+}
+
 /* What this turn made: sent at once where it fits. */
 static bool
 flush_new(struct connection *c, struct service *s)
 {
+	unsigned int limit_s = s->settings->idle_timeout_s;
 	size_t sent;
 
 	if (s->out.len == 0)
@@ -137,15 +144,12 @@ flush_new(struct connection *c, struct service *s)
 	    s->out.len - sent) == -1)
 		return false;
 	buf_clear(&s->out);
-	set_deadline(c, s, s->settings->idle_timeout_s * 1000 +
+	/* The beginning of the next request is there: its clock runs. */
+	if (c->in.len > 0 && !is_blocked(c))
+		limit_s = s->settings->request_timeout_s;
+	set_deadline(c, s, limit_s * 1000 +
 	    (int64_t)(c->file_left / FILE_OCTETS_PER_MS));
 	return c->out.len > 0 || send_file(c);
-}
-
-static bool
-is_blocked(const struct connection *c)
-{
-	return c->out.len > 0 || c->file_fd >= 0;
 }
 
 /* --- answering ------------------------------------ */
@@ -478,8 +482,13 @@ connection_expire(struct connection *c, struct service *s, uint64_t id)
 {
 	static const struct wire_answer late = { .status = OCSP_TRY_LATER };
 
-	if (c->waiting)
+	if (c->waiting) {
+		/* The answer may yet come, and the next request on this
+		 * connection would take it for its own: there is none. */
+		c->asked_keep = false;
+		c->ended = true;
 		return connection_answer(c, s, id, &late);
+	}
 	if (c->draining || is_blocked(c) || c->in.len == 0)
 		return false;
 	refuse(c, s, 408);

@@ -31,6 +31,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -68,6 +69,7 @@ struct daemon {
 	const char		*conf;
 	bool			 probe;
 	bool			 stopping;
+	int64_t			 test_clock_offset_s;
 	struct identity		 front_identity, responder_identity;
 	struct set		*current;
 	struct set		*next;	/* being started by a reload */
@@ -135,7 +137,8 @@ start_role(struct daemon *d, struct set *set, size_t i,
 		.identity = i == 0 ? d->responder_identity :
 		    d->front_identity,
 		.log_level = set->settings->log_level, .probe = d->probe,
-		.probe_paths = d->probe ? probes : NULL };
+		.probe_paths = d->probe ? probes : NULL,
+		.test_clock_offset_s = d->test_clock_offset_s };
 	const char *slash = strrchr(set->settings->store, '/');
 	struct role_process p;
 	int fd;
@@ -654,6 +657,18 @@ complain(const struct err *err)
 	return err->kind == ERR_FAULT ? EX_CONFIG : EX_TEMPFAIL;
 }
 
+#ifdef TEST_HOOKS
+static void
+read_test_hooks(struct daemon *d)
+{
+	const char *offset = getenv("CSRMAIL_TEST_CLOCK_OFFSET_S");
+
+	if (offset != NULL)
+		d->test_clock_offset_s = strtoll(offset, NULL, 10);
+	clock_set_test_offset(d->test_clock_offset_s);
+}
+#endif
+
 static int
 run_as_role(struct role *role)
 {
@@ -730,6 +745,9 @@ main(int argc, char **argv)
 		_exit(run_as_role(&role));
 	privsep_harden_process();
 	notify_open();
+#ifdef TEST_HOOKS
+	read_test_hooks(&d);
+#endif
 	while ((c = getopt(argc, argv, "c:tVW")) != -1) {
 		switch (c) {
 		case 'c':

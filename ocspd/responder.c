@@ -373,7 +373,9 @@ renew(struct bytes cert_id, void *arg)
 	if (!cert_id_read(cert_id, &request.ids[0]))
 		return true;
 	request.n_ids = 1;
-	if (make_answer(r, &request, &made) != OCSP_SUCCESSFUL)
+	/* What is no longer known is held no longer (see make_answer). */
+	if (make_answer(r, &request, &made) != OCSP_SUCCESSFUL ||
+	    r->singles[0].state == SINGLE_UNKNOWN)
 		answers_forget(r->answers, request.ids[0].serial);
 	return ++r->signed_this_tick < SIGN_A_TICK;
 }

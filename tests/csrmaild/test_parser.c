@@ -196,6 +196,22 @@ START_TEST(a_child_that_fails_is_a_verdict)
 }
 END_TEST
 
+/* Whoever gets broken findings ends: no mail may make the parser send some. */
+START_TEST(broken_findings_are_a_verdict_too)
+{
+	OWNED_STRUCT(findings) *f = NULL;
+
+	start();
+	/* What this one writes bears the number of the question, and is cut. */
+	ask_text(rig.a, 77, "X-Parser-Test: other\r\n\r\n");
+	f = answer(rig.a);
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(f->id, 77);
+	ck_assert_int_eq(f->status, FINDINGS_UNREADABLE);
+	stop();
+}
+END_TEST
+
 /* The child tries, and dies when something works. */
 START_TEST(a_child_can_reach_nothing)
 {
@@ -293,6 +309,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_mail_is_examined);
 	tcase_add_test(tc, a_request_comes_back_checked);
+	tcase_add_test(tc, broken_findings_are_a_verdict_too);
 	tcase_add_loop_test(tc, a_child_that_fails_is_a_verdict, 0,
 	    ROWS(deaths));
 	tcase_add_test(tc, a_child_can_reach_nothing);

@@ -151,6 +151,23 @@ START_TEST(mutated_findings_never_pass_a_limit)
 }
 END_TEST
 
+/* An order without a request could not be carried out, ever. */
+START_TEST(a_good_request_has_octets)
+{
+	OWNED_STRUCT(findings) *f = calloc(1, sizeof(*f)), *got = NULL;
+	OWNED_BUF(whole, WIRE_MAX_FINDINGS);
+	struct cursor c;
+
+	fill_findings(f);
+	f->candidates[0].der = (struct bytes){ NULL, 0 };
+	put_findings(&whole, f);
+	c = CURSOR(buf_bytes(&whole));
+	get_findings(&c, &got);
+	ck_assert_ptr_null(got);
+	ck_assert(c.failed);
+}
+END_TEST
+
 START_TEST(a_frame_of_another_type_is_refused)
 {
 	struct wire_outcome outcome = { 1, OUTCOME_HELD };
@@ -221,6 +238,7 @@ main(void)
 	tcase_add_test(tc, a_submission_comes_through_whole);
 	tcase_add_test(tc, a_cut_submission_ends_the_peer);
 	tcase_add_test(tc, mutated_findings_never_pass_a_limit);
+	tcase_add_test(tc, a_good_request_has_octets);
 	tcase_add_test(tc, a_frame_of_another_type_is_refused);
 	tcase_add_test(tc, crl_entries_keep_their_fields_and_refuse_bad_ones);
 	tcase_add_test(tc, a_crl_is_opened_with_its_descriptor_or_not_at_all);

@@ -181,6 +181,39 @@ START_TEST(an_unknown_extension_is_refused_when_critical)
 }
 END_TEST
 
+/* RFC 9919, 3.1.2: who asks is not asked, so a signature is not looked at, and
+ * a wrong one is no worse than none. */
+START_TEST(a_signature_is_ignored)
+{
+	static struct request r;
+	OWNED(EVP_PKEY) *key = EVP_EC_gen("P-256");
+	OWNED(X509) *cert = X509_new();
+	OCSP_REQUEST *req = request_of(EVP_sha1(), 1);
+	struct bytes der;
+
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN",
+	    MBSTRING_ASC, (const unsigned char *)"a client", -1, -1, 0);
+	X509_set_pubkey(cert, key);
+	ck_assert_int_eq(X509_set_issuer_name(cert,
+	    X509_get_subject_name(cert)), 1);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 1);
+	ck_assert_int_gt(X509_sign(cert, key, EVP_sha256()), 0);
+	/* With a certificate; without; and broken. requestorName in each. */
+	ck_assert_int_eq(OCSP_request_sign(req, cert, key, EVP_sha256(), NULL,
+	    _i == 0 ? 0 : OCSP_NOCERTS), 1);
+	der = encode(req);
+	if (_i == 2)
+		room[der.len - 1] ^= 1;
+	ck_assert_int_eq(request_read(der, 3, &r), OCSP_SUCCESSFUL);
+	ck_assert_uint_eq(r.n_ids, 1);
+	ck_assert(!r.has_nonce);
+	ck_assert(bytes_equal(r.ids[0].serial,
+	    (struct bytes){ (const uint8_t *)"\0\xff\2", 3 }));
+}
+END_TEST
+
 /* RFC 9919, 6, and what clients do. %s is the base64. */
 static const struct {
 	const char	*before;
@@ -254,6 +287,7 @@ main(void)
 	tcase_add_test(c, an_unknown_hash_is_not_ours_to_answer);
 	tcase_add_loop_test(c, nonces_have_a_length, 0, ROWS(nonces));
 	tcase_add_test(c, an_unknown_extension_is_refused_when_critical);
+	tcase_add_loop_test(c, a_signature_is_ignored, 0, 3);
 	tcase_add_loop_test(c, a_get_is_read_in_all_spellings, 0,
 	    ROWS(paths));
 	tcase_add_test(c, a_broken_get_is_told_from_none);

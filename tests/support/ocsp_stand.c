@@ -192,7 +192,32 @@ stand_certify(struct stand *st, X509_REQ *req, time_t from, time_t to)
 }
 
 int
+stand_count_spool(const struct stand *st)
+{
+	char path[400];
+	struct dirent *e;
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "%s/state/spool", st->dir);
+	dir = opendir(path);
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		n += e->d_name[0] != '.';
+	if (dir != NULL)
+		closedir(dir);
+	return n;
+}
+
+int
 stand_certify_spool(struct stand *st)
+{
+	time_t now = time(NULL);
+
+	return stand_certify_spool_for(st, now - 3600, now + 14 * DAY);
+}
+
+int
+stand_certify_spool_for(struct stand *st, time_t from, time_t to)
 {
 	char path[400];
 	struct dirent *e;
@@ -217,8 +242,7 @@ stand_certify_spool(struct stand *st)
 		req = d2i_X509_REQ_fp(f, NULL);
 		fclose(f);
 		MUST(req != NULL);
-		stand_certify(st, req, time(NULL) - 3600,
-		    time(NULL) + 14 * DAY);
+		stand_certify(st, req, from, to);
 		unlink(path);	/* as if fetched once */
 		n++;
 	}

@@ -29,7 +29,11 @@ void	stand_revoke(struct stand *, const char *serial_hex,
 	    enum crl_reason, time_t invalidity);
 /* A responder certificate for this request, on record in the store. */
 void	stand_certify(struct stand *, X509_REQ *, time_t from, time_t to);
-/* Do so for each request in DIR/state/spool; how many there were. */
+/* Do so for each request in DIR/state/spool; how many there were. From an hour
+ * ago for two weeks, or as told. */
 int	stand_certify_spool(struct stand *);
+int	stand_certify_spool_for(struct stand *, time_t from, time_t to);
+/* How many requests wait there. */
+int	stand_count_spool(const struct stand *);
 
 #endif
