@@ -18,6 +18,55 @@
 
 /* --- freezing ------------------------------------------------------------------ */
 
+/* --- who is told ------------------------------------------------------------------ */
+
+struct decided {
+	int64_t		 submission;
+	bool		 by_a_person;
+};
+
+static int
+note_decision(const struct request_row *row, void *arg)
+{
+	struct decided *decided = arg;
+
+	decided->submission = row->submission;
+	decided->by_a_person = row->decided_by[0] != '\0';
+	return 0;
+}
+
+/* The reply goes out when all that policy signs of the mail is settled; what a
+ * person decided later gets one of its own. */
+static int
+answer(struct registrar *r, int64_t request, const struct decided *decided,
+    struct err *err)
+{
+	return decided->by_a_person ?
+	    submission_answer_one(r, request, err) :
+	    submission_answer(r, decided->submission, err);
+}
+
+/* An approved request ends otherwise: for a person to look at, or rejected. */
+static int
+end_otherwise(struct registrar *r, int64_t request, enum request_state to,
+    const char *who, const char *why, struct err *err)
+{
+	struct decided decided = { 0 };
+	char object[32];
+
+	snprintf(object, sizeof(object), "request:%lld", (long long)request);
+	if (store_find_request(r->store, request, note_decision, &decided,
+	    err) == -1 ||
+	    store_decide_request(r->store, request, REQUEST_APPROVED, to, "",
+	    why, r->now, err) == -1 ||
+	    store_audit(r->store, r->now, to == REQUEST_HELD ?
+	    "request.held" : "request.rejected", who, object, why, err) == -1)
+		return -1;
+	return answer(r, request, &decided, err);
+}
+
+/* --- freezing ------------------------------------------------------------------------- */
+
 /* Requests found in the store, to be frozen after the walk. */
 struct found {
 	struct registrar *registrar;
@@ -84,20 +133,6 @@ freeze_row(const struct request_row *row, void *arg)
 	return 0;
 }
 
-/* A request that cannot be ordered as things stand goes to a person. */
-static int
-hold(struct registrar *r, int64_t request, const char *why, struct err *err)
-{
-	char object[32];
-
-	snprintf(object, sizeof(object), "request:%lld", (long long)request);
-	if (store_decide_request(r->store, request, REQUEST_APPROVED,
-	    REQUEST_HELD, "", why, r->now, err) == -1)
-		return -1;
-	return store_audit(r->store, r->now, "request.held", "registrar",
-	    object, why, err);
-}
-
 static int
 freeze_all(struct registrar *r, const struct found *found, struct err *err)
 {
@@ -112,7 +147,8 @@ freeze_all(struct registrar *r, const struct found *found, struct err *err)
 		if (making.result == 0)
 			continue;
 		if (err->kind == ERR_RETRY ||
-		    hold(r, found->ids[i], err->text, err) == -1)
+		    end_otherwise(r, found->ids[i], REQUEST_HELD, "registrar",
+		    err->text, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -239,35 +275,6 @@ check_certificate(const struct authority *ca, const struct serial *serial,
 	return 0;
 }
 
-struct decided {
-	int64_t		 submission;
-	bool		 by_a_person;
-};
-
-static int
-note_decision(const struct request_row *row, void *arg)
-{
-	struct decided *decided = arg;
-
-	decided->submission = row->submission;
-	decided->by_a_person = row->decided_by[0] != '\0';
-	return 0;
-}
-
-/* The reply goes out when all that policy signs of the mail is issued; what a
- * person decided later gets one of its own. */
-static int
-answer(struct registrar *r, int64_t request, struct err *err)
-{
-	struct decided decided = { 0 };
-
-	if (store_find_request(r->store, request, note_decision, &decided,
-	    err) == -1)
-		return -1;
-	return decided.by_a_person ? submission_answer_one(r, request, err) :
-	    submission_answer(r, decided.submission, err);
-}
-
 int
 issuance_take_issued(struct registrar *r, const struct wire_issued *m,
     struct err *err)
@@ -277,6 +284,7 @@ issuance_take_issued(struct registrar *r, const struct wire_issued *m,
 	    orders_find(r, ca->id, &m->serial);
 	char hex[SERIAL_HEX_SIZE], object[64], detail[64];
 	OWNED(X509) *cert = NULL;
+	struct decided decided = { 0 };
 	int64_t request;
 
 	if (order == NULL)
@@ -294,27 +302,13 @@ issuance_take_issued(struct registrar *r, const struct wire_issued *m,
 		return -1;
 	if (request == 0 ?
 	    responders_take_issued(r, ca->id, cert, m->der, err) == -1 :
-	    answer(r, request, err) == -1)
+	    store_find_request(r->store, request, note_decision, &decided,
+	    err) == -1 || answer(r, request, &decided, err) == -1)
 		return -1;
 	log_info("cert.issued", STR("ca", ca->name), STR("serial", hex),
 	    NUM("request", request));
 	orders_forget(r, order);
 	return 0;
-}
-
-static int
-refuse_request(struct registrar *r, int64_t request, const char *why,
-    struct err *err)
-{
-	char object[32];
-
-	snprintf(object, sizeof(object), "request:%lld", (long long)request);
-	if (store_decide_request(r->store, request, REQUEST_APPROVED,
-	    REQUEST_REJECTED, "", why, r->now, err) == -1 ||
-	    store_audit(r->store, r->now, "request.rejected", "signer",
-	    object, why, err) == -1)
-		return -1;
-	return answer(r, request, err);
 }
 
 int
@@ -340,9 +334,10 @@ issuance_take_refused(struct registrar *r, const struct wire_refused *m,
 	request = order->request;
 	if (store_abandon(r->store, ca->id, &m->serial, err) == -1)
 		return -1;
-	if (request != 0 && (m->kind == ERR_REJECT ?
-	    refuse_request(r, request, m->text, err) :
-	    hold(r, request, m->text, err)) == -1)
+	if (request == 0)
+		responders_take_refused(r, ca->id);
+	else if (end_otherwise(r, request, m->kind == ERR_REJECT ?
+	    REQUEST_REJECTED : REQUEST_HELD, "signer", m->text, err) == -1)
 		return -1;
 	orders_forget(r, order);
 	return 0;

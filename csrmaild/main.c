@@ -38,9 +38,9 @@
 static const struct crew_role roles[] = {
 	{ "parser",	"csrmail-parse", false,	parser_main },
 	{ "signer",	"csrmail-sign",	false,	signer_main },
-	{ "submit",	"csrmail-smtp",	false,	submit_main },
 	{ "api",	"csrmail-api",	false,	api_main },
 	{ "registrar",	"csrmail",	false,	registrar_main },
+	{ "submit",	"csrmail-smtp",	false,	submit_main },
 	{ "intake",	"csrmail-imap",	true,	intake_main },
 };
 

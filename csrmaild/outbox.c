@@ -103,7 +103,7 @@ outbox_pump(struct registrar *r)
 {
 	struct err err;
 
-	if (r->n_mails > REGISTRAR_MAX_MAILS / 2)
+	if (r->submit_closed || r->n_mails > REGISTRAR_MAX_MAILS / 2)
 		return;
 	if (store_each_due(r->store, r->now, 0, 2 * REGISTRAR_MAX_MAILS,
 	    send_one, r, &err) == -1)

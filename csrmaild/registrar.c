@@ -366,7 +366,8 @@ list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
 	peers[n++] = r->control;
 	peers[n++] = r->signer;
 	peers[n++] = r->parser;
-	peers[n++] = r->submit;
+	if (!r->submit_closed)
+		peers[n++] = r->submit;
 	peers[n++] = r->api;
 	for (size_t i = 0; i < r->n_intakes; i++)
 		if (!r->intakes[i].closed)
@@ -384,10 +385,12 @@ pump(struct registrar *r)
 	verbs_expire(r, r->now);
 }
 
-/* At the end of all, intakes leave first, between two frames. */
+/* At the end of all, intakes and submit leave first, between two frames. */
 static bool
 note_end(struct registrar *r, const struct channel *ch)
 {
+	if (ch == r->submit)
+		return r->submit_closed = true;
 	for (size_t i = 0; i < r->n_intakes; i++)
 		if (r->intakes[i].channel == ch) {
 			r->intakes[i].closed = true;

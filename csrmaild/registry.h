@@ -49,6 +49,7 @@ struct registrar {
 	struct settings	*settings;	/* owned */
 	struct channel	*control;	/* borrowed from the role */
 	struct channel	*signer, *parser, *submit, *api;	/* owned */
+	bool		 submit_closed;	/* as intake_peer.closed */
 	struct intake_peer intakes[REGISTRAR_MAX_MAILBOXES];
 	size_t		 n_intakes;
 	struct authorities authorities;

@@ -29,7 +29,8 @@ struct spool {
 	struct authority *ca;
 	int		 dir_fd;	/* owned; -1: not there (yet) */
 	bool		 pending;	/* with the parser or the signer */
-	uint8_t		 key_sha1[20];	/* of the pending one */
+	bool		 with_parser;	/* it owes us findings */
+	uint8_t		 key_sha1[20];	/* KEYID of the pending one */
 	char		 done[128];	/* file that was seen to the end */
 };
 
@@ -130,23 +131,26 @@ examine(struct registrar *r, struct spool *spool, size_t place,
 	const char *dot = strrchr(file, '.');
 	char hex[41];
 
-	/* CA.KEYID.p10: the name saves looking at what is long done. */
-	if (dot - file > 41 && dot[-41] == '.') {
-		snprintf(hex, sizeof(hex), "%.40s", dot - 40);
-		if (hex_decode(hex, wanted.key_sha1, 20) == 20) {
-			if (store_each_responder(r->store, look_at_responder,
-			    &wanted, err) == -1)
-				return -1;
-			if (wanted.has)
-				return 0;
-		}
-	}
+	/* CA.KEYID.p10: the name saves looking at what is long done, and says
+	 * which key the parser must find. */
+	if (dot - file < 42 || dot[-41] != '.')
+		return err_set(err, ERR_REJECT, "no name like CA.KEYID.p10");
+	snprintf(hex, sizeof(hex), "%.40s", dot - 40);
+	if (hex_decode(hex, wanted.key_sha1, 20) != 20)
+		return err_set(err, ERR_REJECT, "no name like CA.KEYID.p10");
+	if (store_each_responder(r->store, look_at_responder, &wanted,
+	    err) == -1)
+		return -1;
+	if (wanted.has)
+		return 0;
 	if (read_request(spool, file, &request, err) == -1)
 		return -1;
 	m.octets = buf_bytes(&request);
 	if (wire_send_examine(r->parser, &m, err) == -1)
 		return -1;
 	spool->pending = true;
+	spool->with_parser = true;
+	memcpy(spool->key_sha1, wanted.key_sha1, 20);
 	return 0;
 }
 
@@ -227,6 +231,9 @@ order_certificate(struct registrar *r, struct spool *spool,
 		    "%u responder certificates in a day are enough", today);
 	if (authorities_have_key(&r->authorities, c->key.key_sha1))
 		return err_set(err, ERR_REJECT, "the key of a CA");
+	if (memcmp(c->key.key_sha1, spool->key_sha1, 20) != 0)
+		return err_set(err, ERR_REJECT,
+		    "another key than the file's name says");
 	snprintf(order.ca, sizeof(order.ca), "%s", spool->ca->name);
 	snprintf(order.profile, sizeof(order.profile), "%s", profile->name);
 	memcpy(order.profile_digest, profile->digest, 32);
@@ -239,12 +246,9 @@ order_certificate(struct registrar *r, struct spool *spool,
 	r_freeze = orders_freeze(r, &order, err);
 	if (r_freeze == 0)
 		r_freeze = store_commit(r->store, err);
-	if (r_freeze == -1) {
+	if (r_freeze == -1)
 		store_rollback(r->store);
-		return -1;
-	}
-	memcpy(spool->key_sha1, c->key.key_sha1, 20);
-	return 0;
+	return r_freeze;
 }
 
 void
@@ -257,8 +261,9 @@ responders_examined(struct registrar *r, const struct findings *found)
 	    &found->candidates[0] : NULL;
 	struct err err;
 
-	if (spool == NULL)
-		return;
+	if (spool == NULL || !spool->with_parser)
+		return;		/* nobody asked */
+	spool->with_parser = false;
 	if (found->status != FINDINGS_OK || c == NULL || !c->good) {
 		spool->pending = false;
 		log_warn("responder.refused", STR("ca", spool->ca->name),
@@ -272,6 +277,20 @@ responders_examined(struct registrar *r, const struct findings *found)
 		log_warn("responder.refused", STR("ca", spool->ca->name),
 		    STR("why", err.text), STR("detail", err.detail));
 	}
+}
+
+static void
+end_pending(struct registrar *r, int64_t ca_id)
+{
+	for (size_t i = 0; i < r->responders->n; i++)
+		if (r->responders->spools[i].ca->id == ca_id)
+			r->responders->spools[i].pending = false;
+}
+
+void
+responders_take_refused(struct registrar *r, int64_t ca_id)
+{
+	end_pending(r, ca_id);
 }
 
 int
@@ -293,9 +312,7 @@ responders_take_issued(struct registrar *r, int64_t ca_id, X509 *cert,
 		    "reading the responder's certificate");
 	row.not_before = timegm(&not_before);
 	row.not_after = timegm(&not_after);
-	for (size_t i = 0; i < r->responders->n; i++)
-		if (r->responders->spools[i].ca->id == ca_id)
-			r->responders->spools[i].pending = false;
+	end_pending(r, ca_id);
 	snprintf(object, sizeof(object), "ca:%s", ca->name);
 	if (store_add_responder(r->store, &row, err) == -1)
 		return -1;

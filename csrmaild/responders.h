@@ -24,6 +24,8 @@ void	responders_close(struct registrar *);
 void	responders_pump(struct registrar *);
 /* The parser's findings for a token with RESPONDERS_TOKEN. */
 void	responders_examined(struct registrar *, const struct findings *);
+/* The signer would not: the next key may be looked at. */
+void	responders_take_refused(struct registrar *, int64_t ca);
 /* Signed: on record for ocspd. Inside the caller's transaction. */
 int	responders_take_issued(struct registrar *, int64_t ca, X509 *,
 	    struct bytes der, struct err *);

@@ -31,6 +31,7 @@ struct smtp {
 struct session {
 	struct smtp	*smtp;
 	smtp_settled_fn	 settled;
+	smtp_go_on_fn	 go_on;
 	void		*arg;
 	enum {
 		ASKED_OTHER,
@@ -160,7 +161,8 @@ on_read(void **place, int *len, void *arg)
 		return NULL;
 	}
 	*len = 0;
-	if (!session_may_send(item->session)) {
+	if (!session_may_send(item->session) ||
+	    (!item->handed_out && !item->session->go_on(item->session->arg))) {
 		/* With errno set libesmtp drops the connection within DATA,
 		 * so that nothing is sent on such a session. */
 		errno = EPERM;
@@ -431,9 +433,11 @@ run(struct smtp *smtp, smtp_session_t session, auth_context_t auth,
 
 int
 smtp_send(struct smtp *smtp, struct letter *letters, size_t n,
-    smtp_settled_fn settled, void *arg, struct err *err)
+    smtp_settled_fn settled, smtp_go_on_fn go_on, void *arg,
+    struct err *err)
 {
-	struct session s = { .smtp = smtp, .settled = settled, .arg = arg };
+	struct session s = { .smtp = smtp, .settled = settled,
+		.go_on = go_on, .arg = arg };
 	OWNED_HEAP(struct item) *items = calloc(n, sizeof(*items));
 	smtp_session_t session = smtp_create_session();
 	auth_context_t auth = NULL;

@@ -47,6 +47,8 @@ struct letter {
 /* Called for each letter as soon as its fate is known: what was accepted
  * must be on record before the next one is sent. */
 typedef void (*smtp_settled_fn)(const struct letter *, void *arg);
+/* Asked before each letter: false ends the session, the rest is deferred. */
+typedef bool (*smtp_go_on_fn)(void *arg);
 
 /*
  * Try all of them in one session. Afterwards every letter is settled. -1
@@ -54,6 +56,6 @@ typedef void (*smtp_settled_fn)(const struct letter *, void *arg);
  * no TLS, not authenticated; err says what the server said.
  */
 int	smtp_send(struct smtp *, struct letter *, size_t n, smtp_settled_fn,
-	    void *arg, struct err *);
+	    smtp_go_on_fn, void *arg, struct err *);
 
 #endif

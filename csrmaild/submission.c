@@ -251,12 +251,30 @@ put_on_record(struct registrar *r, struct taking *t,
 	return 0;
 }
 
+/* What goes on record and to the signer are the octets: so is the digest that
+ * requests are recognised by, whatever the parser said. */
+static int
+check_digest(const struct candidate *c, struct err *err)
+{
+	uint8_t digest[32];
+
+	if (EVP_Digest(c->der.data, c->der.len, digest, NULL, EVP_sha256(),
+	    NULL) != 1)
+		return err_openssl(err, ERR_FAULT, "hashing");
+	if (memcmp(digest, c->digest, sizeof(digest)) != 0)
+		return err_set(err, ERR_FAULT,
+		    "the parser's digest is not that of the request");
+	return 0;
+}
+
 static int
 take_candidate(struct registrar *r, struct taking *t,
     const struct candidate *c, struct err *err)
 {
 	struct verdict v = { .action = ACTION_REJECT };
 
+	if (c->good && check_digest(c, err) == -1)
+		return -1;
 	if (!c->good) {
 		decide(&v, ACTION_REJECT, "request", "%s", c->text);
 		snprintf(v.profile, sizeof(v.profile), "%s",

@@ -50,6 +50,20 @@ answer(const struct letter *letter, void *arg)
 	}
 }
 
+/*
+ * Between two letters: whoever wants us to stop, and a registrar that is gone
+ * and could not note what is accepted now, so that it would be sent again.
+ */
+static bool
+go_on(void *arg)
+{
+	struct submit *sub = arg;
+	struct pollfd p = { channel_fd(sub->registrar), POLLRDHUP, 0 };
+
+	return !sub->failed && !role_is_stopping() &&
+	    !(poll(&p, 1, 0) == 1 && p.revents != 0);
+}
+
 static void
 defer(struct submit *sub, struct letter *letter, const char *why)
 {
@@ -120,7 +134,7 @@ send_queue(struct submit *sub)
 			defer(sub, &sub->queue[i], err.text);
 		tell_status(sub, false, err.text);
 	} else if (smtp_send(sub->smtp, sub->queue, sub->n_queued, answer,
-	    sub, &err) == -1) {
+	    go_on, sub, &err) == -1) {
 		tell_status(sub, false, err.text);
 	} else {
 		tell_status(sub, true, "");

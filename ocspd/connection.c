@@ -346,11 +346,10 @@ take_requests(struct connection *c, struct service *s, struct bytes in,
 static void
 keep_rest(struct connection *c, struct service *s, struct bytes rest)
 {
-	bool fresh = c->in.len == 0;
-
-	if (rest.len > 0)
-		buf_append_bytes(&c->in, rest);
-	if (fresh && c->in.len > 0 && !c->waiting && !is_blocked(c))
+	if (rest.len == 0)
+		return;
+	buf_append_bytes(&c->in, rest);
+	if (!c->waiting && !is_blocked(c))
 		set_deadline(c, s, s->settings->request_timeout_s * 1000);
 }
 

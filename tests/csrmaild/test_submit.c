@@ -149,6 +149,17 @@ count_settled(const struct letter *letter, void *arg)
 	(*n)++;
 }
 
+/* How many letters are settled before the session is told to end. */
+static unsigned int stop_after = 1000;
+
+static bool
+until_stopped(void *arg)
+{
+	const unsigned int *n = arg;
+
+	return *n < stop_after;
+}
+
 #define MAIL	"From: ca@example.test\r\nTo: user@example.test\r\n" \
 	"Date: Thu, 01 Jan 2026 12:00:00 +0000\r\n" \
 	"Message-ID: <1@example.test>\r\nSubject: x\r\n\r\nbody\r\n.dot\r\n"
@@ -174,7 +185,8 @@ send_to(const struct server_settings *where, struct letter *letters,
 
 	ck_assert_msg(smtp_new(where, "pass", &smtp, &err) == 0, "%s",
 	    err.text);
-	r = smtp_send(smtp, letters, n, count_settled, &settled, &err);
+	r = smtp_send(smtp, letters, n, count_settled, until_stopped,
+	    &settled, &err);
 	ck_assert_uint_eq(settled, n);
 	return r;
 }
@@ -288,6 +300,30 @@ START_TEST(several_letters_go_in_one_session_each_with_its_fate)
 	ck_assert_uint_eq(server.counts->sessions, 1);
 	ck_assert_uint_eq(server.counts->mails, 4);
 	ck_assert_uint_eq(server.counts->bodies, 2);
+	stop_server(&server);
+}
+END_TEST
+
+START_TEST(a_session_ends_between_two_letters)
+{
+	static const struct script fine = { "", FINE, "ca", TLS_NONE,
+	    SENT_ACCEPTED, 250, "", 0 };
+	struct server server = start_server(&fine);
+	struct server_settings where = settings_for(server.port, TLS_NONE,
+	    "ca");
+	struct letter letters[] = {
+		letter_to("user@example.test"),
+		letter_to("user@example.test"),
+		letter_to("user@example.test"),
+	};
+
+	stop_after = 1;
+	send_to(&where, letters, ROWS(letters));
+	ck_assert_int_eq(letters[0].result, SENT_ACCEPTED);
+	ck_assert_int_eq(letters[1].result, SENT_DEFERRED);
+	ck_assert_int_eq(letters[2].result, SENT_DEFERRED);
+	ck_assert_uint_eq(server.counts->bodies, 1);
+	stop_after = 1000;
 	stop_server(&server);
 }
 END_TEST
@@ -425,6 +461,7 @@ main(void)
 	    ROWS(scripts));
 	tcase_add_test(tc,
 	    several_letters_go_in_one_session_each_with_its_fate);
+	tcase_add_test(tc, a_session_ends_between_two_letters);
 	tcase_add_test(tc, without_a_server_everything_waits);
 	tcase_add_test(tc, the_role_answers_each_mail_and_tells_its_state);
 	suite_add_tcase(suite, tc);

@@ -6,6 +6,7 @@
 #include <openssl/ocsp.h>
 
 #include <arpa/inet.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -82,6 +83,8 @@ daemon_start(struct ocsp_daemon *d, int64_t clock_offset_s)
 	d->clock_offset_s = clock_offset_s;
 	d->pid = fork();
 	if (d->pid == 0) {
+		/* A test that fails leaves nothing running. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		setenv("CSRMAIL_TEST_CLOCK_OFFSET_S", offset, 1);
 		execl(OCSPD, "ocspd", "-c", d->conf, (char *)NULL);
 		_exit(127);
