@@ -137,7 +137,7 @@ broken(struct channel *ch, struct err *err, const char *why)
 }
 
 int
-channel_send(struct channel *ch, uint16_t type, struct bytes payload, int fd,
+channel_queue(struct channel *ch, uint16_t type, struct bytes payload, int fd,
     struct err *err)
 {
 	uint64_t at = ch->out_at + ch->out.len;
@@ -164,6 +164,15 @@ channel_send(struct channel *ch, uint16_t type, struct bytes payload, int fd,
 		fd_queue_push(&ch->out_fds, fd, at);
 	if (ch->out.failed)
 		return broken(ch, err, "out of memory");
+	return 0;
+}
+
+int
+channel_send(struct channel *ch, uint16_t type, struct bytes payload, int fd,
+    struct err *err)
+{
+	if (channel_queue(ch, type, payload, fd, err) == -1)
+		return -1;
 	return channel_flush(ch, err);
 }
 

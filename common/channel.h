@@ -43,6 +43,9 @@ size_t	channel_queued(const struct channel *);
  */
 int	channel_send(struct channel *, uint16_t type, struct bytes payload,
 	    int fd, struct err *);
+/* The same without writing: for many frames that one channel_flush sends. */
+int	channel_queue(struct channel *, uint16_t type, struct bytes payload,
+	    int fd, struct err *);
 /* Write what is queued; after POLLOUT. */
 int	channel_flush(struct channel *, struct err *);
 /*

@@ -179,13 +179,14 @@ check_order(const struct order *order, const struct csr *csr,
 	if (profile->ca)
 		return err_set(err, ERR_FAULT, "the profile \"%s\" is for CAs, "
 		    "which are made in ceremonies only", profile->name);
+	/* First, so that the difference of the two is within bounds. */
+	if (check_dates(order->not_before, order->not_after, issuer->cert,
+	    err) == -1)
+		return -1;
 	if (order->not_after - order->not_before >
 	    profile->max_validity_s + profile->backdate_s)
 		return err_set(err, ERR_FAULT, "the order's validity is "
 		    "longer than the profile \"%s\" allows", profile->name);
-	if (check_dates(order->not_before, order->not_after, issuer->cert,
-	    err) == -1)
-		return -1;
 	return profile_check(profile, &order->names, &csr->key, err);
 }
 

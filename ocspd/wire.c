@@ -70,7 +70,7 @@ wire_get_ask(const struct frame *frame, struct wire_ask *ask,
 }
 
 int
-wire_send_answer(struct channel *ch, const struct wire_answer *a,
+wire_queue_answer(struct channel *ch, const struct wire_answer *a,
     struct err *err)
 {
 	OWNED_BUF(out, WIRE_MAX_ANSWER);
@@ -83,7 +83,7 @@ wire_send_answer(struct channel *ch, const struct wire_answer *a,
 	put_bytes(&out, a->der);
 	if (out.failed)
 		return err_set(err, ERR_FAULT, "an answer too long to send");
-	return channel_send(ch, WIRE_ANSWER, buf_bytes(&out), -1, err);
+	return channel_queue(ch, WIRE_ANSWER, buf_bytes(&out), -1, err);
 }
 
 int

@@ -49,7 +49,8 @@ struct wire_answer {
 	int64_t		 this_update, next_update;
 	struct bytes	 der;		/* borrowed; empty unless successful */
 };
-int	wire_send_answer(struct channel *, const struct wire_answer *,
+/* Queued only: the caller flushes the channel after a few. */
+int	wire_queue_answer(struct channel *, const struct wire_answer *,
 	    struct err *);
 int	wire_get_answer(const struct frame *, struct wire_answer *,
 	    struct err *);
