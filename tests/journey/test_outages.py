@@ -1,7 +1,11 @@
 """A server is down, a process dies: nothing is lost, nothing happens twice."""
 
+import json
 import os
+import shutil
 import signal
+import sqlite3
+import subprocess
 import time
 import unittest
 
@@ -52,6 +56,90 @@ class Outages(unittest.TestCase):
         self.assertEqual(system.roles()["main"], pids["main"])
         self.user.send(mail)
         self.user.wait_certificate(mail["Message-ID"], RETURN_S)
+
+    def in_trouble(self):
+        return any("store" in sentence for sentence in
+                   self.rows_of_status().get("trouble", []))
+
+    def rows_of_status(self):
+        said = self.system.csrmail("status", "--json", check=False)
+        return json.loads(said) if said.strip() else {}
+
+    def test_the_store_is_locked_for_seconds(self):
+        """Deferred, not rejected."""
+        mail = self.request()
+        other = sqlite3.connect(self.system.env["STORE"])
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        self.user.send(mail)
+        wait_for("csrmail status tells it", self.in_trouble)
+        self.assertIsNone(self.system.folder_of(mail["Message-ID"]))
+        other.rollback()
+        self.user.wait_certificate(mail["Message-ID"], RETURN_S)
+
+    def copy_state(self, source, target):
+        subprocess.run(["cp", "-a", f"{source}/.", target], check=True)
+        shutil.copystat(source, target)
+        owner = os.stat(source)
+        os.chown(target, owner.st_uid, owner.st_gid)
+
+    def stop_both(self):
+        self.system.kill_all()
+        self.system.kill_all("ocspd")
+
+    def put_state_back(self, state, kept):
+        """What was written on the small disk goes to the large one."""
+        self.stop_both()
+        self.copy_state(state, f"{kept}.new")
+        subprocess.run(["umount", state], check=True)
+        shutil.rmtree(kept)
+        self.copy_state(f"{kept}.new", state)
+        shutil.rmtree(f"{kept}.new")
+
+    def put_state_on_a_small_disk(self):
+        state = os.path.dirname(self.system.env["STORE"])
+        kept = f"{state}.kept"
+        self.stop_both()
+        os.mkdir(kept)
+        os.mkdir(f"{kept}.new")
+        self.copy_state(state, kept)
+        size = sum(os.stat(os.path.join(folder, name)).st_size
+                   for folder, _, names in os.walk(state) for name in names)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o",
+                           f"size={size + (1 << 20)}", "tmpfs",
+                           state]).returncode != 0:
+            shutil.rmtree(kept)
+            os.rmdir(f"{kept}.new")
+            self.skipTest("nothing can be mounted here")
+        self.addCleanup(self.put_state_back, state, kept)
+        self.copy_state(kept, state)
+        return state
+
+    def test_the_disk_is_full(self):
+        """Nothing is signed, the mail stays, OCSP serves; then it resumes."""
+        system = self.system
+        before = self.request()
+        self.user.send(before)
+        _, pem = self.user.wait_certificate(before["Message-ID"])
+        state = self.put_state_on_a_small_disk()
+        system.start("ocspd")
+        system.start()
+        wait_for("csrmail status is good", system.is_ready, RETURN_S)
+        with open(f"{state}/fill", "wb", buffering=0) as fill:
+            try:
+                while True:
+                    fill.write(bytes(4096))
+            except OSError:
+                pass
+        mail = self.request()
+        self.user.send(mail)
+        wait_for("csrmail status tells it", self.in_trouble)
+        system.wait_ocsp(pem, "good")
+        self.assertIsNone(system.folder_of(mail["Message-ID"]))
+        self.assertEqual(len(system.certificates(self.user)), 1)
+        os.remove(f"{state}/fill")
+        self.user.wait_certificate(mail["Message-ID"], RETURN_S)
+        self.assertEqual(len(system.certificates(self.user)), 2)
 
     def test_any_role_is_killed(self):
         """main makes a new set, and mail is answered again."""
