@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_MAX_OCTETS	63
@@ -46,4 +47,71 @@ ca_file_name(const char *ca, const char *suffix, char *out, size_t size)
 	for (char *at = out; *at != '\0'; at++)
 		if (*at == '/')
 			*at = '@';
+}
+
+void
+ca_family(const char *name, char *out, size_t size)
+{
+	snprintf(out, size, "%.*s", (int)strcspn(name, "~"), name);
+}
+
+unsigned int
+ca_generation(const char *name)
+{
+	const char *at = strchr(name, '~');
+	char *end;
+	unsigned long n;
+
+	if (at == NULL)
+		return 1;
+	if (at[1] < '1' || at[1] > '9')
+		return 0;
+	n = strtoul(at + 1, &end, 10);
+	return *end == '\0' && n >= 2 && n <= CA_GENERATION_MAX ?
+	    (unsigned int)n : 0;
+}
+
+void
+ca_generation_name(const char *family, unsigned int n, char *out, size_t size)
+{
+	if (n <= 1)
+		snprintf(out, size, "%s", family);
+	else
+		snprintf(out, size, "%s~%u", family, n);
+}
+
+bool
+ca_is_of_family(const char *name, const char *family)
+{
+	size_t len = strcspn(name, "~");
+
+	return ca_generation(name) != 0 && strlen(family) == len &&
+	    strncmp(name, family, len) == 0;
+}
+
+#define PLACE	"{ca}"
+
+bool
+ca_url_has_place(const char *pattern)
+{
+	return strstr(pattern, PLACE) != NULL;
+}
+
+int
+ca_expand_url(const char *pattern, const char *ca, const char *infix,
+    char *out, size_t size)
+{
+	const char *at = strstr(pattern, PLACE);
+	char file[128];
+	int n;
+
+	if (at == NULL) {
+		n = snprintf(out, size, "%s", pattern);
+	} else {
+		ca_file_name(ca, "", file, sizeof(file));
+		n = snprintf(out, size, "%.*s%s%s%s%s", (int)(at - pattern),
+		    pattern, file, infix[0] == '\0' ? "" : ".", infix,
+		    at + strlen(PLACE));
+	}
+	return n >= 0 && (size_t)n < size ? 0 : -1;
 }

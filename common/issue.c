@@ -1,4 +1,4 @@
-#include "common/issue.h"
+#include "common/issue_private.h"
 
 #include "common/err.h"
 #include "common/extension.h"
@@ -20,8 +20,8 @@ asn1_time_read(const ASN1_TIME *in, time_t *out, struct err *err)
 }
 
 /* Which digest goes with a CA's key: as strong as the key is. */
-static const EVP_MD *
-digest_for(const EVP_PKEY *key)
+const EVP_MD *
+issue_digest(const EVP_PKEY *key)
 {
 	int bits = EVP_PKEY_get_bits(key);
 
@@ -43,8 +43,8 @@ digest_for(const EVP_PKEY *key)
  * OpenSSL has no way to set them but by signing: the two are its own, and
  * are reached through the pointers that it hands out for reading.
  */
-static int
-set_algorithms(X509 *cert, const struct issuer *issuer, struct err *err)
+int
+issue_set_algorithms(X509 *cert, const struct issuer *issuer, struct err *err)
 {
 	int type = EVP_PKEY_get_base_id(issuer->key), nid = type;
 	int param = type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF;
@@ -96,8 +96,8 @@ copy_key(X509 *cert, X509_REQ *req, struct err *err)
 }
 
 /* Version 3, serial, issuer, dates and subject (RFC 5280, 4.1.2). */
-static int
-set_fields(X509 *cert, const struct serial *number, const X509_NAME *issuer,
+int
+issue_set_fields(X509 *cert, const struct serial *number, const X509_NAME *issuer,
     time_t from, time_t until, const X509_NAME *subject, struct err *err)
 {
 	OWNED(ASN1_INTEGER) *serial = serial_to_asn1(number);
@@ -117,8 +117,8 @@ set_fields(X509 *cert, const struct serial *number, const X509_NAME *issuer,
 	return 0;
 }
 
-static int
-check_dates(time_t from, time_t until, X509 *issuer, struct err *err)
+int
+issue_check_dates(time_t from, time_t until, X509 *issuer, struct err *err)
 {
 	time_t issuer_from, issuer_until;
 
@@ -137,8 +137,8 @@ check_dates(time_t from, time_t until, X509 *issuer, struct err *err)
 }
 
 /* A CA's subjectKeyIdentifier; empty when it has none. */
-static struct bytes
-key_id_of(X509 *ca)
+struct bytes
+issue_key_id(X509 *ca)
 {
 	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(ca);
 
@@ -162,7 +162,7 @@ check_order(const struct order *order, const struct csr *csr,
 	if (memcmp(order->issuer_key, issuer_key, len) != 0)
 		return err_set(err, ERR_FAULT,
 		    "the order is for another CA key");
-	if (key_id_of(issuer->cert).len == 0)
+	if (issue_key_id(issuer->cert).len == 0)
 		return err_set(err, ERR_FAULT, "the CA's certificate has no "
 		    "subjectKeyIdentifier (RFC 5280, 4.2.1.2)");
 	if (memcmp(order->profile_digest, profile->digest,
@@ -180,7 +180,7 @@ check_order(const struct order *order, const struct csr *csr,
 		return err_set(err, ERR_FAULT, "the profile \"%s\" is for CAs, "
 		    "which are made in ceremonies only", profile->name);
 	/* First, so that the difference of the two is within bounds. */
-	if (check_dates(order->not_before, order->not_after, issuer->cert,
+	if (issue_check_dates(order->not_before, order->not_after, issuer->cert,
 	    err) == -1)
 		return -1;
 	if (order->not_after - order->not_before >
@@ -197,7 +197,7 @@ add_extensions(X509 *cert, const struct order *order, const struct csr *csr,
 {
 	OWNED(GENERAL_NAMES) *sans = NULL;
 
-	if (extension_add_authority_key_id(cert, key_id_of(issuer->cert),
+	if (extension_add_authority_key_id(cert, issue_key_id(issuer->cert),
 	    err) == -1 ||
 	    extension_add_subject_key_id(cert, csr->key.key_sha1, err) == -1 ||
 	    extension_add_basic_constraints(cert, false, -1, err) == -1 ||
@@ -239,12 +239,12 @@ issue_build(const struct order *order, const struct csr *csr,
 	subject = names_to_subject(&order->names, err);
 	if (subject == NULL)
 		return -1;
-	if (set_fields(cert, &order->serial,
+	if (issue_set_fields(cert, &order->serial,
 	    X509_get_subject_name(issuer->cert), order->not_before,
 	    order->not_after, subject, err) == -1 ||
 	    copy_key(cert, csr->req, err) == -1 ||
 	    add_extensions(cert, order, csr, profile, issuer, err) == -1 ||
-	    set_algorithms(cert, issuer, err) == -1)
+	    issue_set_algorithms(cert, issuer, err) == -1)
 		return -1;
 	*out = TAKE(cert);
 	return 0;
@@ -274,91 +274,5 @@ issue_sign(X509 *cert, const struct issuer *issuer, struct err *err)
 	if (X509_verify(cert, key) != 1)
 		return err_openssl(err, ERR_FAULT, "the signature just made "
 		    "does not verify with the CA's certificate");
-	return 0;
-}
-
-/* The extensions of a CA (RFC 5280, 4.2.1.1 to 4.2.1.9). */
-static int
-add_ca_extensions(X509 *cert, const struct ca_terms *terms,
-    const struct issuer *parent, struct err *err)
-{
-	uint8_t key_sha1[EVP_MAX_MD_SIZE];
-	struct bytes authority;
-	unsigned int len;
-
-	if (X509_pubkey_digest(cert, EVP_sha1(), key_sha1, &len) != 1)
-		return err_openssl(err, ERR_FAULT, "hashing the CA's key");
-	authority = parent == NULL ? (struct bytes){ key_sha1, len } :
-	    key_id_of(parent->cert);
-	if (extension_add_subject_key_id(cert, key_sha1, err) == -1 ||
-	    extension_add_authority_key_id(cert, authority, err) == -1 ||
-	    extension_add_basic_constraints(cert, true, terms->path_len,
-	    err) == -1 ||
-	    extension_add_key_usage(cert, KU_KEY_CERT_SIGN | KU_CRL_SIGN,
-	    err) == -1)
-		return -1;
-	if (parent == NULL)
-		return 0;
-	if (extension_add_authority_info(cert, parent->ocsp_url,
-	    parent->ca_url, err) == -1)
-		return -1;
-	return extension_add_crl_point(cert, parent->crl_url, err);
-}
-
-/* 4.2.1.9: a CA under a limited path has a shorter one. */
-static int
-check_path(const struct ca_terms *terms, const struct issuer *parent,
-    struct err *err)
-{
-	long limit;
-
-	if (X509_check_ca(parent->cert) != 1)
-		return err_set(err, ERR_FAULT, "the parent is no CA");
-	if (key_id_of(parent->cert).len == 0)
-		return err_set(err, ERR_FAULT, "the parent has no "
-		    "subjectKeyIdentifier (RFC 5280, 4.2.1.2)");
-	limit = X509_get_pathlen(parent->cert);
-	if (limit >= 0 && (terms->path_len < 0 || terms->path_len >= limit))
-		return err_set(err, ERR_FAULT, "the path length must be below "
-		    "the parent's, which is %ld (RFC 5280, 4.2.1.9)", limit);
-	return check_dates(terms->not_before, terms->not_after, parent->cert,
-	    err);
-}
-
-int
-issue_ca(const struct ca_terms *terms, EVP_PKEY *key,
-    const struct issuer *parent, X509 **out, struct err *err)
-{
-	OWNED(X509) *cert = X509_new();
-	OWNED(X509_NAME) *subject = NULL;
-	struct issuer self;
-
-	if (terms->subject.n_attributes == 0 || terms->subject.n_sans > 0)
-		return err_set(err, ERR_FAULT, "a CA has a subject, and no "
-		    "subjectAltNames (RFC 5280, 4.1.2.6)");
-	if (terms->not_after <= terms->not_before)
-		return err_set(err, ERR_FAULT, "notAfter must be after "
-		    "notBefore (RFC 5280, 4.1.2.5)");
-	if (parent != NULL && check_path(terms, parent, err) == -1)
-		return -1;
-	subject = names_to_subject(&terms->subject, err);
-	if (subject == NULL)
-		return -1;
-	if (set_fields(cert, &terms->serial, parent == NULL ? subject :
-	    X509_get_subject_name(parent->cert), terms->not_before,
-	    terms->not_after, subject, err) == -1)
-		return -1;
-	if (X509_set_pubkey(cert, key) != 1)
-		return err_openssl(err, ERR_FAULT, "setting the CA's key");
-	if (add_ca_extensions(cert, terms, parent, err) == -1)
-		return -1;
-	self = (struct issuer){ .cert = cert, .key = key,
-		.digest = digest_for(key) };
-	if (parent == NULL)
-		parent = &self;
-	if (set_algorithms(cert, parent, err) == -1 ||
-	    issue_sign(cert, parent, err) == -1)
-		return -1;
-	*out = TAKE(cert);
 	return 0;
 }

@@ -26,6 +26,7 @@ struct order {
 	uint8_t		 profile_digest[32];
 	uint8_t		 issuer_key[20];	/* key_sha1 of the CA key */
 	struct serial	 serial;
+	uint16_t	 shard;		/* which CRL it names; 0: the only one */
 	time_t		 not_before, not_after;	/* Unix seconds, inclusive */
 	struct names	 names;		/* owned */
 	struct bytes	 csr;		/* DER; owned after order_decode */
@@ -47,6 +48,8 @@ int	issue_build(const struct order *, const struct csr *,
 /* Sign what issue_build made, then verify it against the issuer. */
 int	issue_sign(X509 *, const struct issuer *, struct err *);
 
+/* What a CA signs with: as strong as its key; NULL where the key fixes it. */
+const EVP_MD *issue_digest(const EVP_PKEY *);
 /* notBefore and the like as Unix seconds, UTC. */
 int	asn1_time_read(const ASN1_TIME *, time_t *out, struct err *);
 

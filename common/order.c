@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ORDER_VERSION	1
+/* Orders of version 1 had no shard. */
+#define ORDER_VERSION	2
 
 void
 order_free_contents(struct order *order)
@@ -32,6 +33,7 @@ order_encode(const struct order *order, struct buf *out)
 	put_time(out, order->not_after);
 	put_names(out, &order->names);
 	put_bytes(out, order->csr);
+	put_u16(out, order->shard);
 	return out->failed ? -1 : 0;
 }
 
@@ -66,7 +68,10 @@ order_decode(struct bytes in, struct order *out, struct err *err)
 	order.not_after = get_time(&c);
 	get_names(&c, &order.names);
 	csr = get_bytes(&c, CSR_MAX_OCTETS);
-	if (!cursor_end(&c) || version != ORDER_VERSION || csr.len == 0 ||
+	if (version >= 2)
+		order.shard = get_u16(&c);
+	if (!cursor_end(&c) || version < 1 || version > ORDER_VERSION ||
+	    csr.len == 0 ||
 	    serial_from_octets(serial, &order.serial, &inner) == -1) {
 		order_free_contents(&order);
 		return err_set(err, ERR_FAULT, "an order cannot be read");

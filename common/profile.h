@@ -20,6 +20,14 @@ struct err;
 /* Bits of `sans`: which name forms a certificate may carry. */
 #define PROFILE_SAN_BIT(kind)	(1u << (kind))
 
+/* An extension of the site's own, as the profile gives it in DER. */
+#define PROFILE_MAX_EXTENSIONS	8
+struct profile_extension {
+	char		 oid[64];	/* dotted */
+	bool		 critical;
+	struct bytes	 value;		/* extnValue's content; owned */
+};
+
 struct profile {
 	char		 name[PROFILE_NAME_MAX + 1];
 	uint8_t		 digest[32];	/* SHA-256 of the file's octets */
@@ -27,18 +35,35 @@ struct profile {
 	char		 eku[256];	/* comma-separated short names or OIDs */
 	uint32_t	 sans;		/* allowed forms, PROFILE_SAN_BIT */
 	bool		 san_required;
+	uint32_t	 sans_required;	/* at least one of each form; bits */
 	bool		 wildcard;	/* "*.example.org" allowed */
 	char		 subject[256];	/* attributes allowed: "CN,O,C" */
+	char		 subject_required[256];	/* of those; "" none */
+	/* What the subject will be, whatever the request says: "CN={CN}",
+	 * "O=Example Ltd", ...; {TYPE} is the request's own, {SAN} the first
+	 * subjectAltName. NULL: as the request says. Owned. */
+	char		*subject_template;
 	int64_t		 validity_s;	/* default */
 	int64_t		 max_validity_s;	/* from now on: backdate_s comes
 						 * on top */
 	int64_t		 backdate_s;	/* notBefore = now - this */
+	int64_t		 jitter_s;	/* notAfter is up to this earlier, at
+					 * random: not all end at once */
 	uint32_t	 keys;		/* 1u << enum key_kind */
 	uint16_t	 min_rsa_bits;
+	char		 signature_hash[16];	/* "" as strong as the CA's key;
+					 * "sha256", "sha384", "sha512" */
+	bool		 same_key;	/* a key may be certified again */
 	bool		 ca;		/* for sub-CAs: never by mail */
 	bool		 ocsp_responder;	/* nocheck, no AIA, no CDP */
 	bool		 aia, cdp;
+	bool		 no_rev_avail;	/* RFC 9608, 4; without aia's OCSP, cdp */
+	bool		 must_staple;	/* RFC 7633: status_request */
 	char		 policy_oids[256];
+	char		 cps_url[256];	/* CPSuri of each (4.2.1.4); "" none */
+	int		 path_len;	/* with ca; -1: no limit */
+	struct profile_extension extensions[PROFILE_MAX_EXTENSIONS];
+	size_t		 n_extensions;
 };
 
 /* path is for messages ("policies/profiles/user.conf:7: ..."). */

@@ -42,7 +42,8 @@ struct store {
 	"SELECT c.id, c.issuer_id, ca.name, c.serial, c.request_id,"	\
 	" c.state, c.not_before, c.not_after, c.issue_order, c.der,"	\
 	" c.profile, c.names_text, t.revoked_at, t.reason, t.invalidity," \
-	" coalesce(s.reply_to, '')"					\
+	" coalesce(s.reply_to, ''), c.spki_sha256, c.shard,"		\
+	" c.superseded_by, c.origin"					\
 	" FROM certificate AS c JOIN ca ON ca.id = c.issuer_id"		\
 	" LEFT JOIN status AS t"					\
 	" ON t.issuer_id = c.issuer_id AND t.serial = c.serial"		\
@@ -51,10 +52,12 @@ struct store {
 #define CERTIFICATE_FILTER						\
 	" AND (?3 = '' OR ca.name = ?3)"				\
 	" AND (?4 = '' OR instr(lower(c.names_text), lower(?4)) > 0)"	\
-	" AND (?5 = 0 OR c.not_after < ?5) ORDER BY c.id LIMIT ?6"
+	" AND (?5 = 0 OR c.not_after < ?5)"				\
+	" AND (?7 = 0 OR c.not_after >= ?7)"				\
+	" AND (?8 IS NULL OR c.spki_sha256 = ?8) ORDER BY c.id LIMIT ?6"
 #define STATUS_COLUMNS							\
 	"SELECT issuer_id, serial, state, revoked_at, reason, invalidity," \
-	" not_after, change FROM status"
+	" not_after, change, shard FROM status"
 #define OUTBOX_COLUMNS							\
 	"SELECT id, submission_id, request_id, state, mailbox, sender,"	\
 	" recipient, message_id, message, attempts, next_attempt,"	\
@@ -83,7 +86,8 @@ static const char *const sql[N_STATEMENTS] = {
 	/* A number is above all before it, and thisUpdate never goes back. */
 	[Q_ADD_CRL] =
 	    "INSERT INTO crl (issuer_id, number, this_update, next_update,"
-	    " change) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS"
+	    " change, shard, base) SELECT ?1, ?2, ?3, ?4, ?5, 0, 0"
+	    " WHERE NOT EXISTS"
 	    " (SELECT 1 FROM crl WHERE issuer_id = ?1"
 	    " AND (number >= ?2 OR this_update > ?3))",
 
@@ -127,19 +131,21 @@ static const char *const sql[N_STATEMENTS] = {
 	/* --- store_certificates.c --- */
 	[Q_RESERVE] =
 	    "INSERT INTO certificate (issuer_id, serial, request_id, state,"
-	    " not_before, not_after, issue_order, profile, names_text)"
-	    " VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?)",
+	    " not_before, not_after, issue_order, profile, names_text,"
+	    " spki_sha256, shard)"
+	    " VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?)",
 	[Q_ISSUE] =
 	    "UPDATE certificate SET state = 'issued', der = ?"
 	    " WHERE issuer_id = ? AND serial = ? AND state = 'reserved'"
-	    " RETURNING id, request_id, not_after",
+	    " RETURNING id, request_id, not_after, shard",
 	[Q_ABANDON] =
 	    "UPDATE certificate SET state = 'abandoned'"
 	    " WHERE issuer_id = ? AND serial = ? AND state = 'reserved'",
 	[Q_ADD_CERTIFICATE] =
 	    "INSERT INTO certificate (issuer_id, serial, request_id, state,"
-	    " not_before, not_after, issue_order, der, profile, names_text)"
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " not_before, not_after, issue_order, der, profile, names_text,"
+	    " spki_sha256, shard, origin)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_FIND_SERIAL] = CERTIFICATE_COLUMNS
 	    " WHERE c.serial = ? ORDER BY c.issuer_id",
 	[Q_FIND_CERTIFICATE] = CERTIFICATE_COLUMNS
@@ -155,8 +161,8 @@ static const char *const sql[N_STATEMENTS] = {
 	/* --- store_certificates.c: the revocation index --- */
 	[Q_ADD_STATUS] =
 	    "INSERT INTO status (issuer_id, serial, state, revoked_at,"
-	    " reason, invalidity, not_after, change)"
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	    " reason, invalidity, not_after, change, shard)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_REVOKE_STATUS] =
 	    "UPDATE status SET state = 2, revoked_at = ?, reason = ?,"
 	    " invalidity = ?, change = ?"
@@ -505,6 +511,18 @@ check_version(struct store *store, int64_t *version, struct err *err)
 	return 0;
 }
 
+static int
+check_references(struct store *store, struct err *err)
+{
+	int64_t broken;
+
+	if (ask(store, "SELECT count(*) FROM pragma_foreign_key_check",
+	    &broken, err) == -1)
+		return -1;
+	return broken == 0 ? 0 : err_set(err, ERR_FAULT, "the store has %lld "
+	    "rows that refer to nothing: it is corrupt", (long long)broken);
+}
+
 /* All steps that are missing, in one transaction. */
 static int
 bring_up_to_date(struct store *store, struct err *err)
@@ -515,7 +533,9 @@ bring_up_to_date(struct store *store, struct err *err)
 		return -1;
 	if (version == STORE_SCHEMA_STEPS)
 		return 0;
-	if (exec(store, "BEGIN EXCLUSIVE", err) == -1)
+	/* A step may build a table anew, to which others refer. */
+	if (exec(store, "PRAGMA foreign_keys = OFF", err) == -1 ||
+	    exec(store, "BEGIN EXCLUSIVE", err) == -1)
 		return -1;
 	/* Again, now that nobody else can be doing the same. */
 	if (check_version(store, &version, err) == -1) {
@@ -528,7 +548,8 @@ bring_up_to_date(struct store *store, struct err *err)
 			store_rollback(store);
 			return -1;
 		}
-	if (exec(store, "COMMIT", err) == -1) {
+	if (check_references(store, err) == -1 ||
+	    exec(store, "COMMIT", err) == -1) {
 		store_rollback(store);
 		return -1;
 	}
@@ -551,9 +572,9 @@ set_up_writer(struct store *store, struct err *err)
 	    exec(store, "PRAGMA synchronous = FULL", err) == -1 ||
 	    exec(store, "PRAGMA journal_size_limit = " WAL_LIMIT_OCTETS,
 	    err) == -1 ||
-	    exec(store, "PRAGMA foreign_keys = ON", err) == -1)
+	    bring_up_to_date(store, err) == -1)
 		return -1;
-	return bring_up_to_date(store, err);
+	return exec(store, "PRAGMA foreign_keys = ON", err);
 }
 
 static int

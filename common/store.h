@@ -205,6 +205,13 @@ struct cert_row {
 	enum crl_reason	 reason;
 	time_t		 invalidity;	/* 0: none */
 	const char	*reply_to;	/* of the submission; "" */
+	const uint8_t	*spki_sha256;	/* 32 octets; NULL when unknown */
+	uint16_t	 shard;		/* of the CRL that it names; 0: the
+					 * only one. Fixed at issuance. */
+	int64_t		 superseded_by;	/* id of its renewal; 0: none */
+	const char	*origin;	/* "" (or NULL, written): ours;
+					 * "openssl", "easy-rsa", ...: then der
+					 * may be empty */
 };
 /* Reserve the serial and freeze the order: state reserved. 1: that serial is
  * taken, draw another. */
@@ -227,6 +234,8 @@ struct cert_filter {
 	const char	*ca;		/* NULL: any */
 	const char	*like;		/* names_text contains; NULL: any */
 	time_t		 expires_before;	/* 0: any */
+	time_t		 expires_after;	/* at that moment or later; 0: any */
+	const uint8_t	*spki_sha256;	/* of this key; NULL: any */
 	int64_t		 after;
 	unsigned int	 limit;
 };
@@ -250,6 +259,7 @@ struct status_row {
 	time_t		 invalidity;	/* 0: none */
 	time_t		 not_after;
 	uint64_t	 change;
+	uint16_t	 shard;
 };
 /* 0 found, 1 never issued, -1. */
 int	store_find_status(struct store *, int64_t ca, const struct serial *,

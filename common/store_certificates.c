@@ -166,6 +166,8 @@ store_reserve(struct store *store, const struct cert_row *row,
 	query_blob(&q, row->order);
 	query_text(&q, row->profile);
 	query_text_cut(&q, row->names_text, 4096);
+	query_blob_or_null(&q, row->spki_sha256, 32);
+	query_int(&q, row->shard);
 	return query_run(&q, NULL, err);
 }
 
@@ -189,6 +191,7 @@ add_status(struct store *store, const struct status_row *row, struct err *err)
 	query_int_or_null(&q, revoked ? row->invalidity : 0);
 	query_int(&q, row->not_after);
 	query_int(&q, (int64_t)change);
+	query_int(&q, row->shard);
 	return query_run(&q, NULL, err);
 }
 
@@ -216,6 +219,7 @@ store_issue(struct store *store, int64_t ca, const struct serial *serial,
 		id = column_int(&q, 0);
 		request = column_int(&q, 1);
 		status.not_after = column_int(&q, 2);
+		status.shard = (uint16_t)column_int(&q, 3);
 	}
 	if (add_status(store, &status, err) == -1)
 		return -1;
@@ -252,6 +256,7 @@ store_add_certificate(struct store *store, const struct cert_row *row,
 	QUERY(q, store, Q_ADD_CERTIFICATE);
 	struct status_row status = { .ca_id = row->ca_id,
 	    .serial = row->serial, .not_after = row->not_after,
+	    .shard = row->shard,
 	    .state = row->state == CERT_REVOKED ? STATUS_REVOKED : STATUS_GOOD,
 	    .revoked_at = row->revoked_at, .reason = row->reason,
 	    .invalidity = row->invalidity };
@@ -274,9 +279,13 @@ store_add_certificate(struct store *store, const struct cert_row *row,
 	query_int(&q, row->not_before);
 	query_int(&q, row->not_after);
 	query_blob(&q, row->order);
-	query_blob(&q, row->der);
+	query_blob_or_null(&q, row->der.len == 0 ? NULL : row->der.data,
+	    row->der.len);
 	query_text(&q, row->profile);
 	query_text_cut(&q, row->names_text, 4096);
+	query_blob_or_null(&q, row->spki_sha256, 32);
+	query_int(&q, row->shard);
+	query_text(&q, row->origin == NULL ? "" : row->origin);
 	if (query_run(&q, NULL, err) == -1)
 		return -1;
 	return add_status(store, &status, err);
@@ -285,6 +294,8 @@ store_add_certificate(struct store *store, const struct cert_row *row,
 static int
 read_cert(const struct query *q, struct cert_row *row)
 {
+	struct bytes spki;
+
 	*row = (struct cert_row){
 		.id = column_int(q, 0),
 		.ca_id = column_int(q, 1),
@@ -300,7 +311,13 @@ read_cert(const struct query *q, struct cert_row *row)
 		.reason = (enum crl_reason)column_int(q, 13),
 		.invalidity = column_int(q, 14),
 		.reply_to = column_text(q, 15),
+		.shard = (uint16_t)column_int(q, 17),
+		.superseded_by = column_int(q, 18),
+		.origin = column_text(q, 19),
 	};
+	spki = column_blob(q, 16);
+	if (spki.len == 32)
+		row->spki_sha256 = spki.data;
 	return column_serial(q, 3, &row->serial) ?
 	    cert_state_from_name(column_text(q, 5), &row->state) : -1;
 }
@@ -334,6 +351,8 @@ store_each_certificate(struct store *store, const struct cert_filter *filter,
 	query_text(&q, filter->like);
 	query_int(&q, filter->expires_before);
 	query_int(&q, filter->limit);
+	query_int(&q, filter->expires_after);
+	query_blob_or_null(&q, filter->spki_sha256, 32);
 	return STORE_WALK(&q, &row, read_cert, fn, arg, err) == -1 ? -1 : 0;
 }
 
@@ -380,6 +399,7 @@ read_status(const struct query *q, struct status_row *row)
 		.invalidity = column_int(q, 5),
 		.not_after = column_int(q, 6),
 		.change = (uint64_t)column_int(q, 7),
+		.shard = (uint16_t)column_int(q, 8),
 	};
 	return column_serial(q, 1, &row->serial) &&
 	    (row->state == STATUS_GOOD || row->state == STATUS_REVOKED) ?

@@ -10,7 +10,7 @@
  * one table of statements), store_requests.c, store_certificates.c and
  * store_outbox.c. Nobody else includes this.
  */
-#define STORE_SCHEMA_STEPS	1u	/* the user_version we know */
+#define STORE_SCHEMA_STEPS	2u	/* the user_version we know */
 /* The SQL of step 1..STORE_SCHEMA_STEPS; generated from common/schema. */
 const char *store_schema_step(unsigned int version);
 

@@ -1,5 +1,6 @@
 #include "csrmaild/authority.h"
 
+#include "common/ca.h"
 #include "common/err.h"
 #include "common/store.h"
 #include "csrmaild/settings.h"
@@ -87,6 +88,28 @@ authority_by_name(struct authorities *all, const char *name)
 		if (strcmp(all->rows[i].name, name) == 0)
 			return &all->rows[i];
 	return NULL;
+}
+
+struct authority *
+authority_current(struct authorities *all, const char *family, time_t now)
+{
+	struct authority *best = NULL;
+	bool best_is_valid = false;
+
+	for (size_t i = 0; i < all->n; i++) {
+		struct authority *a = &all->rows[i];
+		bool valid = a->not_before <= now && now < a->not_after;
+
+		if (!ca_is_of_family(a->name, family) ||
+		    (best_is_valid && !valid))
+			continue;
+		if (best == NULL || (valid && !best_is_valid) ||
+		    ca_generation(a->name) > ca_generation(best->name)) {
+			best = a;
+			best_is_valid = valid;
+		}
+	}
+	return best;
 }
 
 struct authority *

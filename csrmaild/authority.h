@@ -50,6 +50,10 @@ int	authorities_load(struct authorities *, struct store *,
 	    const struct settings *, struct err *);
 void	authorities_free_contents(struct authorities *);
 struct authority *authority_by_name(struct authorities *, const char *);
+/* Which of a CA's generations (common/ca.h) signs now: the newest that has
+ * begun and not ended; the newest of all when there is none. NULL: unknown. */
+struct authority *authority_current(struct authorities *, const char *family,
+	    time_t now);
 struct authority *authority_by_id(struct authorities *, int64_t id);
 /* Issuer first, root last; borrowed. Ends at a parent that is not on record,
  * or after CHAIN_MAX. Returns how many. */

@@ -61,18 +61,6 @@ ca_load_certificate(int published_fd, const char *ca, X509 **out,
 	return 0;
 }
 
-const EVP_MD *
-ca_digest(const EVP_PKEY *key)
-{
-	if (EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448"))
-		return NULL;
-	if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) > 384)
-		return EVP_sha512();
-	if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) > 256)
-		return EVP_sha384();
-	return EVP_sha256();
-}
-
 int
 ca_key_sha1(const X509 *cert, uint8_t out[20], struct err *err)
 {

@@ -27,8 +27,6 @@ int	ca_open_folder(const char *state_dir, const char *folder,
 /* published/NAME.crt. 1: there is none. Owned. */
 int	ca_load_certificate(int published_fd, const char *ca, X509 **out,
 	    struct err *);
-/* What a CA signs with: as strong as its key; NULL where the key fixes it. */
-const EVP_MD *ca_digest(const EVP_PKEY *);
 /* SHA-1 of the public key's BIT STRING content (RFC 5280, 4.2.1.2). */
 int	ca_key_sha1(const X509 *, uint8_t out[20], struct err *);
 

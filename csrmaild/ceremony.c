@@ -476,7 +476,7 @@ make_secret_part(const struct ceremony *c, const struct folders *f,
 		    false, &parent_journal, err) < 0)
 			return -1;
 		issuer = (struct issuer){ parent_cert, parent_key,
-			ca_digest(parent_key), parent->ocsp_url,
+			issue_digest(parent_key), parent->ocsp_url,
 			parent->ca_url, parent->crl_url };
 	}
 	if (obtain_key(f, ca, &key, &left, err) < 0 ||

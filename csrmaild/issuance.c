@@ -101,7 +101,7 @@ freeze_row(const struct request_row *row, void *arg)
 	const struct profile *profile =
 	    settings_profile(r->settings, row->profile);
 	const struct authority *ca =
-	    authority_by_name(&r->authorities, row->ca);
+	    authority_current(&r->authorities, row->ca, r->now);
 	struct cursor names = CURSOR(row->names);
 
 	if (profile == NULL || ca == NULL || ca->settings == NULL) {
@@ -110,7 +110,8 @@ freeze_row(const struct request_row *row, void *arg)
 		return 0;
 	}
 	order->request_id = (uint64_t)row->id;
-	snprintf(order->ca, sizeof(order->ca), "%s", row->ca);
+	/* The generation that signs now, whoever it was when this came. */
+	snprintf(order->ca, sizeof(order->ca), "%s", ca->name);
 	snprintf(order->profile, sizeof(order->profile), "%s", row->profile);
 	memcpy(order->profile_digest, profile->digest, 32);
 	order->not_before = r->now - (time_t)profile->backdate_s;
@@ -126,7 +127,8 @@ freeze_row(const struct request_row *row, void *arg)
 		making->result = err_set(making->err, ERR_FAULT,
 		    "the names on record are not readable");
 	else
-		making->result = orders_freeze(r, order, making->err);
+		making->result = orders_freeze(r, order, row->spki_sha256,
+		    making->err);
 	names_free(&order->names);
 	return 0;
 }

@@ -37,7 +37,8 @@ orders_forget(struct registrar *r, struct pending_order *order)
 }
 
 int
-orders_freeze(struct registrar *r, struct order *order, struct err *err)
+orders_freeze(struct registrar *r, struct order *order,
+    const uint8_t *spki_sha256, struct err *err)
 {
 	const struct authority *ca = authority_by_name(&r->authorities,
 	    order->ca);
@@ -56,7 +57,8 @@ orders_freeze(struct registrar *r, struct order *order, struct err *err)
 			.request = (int64_t)order->request_id,
 			.not_before = order->not_before,
 			.not_after = order->not_after,
-			.profile = order->profile, .names_text = names_text };
+			.profile = order->profile, .names_text = names_text,
+			.spki_sha256 = spki_sha256, .shard = order->shard };
 
 		buf_clear(&encoded);
 		if (serial_generate(&order->serial, err) == -1 ||

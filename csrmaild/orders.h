@@ -16,9 +16,11 @@ struct serial;
  * and does not know what an order is for.
  */
 
-/* Reserve and freeze one order; its serial is drawn here. Inside the
- * caller's transaction. ERR_RETRY when there is no place. */
-int	orders_freeze(struct registrar *, struct order *, struct err *);
+/* Reserve and freeze one order; its serial is drawn here. spki_sha256: of the
+ * key that it certifies. Inside the caller's transaction. ERR_RETRY when there
+ * is no place. */
+int	orders_freeze(struct registrar *, struct order *,
+	    const uint8_t *spki_sha256, struct err *);
 /* NULL: none of that serial. */
 struct pending_order *orders_find(struct registrar *, int64_t ca,
 	    const struct serial *);

@@ -243,7 +243,7 @@ order_certificate(struct registrar *r, struct spool *spool,
 		order.not_after = spool->ca->not_after;
 	if (store_begin(r->store, err) == -1)
 		return -1;
-	r_freeze = orders_freeze(r, &order, err);
+	r_freeze = orders_freeze(r, &order, c->key.spki_sha256, err);
 	if (r_freeze == 0)
 		r_freeze = store_commit(r->store, err);
 	if (r_freeze == -1)

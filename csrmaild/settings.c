@@ -577,7 +577,7 @@ const struct ca_settings *
 settings_ca(const struct settings *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_cas; i++)
-		if (strcmp(s->cas[i].name, name) == 0)
+		if (ca_is_of_family(name, s->cas[i].name))
 			return &s->cas[i];
 	return NULL;
 }

@@ -102,6 +102,7 @@ OWNED_STRUCT_BY(settings, settings_free)
 
 const struct mailbox_settings *settings_mailbox(const struct settings *,
 	    const char *title);
+/* By the name of the CA or of one of its generations. */
 const struct ca_settings *settings_ca(const struct settings *,
 	    const char *name);
 const struct profile *settings_profile(const struct settings *,

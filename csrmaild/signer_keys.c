@@ -87,7 +87,7 @@ open_ca(struct signer *s, struct signer_ca *ca, struct bytes passphrase,
 		return -1;
 	}
 	ca->issuer.key = key;
-	ca->issuer.digest = ca_digest(key);
+	ca->issuer.digest = issue_digest(key);
 	ca->key = TAKE(key);
 	return 0;
 }

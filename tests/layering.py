@@ -39,8 +39,8 @@ FLOORS = [
     # what is asked for, what is allowed, who we are
     {"crl", "csr", "profile", "role"},
     # what is issued, and what is on record
-    {"issue", "lint", "order", "store", "store_certificates",
-     "store_outbox", "store_requests"},
+    {"issue", "issue_ca", "lint", "order", "store",
+     "store_certificates", "store_outbox", "store_requests"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
 
