@@ -320,7 +320,7 @@ take_requests(struct connection *c, struct service *s, struct bytes in,
 			break;
 		}
 		switch (http_read(bytes_slice(in, used, in.len), &s->limits,
-		    &req, &status)) {
+		    s->body, &req, &status)) {
 		case HTTP_REFUSED:
 			refuse(c, s, status);
 			return in.len;

@@ -32,6 +32,7 @@ struct service {
 	bool			 stopping;	/* no answer keeps alive */
 	uint64_t		 answered;
 	struct request		 request;	/* the one in hand */
+	uint8_t			*body;		/* room for one in chunks */
 	struct buf		 out;		/* answers of this turn */
 	struct buf		 der;		/* decoded from a path */
 	uint8_t			 scratch[CONNECTION_SCRATCH];

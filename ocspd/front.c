@@ -443,6 +443,9 @@ make_places(struct front *f, struct err *err)
 	    f->settings->max_request_octets * 4 + 1024;
 	s->limits.max_head_octets = s->limits.max_target_octets + 16384;
 	s->limits.max_body_octets = f->settings->max_request_octets;
+	s->body = malloc(s->limits.max_body_octets);
+	if (s->body == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
 	s->out = BUF(1u << 20);
 	s->der = BUF(128u << 10);
 	s->now = clock_now();
@@ -500,6 +503,7 @@ front_run(struct role *role, struct err *err)
 	free(f->free_places);
 	channel_free(f->service->responder);
 	answers_close(f->service->table);
+	free(f->service->body);
 	buf_free(&f->service->out);
 	buf_free(&f->service->der);
 	free(f->service);

@@ -1,4 +1,5 @@
 #include "ocspd/http.h"
+#include "ocspd/chunked.h"
 
 #include <string.h>
 #include <time.h>
@@ -243,7 +244,7 @@ weigh_body(const struct fields *f, const struct http_limits *limits,
 	    (f->codings > 0 && (f->lengths > 0 || old)))
 		return 400;
 	if (f->codings > 0)
-		return bytes_equal_nocase(f->coding, "chunked") ? 411 : 501;
+		return bytes_equal_nocase(f->coding, "chunked") ? 0 : 501;
 	if (f->lengths == 0)
 		return out->method == HTTP_POST ? 411 : 0;
 	if (f->length.len == 0 || f->length.len > 19)
@@ -259,8 +260,31 @@ weigh_body(const struct fields *f, const struct http_limits *limits,
 	return 0;
 }
 
+static enum http_result
+read_chunked_body(struct bytes in, const struct http_limits *limits,
+    uint8_t *room, struct http_request *out, unsigned int *status)
+{
+	size_t len, used;
+
+	switch (chunked_read(in, room, limits->max_body_octets, &len, &used)) {
+	case CHUNKED_INCOMPLETE:
+		return HTTP_INCOMPLETE;
+	case CHUNKED_BROKEN:
+		*status = 400;
+		return HTTP_REFUSED;
+	case CHUNKED_TOO_LONG:
+		*status = 413;
+		return HTTP_REFUSED;
+	case CHUNKED_COMPLETE:
+		break;
+	}
+	out->body = (struct bytes){ room, len };
+	out->octets = out->head_octets + used;
+	return HTTP_COMPLETE;
+}
+
 enum http_result
-http_read(struct bytes in, const struct http_limits *limits,
+http_read(struct bytes in, const struct http_limits *limits, uint8_t *room,
     struct http_request *out, unsigned int *status)
 {
 	struct bytes whole = in, line;
@@ -306,6 +330,8 @@ http_read(struct bytes in, const struct http_limits *limits,
 	out->old = old;
 	out->wants_continue &= !old;	/* RFC 9110, 10.1.1 */
 	out->head_octets = whole.len - in.len;
+	if (f.codings > 0)
+		return read_chunked_body(in, limits, room, out, status);
 	out->octets = out->head_octets + out->body.len;
 	out->body.data = in.data;
 	return in.len < out->body.len ? HTTP_INCOMPLETE : HTTP_COMPLETE;

@@ -10,8 +10,8 @@
 /*
  * HTTP/1.1 (RFC 9110, 9112) as far as an OCSP server needs it, and strictly:
  * what could be read in two ways is refused. Pure functions over octets; no
- * socket, no clock. CRLF ends a line, nothing else does. Chunked request
- * bodies are not read: they are answered 411, other codings 501.
+ * socket, no clock. CRLF ends a line, nothing else does. A body may come in
+ * chunks (ocspd/chunked.h); other codings are answered 501.
  */
 enum http_method {
 	HTTP_GET = 1,
@@ -38,7 +38,7 @@ struct http_request {
 	struct bytes	 if_modified_since;
 	struct bytes	 body;
 	size_t		 head_octets;
-	size_t		 octets;	/* head and body; then the next */
+	size_t		 octets;	/* of in: head and body; then the next */
 };
 
 enum http_result {
@@ -51,9 +51,12 @@ enum http_result {
  * Read the request at the front of in. On HTTP_REFUSED *status is the code
  * to answer; the connection cannot be used further, since where the next
  * request begins is not known.
+ *
+ * room	takes a body that comes in chunks: max_body_octets. out->body
+ *		points into it then, and into in otherwise.
  */
 enum http_result http_read(struct bytes in, const struct http_limits *,
-	    struct http_request *out, unsigned int *status);
+	    uint8_t *room, struct http_request *out, unsigned int *status);
 
 /* The reason phrase ("Not Found"). */
 const char *http_reason(unsigned int status);

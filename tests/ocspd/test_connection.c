@@ -16,6 +16,7 @@
 
 static struct settings settings;
 static struct service *service;
+static uint8_t room[4096];
 static struct connection connection;
 static struct answers *table;
 static struct channel *responder;
@@ -39,7 +40,8 @@ set_up(void)
 	service = calloc(1, sizeof(*service));
 	*service = (struct service){ .settings = &settings, .now = NOON,
 		.limits = { 8192, 4096, 4096 }, .published_fd = -1,
-		.now_ms = 1000000, .out = BUF(1u << 20), .der = BUF(8192) };
+		.now_ms = 1000000, .out = BUF(1u << 20), .der = BUF(8192),
+		.body = room };
 	ck_assert_int_eq(answers_new(1024, &table, &err), 0);
 	answers_beat(table, service->now_ms);
 	ck_assert_int_eq(answers_open(answers_share(table, &err),
@@ -92,7 +94,7 @@ hear(void)
 
 /* A request that only the responder can answer. */
 static void
-say_request(void)
+say_request(bool chunked)
 {
 	OCSP_REQUEST *req = OCSP_REQUEST_new();
 	OWNED(X509_NAME) *name = X509_NAME_new();
@@ -105,9 +107,15 @@ say_request(void)
 	OCSP_request_add0_id(req, OCSP_cert_id_new(EVP_sha1(), name, key,
 	    serial));
 	len = i2d_OCSP_REQUEST(req, &p);
-	buf_printf(&out, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d"
-	    "\r\n\r\n", len);
-	buf_append(&out, der, (size_t)len);
+	buf_append_str(&out, "POST / HTTP/1.1\r\nHost: a\r\n");
+	if (chunked)	/* the first octet alone */
+		buf_printf(&out, "Transfer-Encoding: chunked\r\n\r\n"
+		    "1\r\n%c\r\n%x\r\n", der[0], len - 1);
+	else
+		buf_printf(&out, "Content-Length: %d\r\n\r\n", len);
+	buf_append(&out, der + chunked, (size_t)len - chunked);
+	if (chunked)
+		buf_append_str(&out, "\r\n0\r\n\r\n");
 	ck_assert(say(buf_bytes(&out)));
 	ck_assert(connection.waiting);
 	ASN1_BIT_STRING_free(key);
@@ -120,7 +128,7 @@ START_TEST(an_answer_goes_to_who_asked)
 		.status = OCSP_UNAUTHORIZED };
 	struct frame frame;
 
-	say_request();
+	say_request(_i == 1);
 	ck_assert_int_eq(channel_await(responder, 10000, &frame, &err), 0);
 	ck_assert_int_eq(frame.type, WIRE_ASK);
 	ck_assert(connection_answer(&connection, service, ID, &a));
@@ -133,7 +141,7 @@ END_TEST
 /* The late one must not become the answer to what is asked next. */
 START_TEST(an_answer_too_late_ends_the_connection)
 {
-	say_request();
+	say_request(false);
 	service->now_ms = connection.deadline_ms;
 	ck_assert(connection_expire(&connection, service, ID));
 	ck_assert_ptr_nonnull(strstr(hear(), "\r\nConnection: close\r\n"));
@@ -190,7 +198,8 @@ main(void)
 	TCase *c = tcase_create("connection");
 
 	tcase_add_checked_fixture(c, set_up, tear_down);
-	tcase_add_test(c, an_answer_goes_to_who_asked);
+	/* With its length, and in chunks. */
+	tcase_add_loop_test(c, an_answer_goes_to_who_asked, 0, 2);
 	tcase_add_test(c, an_answer_too_late_ends_the_connection);
 	tcase_add_loop_test(c, each_step_has_its_deadline, 0,
 	    ROWS(deadlines));

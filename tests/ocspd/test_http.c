@@ -5,8 +5,10 @@
 
 static const struct http_limits limits = { .max_head_octets = 1024,
 	.max_target_octets = 128, .max_body_octets = 64 };
+static uint8_t room[64];
 
 #define H	"Host: a\r\n"
+#define CHUNKED	"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
 #define T64	"tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
 
 /* want 0: complete; 1: incomplete; else the status it is refused with. */
@@ -63,8 +65,37 @@ static const struct {
 	  "Content-Length: 99999999999999999999\r\n\r\na", 400, 0, 0, 0 },
 	{ "length and coding", "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\n"
 	  "Transfer-Encoding: chunked\r\n\r\na", 400, 0, 0, 0 },
-	{ "chunked is not read", "POST / HTTP/1.1\r\n" H
-	  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411, 0, 0, 0 },
+	{ "an empty body in chunks", CHUNKED "0\r\n\r\n", 0, true, "/", "" },
+	{ "two chunks", CHUNKED "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 0, true,
+	  "/", "abc" },
+	{ "chunks with zeros in front, extensions and a trailer", CHUNKED
+	  "0002;a=b\r\nab\r\n000 ;c\r\nA: b\r\n\r\n", 0, true, "/", "ab" },
+	{ "hexadecimal sizes in both cases", CHUNKED "a\r\n0123456789\r\n"
+	  "A\r\nabcdefghij\r\n0\r\n\r\n", 0, true, "/",
+	  "0123456789abcdefghij" },
+	{ "the longest body in chunks", CHUNKED "40\r\n" T64 "\r\n0\r\n\r\n",
+	  0, true, "/", T64 },
+	{ "a longer body in chunks", CHUNKED "41\r\n", 413, 0, 0, 0 },
+	{ "a body that grows too long", CHUNKED "40\r\n" T64 "\r\n1\r\n", 413,
+	  0, 0, 0 },
+	{ "chunks without their last", CHUNKED "1\r\na\r\n", 1, 0, 0, 0 },
+	{ "a trailer without its end", CHUNKED "0\r\nA: b\r\n", 1, 0, 0, 0 },
+	{ "a size with a sign", CHUNKED "+1\r\na\r\n0\r\n\r\n", 400, 0, 0, 0 },
+	{ "a size with a prefix", CHUNKED "0x1\r\na\r\n0\r\n\r\n", 400, 0, 0,
+	  0 },
+	{ "no size", CHUNKED "\r\n", 400, 0, 0, 0 },
+	{ "a size of nine digits", CHUNKED "000000001\r\n", 400, 0, 0, 0 },
+	{ "a chunk longer than its size", CHUNKED "1\r\nab\r\n0\r\n\r\n", 400,
+	  0, 0, 0 },
+	{ "a chunk that a line feed ends", CHUNKED "1\r\na\n0\r\n\r\n", 400, 0,
+	  0, 0 },
+	{ "a size line that a line feed ends", CHUNKED "1\na\r\n", 400, 0, 0,
+	  0 },
+	{ "a trailer that is none", CHUNKED "0\r\nab\r\n\r\n", 400, 0, 0, 0 },
+	{ "chunks of HTTP/1.0", "POST / HTTP/1.0\r\n" H
+	  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 0, 0, 0 },
+	{ "two codings", "POST / HTTP/1.1\r\n" H
+	  "Transfer-Encoding: gzip, chunked\r\n\r\n", 501, 0, 0, 0 },
 	{ "an unknown coding", "POST / HTTP/1.1\r\n" H
 	  "Transfer-Encoding: gzip\r\n\r\n", 501, 0, 0, 0 },
 	{ "a POST without a length", "POST / HTTP/1.1\r\n" H "\r\n", 411, 0, 0,
@@ -88,7 +119,7 @@ START_TEST(requests_are_read_strictly)
 	struct bytes in = bytes_of(requests[_i].in);
 	struct http_request r;
 	unsigned int status = 0, want = requests[_i].want;
-	enum http_result got = http_read(in, &limits, &r, &status);
+	enum http_result got = http_read(in, &limits, room, &r, &status);
 
 	ck_assert_msg(got == (want == 0 ? HTTP_COMPLETE : want == 1 ?
 	    HTTP_INCOMPLETE : HTTP_REFUSED) && (want < 2 || status == want),
@@ -110,7 +141,7 @@ START_TEST(one_octet_at_a_time_changes_nothing)
 
 	for (size_t n = 0; n <= in.len; n++) {
 		enum http_result got = http_read(bytes_slice(in, 0, n),
-		    &limits, &r, &status);
+		    &limits, room, &r, &status);
 
 		if (got == HTTP_REFUSED) {
 			ck_assert_msg(status == requests[_i].want, "%s",
@@ -134,11 +165,45 @@ START_TEST(a_request_ends_where_the_next_begins)
 	struct http_request r;
 	unsigned int status;
 
-	ck_assert_int_eq(http_read(in, &limits, &r, &status), HTTP_COMPLETE);
+	ck_assert_int_eq(http_read(in, &limits, room, &r, &status), HTTP_COMPLETE);
 	in = bytes_slice(in, r.octets, in.len);
-	ck_assert_int_eq(http_read(in, &limits, &r, &status), HTTP_COMPLETE);
+	ck_assert_int_eq(http_read(in, &limits, room, &r, &status), HTTP_COMPLETE);
 	ck_assert_int_eq(r.method, HTTP_HEAD);
 	ck_assert_uint_eq(r.octets, in.len);
+}
+END_TEST
+
+/* Sizes, extensions and trailers are not a way around the limits. */
+START_TEST(framing_of_chunks_is_limited)
+{
+	OWNED_BUF(in, 1u << 20);
+	struct http_request r;
+	unsigned int status;
+
+	buf_append_str(&in, CHUNKED "0\r\nA: ");
+	for (int i = 0; i < 4096 - 9; i++)
+		buf_append_str(&in, "x");
+	buf_append_str(&in, "\r\n\r\n");
+	ck_assert_int_eq(http_read(buf_bytes(&in), &limits, room, &r,
+	    &status), HTTP_REFUSED);
+	ck_assert_uint_eq(status, 413);
+	/* Two octets less, and it is what may be. */
+	buf_clear(&in);
+	buf_append_str(&in, CHUNKED "0\r\nA: ");
+	for (int i = 0; i < 4096 - 10; i++)
+		buf_append_str(&in, "x");
+	buf_append_str(&in, "\r\n\r\n");
+	ck_assert_int_eq(http_read(buf_bytes(&in), &limits, room, &r,
+	    &status), HTTP_COMPLETE);
+	ck_assert_uint_eq(r.octets, in.len);
+	/* One that never ends is refused before it fills memory. */
+	buf_clear(&in);
+	buf_append_str(&in, CHUNKED "1;");
+	for (int i = 0; i < 5000; i++)
+		buf_append_str(&in, "x");
+	ck_assert_int_eq(http_read(buf_bytes(&in), &limits, room, &r,
+	    &status), HTTP_REFUSED);
+	ck_assert_uint_eq(status, 413);
 }
 END_TEST
 
@@ -148,11 +213,11 @@ START_TEST(continue_is_wanted_only_by_http_1_1)
 	unsigned int status;
 
 	ck_assert_int_eq(http_read(bytes_of("POST / HTTP/1.1\r\n" H
-	    "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n"), &limits, &r,
+	    "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n"), &limits, room, &r,
 	    &status), HTTP_INCOMPLETE);
 	ck_assert(r.wants_continue && r.head_octets > 0);
 	ck_assert_int_eq(http_read(bytes_of("POST / HTTP/1.0\r\n"
-	    "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"), &limits, &r,
+	    "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"), &limits, room, &r,
 	    &status), HTTP_INCOMPLETE);
 	ck_assert(!r.wants_continue);
 }
@@ -207,6 +272,7 @@ main(void)
 	tcase_add_loop_test(c, one_octet_at_a_time_changes_nothing, 0,
 	    ROWS(requests));
 	tcase_add_test(c, a_request_ends_where_the_next_begins);
+	tcase_add_test(c, framing_of_chunks_is_limited);
 	tcase_add_test(c, continue_is_wanted_only_by_http_1_1);
 	tcase_add_loop_test(c, dates_are_imf_fixdate_both_ways, 0,
 	    ROWS(dates));
