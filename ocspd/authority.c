@@ -152,12 +152,20 @@ authority_new(const struct ca_row *row, const struct key_places *p,
 }
 
 bool
+authority_has_name(const struct authority *a, const struct cert_id *id)
+{
+	size_t n = cert_hash_octets(id->hash);
+
+	return id->name_hash.len == n &&
+	    memcmp(id->name_hash.data, a->name_hash[id->hash], n) == 0;
+}
+
+bool
 authority_matches(const struct authority *a, const struct cert_id *id)
 {
 	size_t n = cert_hash_octets(id->hash);
 
-	return id->name_hash.len == n && id->key_hash.len == n &&
-	    memcmp(id->name_hash.data, a->name_hash[id->hash], n) == 0 &&
+	return authority_has_name(a, id) && id->key_hash.len == n &&
 	    memcmp(id->key_hash.data, a->key_hash[id->hash], n) == 0;
 }
 

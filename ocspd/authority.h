@@ -59,6 +59,8 @@ OWNED_STRUCT_BY(authority, authority_free)
 
 /* Is this the issuer meant? Name hash and key hash both (RFC 6960, 4.1.2). */
 bool	authority_matches(const struct authority *, const struct cert_id *);
+/* The name alone: a client that asks so has another key in mind. */
+bool	authority_has_name(const struct authority *, const struct cert_id *);
 /*
  * A responder certificate of this CA from the store: taken for our key that
  * it certifies, when it is sound; else nothing happens, and a certificate

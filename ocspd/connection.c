@@ -138,6 +138,7 @@ flush_new(struct connection *c, struct service *s)
 
 	if (s->out.len == 0)
 		return true;
+	counters_add(s->counters, COUNT_OCTETS_OUT, s->out.len);
 	if (!send_octets(c, buf_bytes(&s->out), &sent))
 		return false;
 	if (sent < s->out.len && buf_append(&c->out, s->out.data + sent,
@@ -157,7 +158,8 @@ flush_new(struct connection *c, struct service *s)
 static struct reply
 reply_to(struct service *s, const struct http_request *req)
 {
-	return (struct reply){ .out = &s->out, .now = s->now,
+	return (struct reply){ .out = &s->out, .counters = s->counters,
+		.now = s->now,
 		.keep_alive = req->keep_alive, .old = req->old,
 		.head = req->method == HTTP_HEAD };
 }
@@ -165,7 +167,8 @@ reply_to(struct service *s, const struct http_request *req)
 static void
 refuse(struct connection *c, struct service *s, unsigned int status)
 {
-	struct reply r = { .out = &s->out, .now = s->now };
+	struct reply r = { .out = &s->out, .counters = s->counters,
+		.now = s->now };
 
 	reply_status(&r, status);
 	c->ended = true;
@@ -224,6 +227,7 @@ answer_ocsp(struct connection *c, struct service *s,
 			held.next_update, held.digest,
 			s->settings->max_age_s };
 
+		counters_add(s->counters, COUNT_OCSP_HELD, 1);
 		reply_signed(&r, &facts, (struct bytes){ s->held, held.len },
 		    req);
 		return;
@@ -254,6 +258,7 @@ answer_get(struct connection *c, struct service *s,
 	struct published file;
 
 	if (files_open(s->published_fd, req->path, &file) == 0) {
+		counters_add(s->counters, COUNT_FILES, 1);
 		if (reply_file(&r, &file, req)) {
 			c->file_fd = file.fd;
 			c->file_at = 0;
@@ -283,6 +288,8 @@ answer(struct connection *c, struct service *s, struct http_request *req,
 {
 	struct reply r;
 
+	counters_add(s->counters, req->method == HTTP_POST ? COUNT_POST :
+	    req->method == HTTP_HEAD ? COUNT_HEAD : COUNT_GET, 1);
 	req->keep_alive &= !s->stopping;
 	if (!req->keep_alive)
 		c->ended = true;
@@ -454,6 +461,8 @@ reply_answer(const struct reply *r, const struct wire_answer *a,
 	const struct reply_facts facts = { a->this_update, a->next_update,
 		digest, s->settings->max_age_s };
 
+	if (a->status == OCSP_SUCCESSFUL)
+		counters_add(s->counters, COUNT_OCSP_SIGNED, 1);
 	if (a->status != OCSP_SUCCESSFUL)
 		reply_ocsp_error(r, a->status);
 	else if (a->cacheable && EVP_Digest(a->der.data, a->der.len, digest,
@@ -467,9 +476,9 @@ bool
 connection_answer(struct connection *c, struct service *s, uint64_t id,
     const struct wire_answer *a)
 {
-	struct reply r = { .out = &s->out, .now = s->now,
-		.keep_alive = c->asked_keep, .old = c->asked_old,
-		.head = c->asked_head };
+	struct reply r = { .out = &s->out, .counters = s->counters,
+		.now = s->now, .keep_alive = c->asked_keep,
+		.old = c->asked_old, .head = c->asked_head };
 
 	c->waiting = false;
 	reply_answer(&r, a, s);

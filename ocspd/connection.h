@@ -3,6 +3,7 @@
 
 #include "common/channel.h"
 #include "ocspd/answers.h"
+#include "ocspd/counters.h"
 #include "ocspd/http.h"
 #include "ocspd/settings.h"
 #include "ocspd/wire.h"
@@ -26,6 +27,7 @@ struct service {
 	struct http_limits	 limits;
 	struct answers_view	*table;		/* NULL: no responder */
 	struct channel		*responder;	/* NULL: none */
+	struct counters		*counters;	/* NULL: nobody counts */
 	int			 published_fd;
 	int64_t			 now;		/* Unix seconds */
 	int64_t			 now_ms;	/* monotonic */

@@ -59,6 +59,8 @@ end_connection(struct front *f, struct connection *c)
 {
 	f->clients[c->client]--;
 	connection_close(c);
+	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
+	    f->n_places - f->n_free - 1);
 	buf_clear(&f->service->out);
 	f->free_places[f->n_free++] = (uint32_t)(c - f->connections);
 }
@@ -106,6 +108,8 @@ take_client(struct front *f, int fd, const struct sockaddr_storage *from)
 
 	if (f->n_free == 0 ||
 	    f->clients[client] >= f->settings->max_connections_per_client) {
+		counters_add(f->service->counters, f->n_free == 0 ?
+		    COUNT_REFUSED_FULL : COUNT_REFUSED_CLIENT, 1);
 		close(fd);
 		return;
 	}
@@ -119,6 +123,9 @@ take_client(struct front *f, int fd, const struct sockaddr_storage *from)
 	f->n_free--;
 	f->clients[client]++;
 	connection_open(c, fd, client, f->service);
+	counters_add(f->service->counters, COUNT_CONNECTIONS, 1);
+	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
+	    f->n_places - f->n_free);
 }
 
 static void
@@ -454,6 +461,17 @@ make_places(struct front *f, struct err *err)
 }
 
 static int
+count(struct front *f, struct role *role, struct err *err)
+{
+	int fd;
+
+	if (counters_new(&f->service->counters, err) == -1)
+		return -1;
+	fd = counters_share(f->service->counters, err);
+	return fd == -1 ? -1 : wire_send_counters(role->control, 0, fd, err);
+}
+
+static int
 run(struct front *f, struct role *role, struct err *err)
 {
 	char published[64];
@@ -470,7 +488,7 @@ run(struct front *f, struct role *role, struct err *err)
 	/* By descriptor: this user need not reach the folders above it. */
 	snprintf(published, sizeof(published), "/proc/self/fd/%d",
 	    f->service->published_fd);
-	if (make_places(f, err) == -1 ||
+	if (make_places(f, err) == -1 || count(f, role, err) == -1 ||
 	    watch(f, role_signal_fd(), TOKEN_SIGNAL, err) == -1 ||
 	    watch(f, channel_fd(role->control), TOKEN_CONTROL, err) == -1 ||
 	    take_listeners(f, role, err) == -1 ||
@@ -504,6 +522,7 @@ front_run(struct role *role, struct err *err)
 	channel_free(f->service->responder);
 	answers_close(f->service->table);
 	free(f->service->body);
+	counters_free(f->service->counters);
 	buf_free(&f->service->out);
 	buf_free(&f->service->der);
 	free(f->service);

@@ -62,11 +62,30 @@ find_old(const struct listeners *old, const char *address, size_t front)
 	return -1;
 }
 
+/* The old one is taken along: the address stays bound. */
+static int
+open_health(const struct settings *s, const struct listeners *old,
+    struct listeners *l, struct err *err)
+{
+	l->health_fd = -1;
+	if (s->health_listen[0] == '\0')
+		return 0;
+	l->health_address = strdup(s->health_listen);
+	if (l->health_address == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (old != NULL && old->health_fd >= 0 &&
+	    strcmp(old->health_address, s->health_listen) == 0)
+		l->health_fd = fcntl(old->health_fd, F_DUPFD_CLOEXEC, 0);
+	if (l->health_fd < 0)
+		l->health_fd = open_one(s->health_listen, err);
+	return l->health_fd < 0 ? -1 : 0;
+}
+
 int
 listen_open(const struct settings *s, const struct listeners *old,
     struct listeners *out, struct err *err)
 {
-	struct listeners l = { .n_fronts = s->fronts };
+	struct listeners l = { .n_fronts = s->fronts, .health_fd = -1 };
 	size_t n = s->n_listen * s->fronts;
 
 	l.fds = calloc(n, sizeof(l.fds[0]));
@@ -88,6 +107,10 @@ listen_open(const struct settings *s, const struct listeners *old,
 			}
 		}
 	}
+	if (open_health(s, old, &l, err) == -1) {
+		listen_close(&l);
+		return -1;
+	}
 	*out = l;
 	return 0;
 }
@@ -101,15 +124,29 @@ listen_close(struct listeners *l)
 	for (size_t i = 0; i < l->n_addresses; i++)
 		free(l->addresses[i]);
 	free(l->fds);
+	fd_release(&l->health_fd);
+	free(l->health_address);
 	memset(l, 0, sizeof(*l));
+	l->health_fd = -1;
+}
+
+static int
+share(int own, struct err *err)
+{
+	int fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
+
+	return fd >= 0 ? fd : err_errno(err, ERR_FAULT, "sharing a socket");
 }
 
 int
 listen_share(const struct listeners *l, size_t address, size_t front,
     struct err *err)
 {
-	int fd = fcntl(l->fds[address * l->n_fronts + front],
-	    F_DUPFD_CLOEXEC, 0);
+	return share(l->fds[address * l->n_fronts + front], err);
+}
 
-	return fd >= 0 ? fd : err_errno(err, ERR_FAULT, "sharing a socket");
+int
+listen_share_health(const struct listeners *l, struct err *err)
+{
+	return share(l->health_fd, err);
 }

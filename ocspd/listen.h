@@ -15,6 +15,8 @@ struct listeners {
 	size_t	 n_addresses;
 	size_t	 n_fronts;
 	int	*fds;		/* [address * n_fronts + front] */
+	char	*health_address;	/* owned; NULL: none */
+	int	 health_fd;	/* the monitor's; -1: none */
 };
 
 /* Those of `old` (NULL: none) that still fit are taken over by duplicate. */
@@ -24,5 +26,7 @@ void	listen_close(struct listeners *);
 /* A duplicate, the caller's; -1 with err. */
 int	listen_share(const struct listeners *, size_t address, size_t front,
 	    struct err *);
+
+int	listen_share_health(const struct listeners *, struct err *);
 
 #endif

@@ -14,10 +14,10 @@
 #include "common/notify.h"
 #include "common/role.h"
 #include "ocspd/front.h"
-#include "ocspd/listen.h"
+#include "ocspd/monitor.h"
 #include "ocspd/responder.h"
+#include "ocspd/set.h"
 #include "ocspd/settings.h"
-#include "ocspd/wire.h"
 
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -39,358 +39,17 @@
 #define FRONT_USER	"ocspd-net"
 #define RESPONDER_USER	"ocspd"
 
-#define FIRST_DELAY_MS	100	/* before a role that died is replaced */
-#define LAST_DELAY_MS	30000
-#define LONG_LIFE_MS	60000	/* after that, a death is the first again */
 #define STOP_MS		8000	/* for a role to finish */
 #define START_MS	10000	/* for a new set to be ready */
 
-struct member {
-	struct role_process	 process;	/* pid 0: not running */
-	bool			 ready;
-	bool			 deaf;	/* closed its channel: it is ending */
-	int64_t			 started_ms;
-	int64_t			 start_at_ms;	/* when to start it (again) */
-	int64_t			 delay_ms;
-};
-
-/* One configuration with its processes. members[0] is the responder, the
- * others are fronts. */
-struct set {
-	struct settings		*settings;
-	struct listeners	 listeners;
-	struct member		*members;
-	size_t			 n;
-	int64_t			 began_ms;
-	bool			 unpublished;	/* published_dir is not there */
-};
-
 struct daemon {
 	const char		*conf;
-	bool			 probe;
 	bool			 stopping;
-	int64_t			 test_clock_offset_s;
-	struct identity		 front_identity, responder_identity;
+	struct set_options	 options;
 	struct set		*current;
 	struct set		*next;	/* being started by a reload */
 	struct set		*last;	/* being ended after one */
 };
-
-/* --- starting one role ------------------------------------ */
-
-static int
-give_folder(struct role_process *p, const char *name, const char *dir,
-    const char *sub, struct err *err)
-{
-	char path[4200];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s%s", dir, sub);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, ERR_FAULT, "%s: %s", path,
-		    strerror(errno));
-	return role_give(p, name, fd, err);
-}
-
-static int
-give_responder(struct set *set, struct role_process *p, struct err *err)
-{
-	const char *dir = set->settings->state_dir;
-
-	return give_folder(p, "keys", dir, "/keys", err) == -1 ||
-	    give_folder(p, "spool", dir, "/spool", err) == -1 ? -1 : 0;
-}
-
-static int
-give_front(struct set *set, size_t front, struct role_process *p,
-    struct err *err)
-{
-	struct err none;
-	char name[32];
-
-	/* Without that folder there is nothing to serve from it, no more. */
-	if (give_folder(p, "published", set->settings->published_dir, "",
-	    &none) == -1) {
-		log_warn("published.missing", STR("why", none.text));
-		set->unpublished = true;
-	}
-	for (size_t i = 0; i < set->listeners.n_addresses; i++) {
-		int fd = listen_share(&set->listeners, i, front, err);
-
-		snprintf(name, sizeof(name), "listen.%zu", i);
-		if (fd == -1 || role_give(p, name, fd, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-start_role(struct daemon *d, struct set *set, size_t i,
-    struct role_process *out, struct err *err)
-{
-	char instance[24] = "", store_keys[4200], own_keys[4200];
-	const char *const probes[] = { store_keys, set->settings->store,
-		own_keys, "/etc/shadow", NULL };
-	struct role_spec spec = { .program = "ocspd",
-		.role = i == 0 ? "responder" : "front", .instance = instance,
-		.identity = i == 0 ? d->responder_identity :
-		    d->front_identity,
-		.log_level = set->settings->log_level, .probe = d->probe,
-		.probe_paths = d->probe ? probes : NULL,
-		.test_clock_offset_s = d->test_clock_offset_s };
-	const char *slash = strrchr(set->settings->store, '/');
-	struct role_process p;
-	int fd;
-
-	snprintf(store_keys, sizeof(store_keys), "%.*s/keys",
-	    slash == NULL ? 0 : (int)(slash - set->settings->store),
-	    set->settings->store);
-	snprintf(own_keys, sizeof(own_keys), "%s/keys",
-	    set->settings->state_dir);
-
-	if (i > 0)
-		snprintf(instance, sizeof(instance), "%zu", i - 1);
-	if (role_spawn(&spec, &p, err) == -1)
-		return -1;
-	fd = settings_fd(set->settings, err);
-	if (fd == -1 || role_give(&p, "settings", fd, err) == -1 ||
-	    (i == 0 ? give_responder(set, &p, err) :
-	    give_front(set, i - 1, &p, err)) == -1 ||
-	    role_go(&p, err) == -1) {
-		kill(p.pid, SIGKILL);
-		waitpid(p.pid, NULL, 0);
-		channel_free(p.control);
-		return -1;
-	}
-	*out = p;
-	return 0;
-}
-
-/* A new channel between the responder and front i, when both run. */
-static void
-connect_peers(struct set *set, size_t i)
-{
-	struct member *responder = &set->members[0];
-	struct member *front = &set->members[i];
-	struct err err;
-	int pair[2];
-
-	if (responder->process.pid == 0 || front->process.pid == 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
-		return;
-	/* A failure here is that role's end, which is seen there. */
-	if (channel_send(front->process.control, WIRE_PEER,
-	    (struct bytes){ 0 }, pair[0], &err) == -1 ||
-	    channel_send(responder->process.control, WIRE_PEER,
-	    (struct bytes){ 0 }, pair[1], &err) == -1)
-		log_warn("peers.unconnected", STR("why", err.text));
-}
-
-static void
-back_off(struct member *m, int64_t now_ms)
-{
-	if (now_ms - m->started_ms > LONG_LIFE_MS || m->delay_ms == 0)
-		m->delay_ms = FIRST_DELAY_MS;
-	else if (m->delay_ms * 2 <= LAST_DELAY_MS)
-		m->delay_ms *= 2;
-	m->start_at_ms = now_ms + m->delay_ms;
-}
-
-static void
-start_member(struct daemon *d, struct set *set, size_t i)
-{
-	struct member *m = &set->members[i];
-	int64_t now_ms = clock_monotonic_ms();
-	struct err err;
-
-	m->started_ms = now_ms;
-	m->ready = false;
-	m->deaf = false;
-	if (start_role(d, set, i, &m->process, &err) == -1) {
-		log_error("role.unstartable", STR("why", err.text),
-		    STR("detail", err.detail));
-		m->process.pid = 0;
-		back_off(m, now_ms);
-		return;
-	}
-	m->start_at_ms = 0;
-	if (i > 0)
-		connect_peers(set, i);
-	else
-		for (size_t k = 1; k < set->n; k++)
-			connect_peers(set, k);
-}
-
-/* --- sets ------------------------------------ */
-
-static void
-set_free(struct set *set)
-{
-	if (set == NULL)
-		return;
-	for (size_t i = 0; i < set->n; i++)
-		if (set->members[i].process.pid != 0)
-			channel_free(set->members[i].process.control);
-	free(set->members);
-	listen_close(&set->listeners);
-	settings_free(set->settings);
-	free(set);
-}
-OWNED_STRUCT_BY(set, set_free)
-
-/* settings is taken. */
-static int
-set_new(struct settings *settings, const struct listeners *old,
-    struct set **out, struct err *err)
-{
-	OWNED_STRUCT(set) *set = calloc(1, sizeof(*set));
-
-	if (set == NULL) {
-		settings_free(settings);
-		return err_set(err, ERR_FAULT, "out of memory");
-	}
-	set->settings = settings;
-	if (listen_open(settings, old, &set->listeners, err) == -1)
-		return -1;
-	set->n = settings->fronts + 1;
-	set->members = calloc(set->n, sizeof(set->members[0]));
-	if (set->members == NULL)
-		return err_set(err, ERR_FAULT, "out of memory");
-	*out = TAKE(set);
-	return 0;
-}
-
-static void
-set_start(struct daemon *d, struct set *set)
-{
-	set->began_ms = clock_monotonic_ms();
-	for (size_t i = 0; i < set->n; i++)
-		start_member(d, set, i);
-}
-
-static void
-set_signal(struct set *set, int sig)
-{
-	for (size_t i = 0; set != NULL && i < set->n; i++)
-		if (set->members[i].process.pid != 0)
-			kill(set->members[i].process.pid, sig);
-}
-
-static bool
-set_is_ready(const struct set *set)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (!set->members[i].ready)
-			return false;
-	return true;
-}
-
-static bool
-set_is_gone(const struct set *set)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (set->members[i].process.pid != 0)
-			return false;
-	return true;
-}
-
-/* --- life and death ------------------------------------ */
-
-static bool
-bury_in(struct daemon *d, struct set *set, pid_t pid, int status)
-{
-	for (size_t i = 0; set != NULL && i < set->n; i++) {
-		struct member *m = &set->members[i];
-
-		if (m->process.pid != pid)
-			continue;
-		channel_free(m->process.control);
-		memset(&m->process, 0, sizeof(m->process));
-		if (d->stopping || set == d->last || d->probe)
-			return true;
-		m->ready = false;
-		log_error("role.died", STR("role", i == 0 ? "responder" :
-		    "front"), NUM("status", WIFEXITED(status) ?
-		    WEXITSTATUS(status) : 0), NUM("signal",
-		    WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-		back_off(m, clock_monotonic_ms());
-		return true;
-	}
-	return false;
-}
-
-static void
-bury(struct daemon *d)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!bury_in(d, d->current, pid, status) &&
-		    !bury_in(d, d->next, pid, status))
-			bury_in(d, d->last, pid, status);
-}
-
-static void
-hear_member(struct daemon *d, struct set *set, size_t i)
-{
-	struct member *m = &set->members[i];
-	struct frame frame;
-	char front[24];
-	struct err err;
-
-	if (channel_flush(m->process.control, &err) == -1 ||
-	    channel_read(m->process.control, &err) == -1) {
-		/* In good order: its death follows as SIGCHLD. */
-		m->deaf = true;
-		if (err.kind != ERR_RETRY)
-			kill(m->process.pid, SIGKILL);
-		return;
-	}
-	while (channel_next(m->process.control, &frame, &err) == 1) {
-		if (frame.fd >= 0)
-			close(frame.fd);
-		switch (role_news(&frame)) {
-		case ROLE_READY:
-			m->ready = true;
-			break;
-		case ROLE_PROBED:
-			snprintf(front, sizeof(front), "%zu", i == 0 ? 0 : i - 1);
-			role_show_probe(i == 0 ? "responder" : "front",
-			    i == 0 ? "" : front, frame.payload);
-			m->ready = true;
-			break;
-		case ROLE_CRASHED:
-			set_signal(d->current, SIGKILL);
-			set_signal(d->next, SIGKILL);
-			_exit(EX_SOFTWARE);
-		case ROLE_OTHER:
-		case ROLE_BROKEN:
-			log_error("role.broken", NUM("frame", frame.type));
-			kill(m->process.pid, SIGKILL);
-		}
-	}
-}
-
-/* The time of the next thing to do, or INT64_MAX. */
-static int64_t
-start_due(struct daemon *d, struct set *set, int64_t now_ms)
-{
-	int64_t next = INT64_MAX;
-
-	for (size_t i = 0; set != NULL && !d->stopping && i < set->n; i++) {
-		struct member *m = &set->members[i];
-
-		if (m->process.pid != 0 || m->start_at_ms == 0)
-			continue;
-		if (m->start_at_ms <= now_ms)
-			start_member(d, set, i);
-		if (m->start_at_ms != 0 && m->start_at_ms < next)
-			next = m->start_at_ms;
-	}
-	return next;
-}
 
 static void
 reload(struct daemon *d)
@@ -404,28 +63,23 @@ reload(struct daemon *d)
 	}
 	notify_reloading();
 	if (settings_read(d->conf, &settings, &err) == -1 ||
-	    set_new(settings, &d->current->listeners, &d->next, &err) == -1) {
+	    set_new(&d->options, settings, &d->current->listeners,
+	    &d->next, &err) == -1) {
 		log_error("reload.refused", STR("why", err.text));
 		notify("READY=1");
 		return;
 	}
-	set_start(d, d->next);
+	set_start(d->next);
 }
 
-/* The folder that was not there at start: the fronts' walls were built
- * without it, so they are replaced when it comes. */
+/* No longer needed: who ends now is not replaced. */
 static void
-look_for_published(struct daemon *d)
+dismiss(struct daemon *d, struct set *set, int64_t now_ms)
 {
-	struct set *set = d->current;
-
-	if (!set->unpublished || d->stopping ||
-	    access(set->settings->published_dir, R_OK | X_OK) == -1)
-		return;
-	set->unpublished = false;
-	for (size_t i = 1; i < set->n; i++)
-		if (set->members[i].process.pid != 0)
-			kill(set->members[i].process.pid, SIGTERM);
+	d->last = set;
+	set->ending = true;
+	set->began_ms = now_ms;
+	set_signal(set, SIGTERM);
 }
 
 /* A new set that is ready takes over; one that does not become it goes. */
@@ -434,18 +88,14 @@ finish_reload(struct daemon *d, int64_t now_ms)
 {
 	if (d->next != NULL && set_is_ready(d->next)) {
 		log_info("reload.done");
-		d->last = d->current;
+		dismiss(d, d->current, now_ms);
 		d->current = TAKE(d->next);
-		d->last->began_ms = now_ms;
-		set_signal(d->last, SIGTERM);
 		notify("READY=1");
 	} else if (d->next != NULL &&
 	    now_ms - d->next->began_ms > START_MS) {
 		log_error("reload.refused", STR("why",
 		    "the new processes did not become ready"));
-		d->last = TAKE(d->next);
-		d->last->began_ms = now_ms;
-		set_signal(d->last, SIGTERM);
+		dismiss(d, TAKE(d->next), now_ms);
 		notify("READY=1");
 	}
 	if (d->last != NULL && set_is_gone(d->last)) {
@@ -458,27 +108,32 @@ finish_reload(struct daemon *d, int64_t now_ms)
 
 /* --- the loop ------------------------------------ */
 
-static size_t
-add_polls(struct set *set, struct pollfd *p, size_t n)
+static void
+bury(struct daemon *d)
 {
-	for (size_t i = 0; set != NULL && i < set->n; i++) {
-		const struct member *m = &set->members[i];
-		bool runs = m->process.pid != 0 && !m->deaf;
+	int status;
+	pid_t pid;
 
-		p[n++] = (struct pollfd){
-		    runs ? channel_fd(m->process.control) : -1,
-		    runs ? channel_events(m->process.control) : (short)0, 0 };
-	}
-	return n;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!set_bury(d->current, pid, status) &&
+		    !set_bury(d->next, pid, status))
+			set_bury(d->last, pid, status);
 }
 
-static size_t
-hear_set(struct daemon *d, struct set *set, const struct pollfd *p, size_t n)
+static void
+stop(struct daemon *d)
 {
-	for (size_t i = 0; set != NULL && i < set->n; i++, n++)
-		if (p[n].revents != 0 && set->members[i].process.pid != 0)
-			hear_member(d, set, i);
-	return n;
+	struct set *sets[] = { d->current, d->next };
+
+	if (!d->stopping)
+		notify("STOPPING=1");
+	d->stopping = true;
+	for (size_t i = 0; i < 2; i++) {
+		if (sets[i] == NULL)
+			continue;
+		sets[i]->ending = true;
+		set_signal(sets[i], SIGTERM);
+	}
 }
 
 static void
@@ -494,11 +149,7 @@ take_signals(struct daemon *d, int signals)
 			break;
 		case SIGTERM:
 		case SIGINT:
-			if (!d->stopping)
-				notify("STOPPING=1");
-			d->stopping = true;
-			set_signal(d->current, SIGTERM);
-			set_signal(d->next, SIGTERM);
+			stop(d);
 			break;
 		}
 	}
@@ -516,15 +167,15 @@ earlier(int64_t a, int64_t b)
 static void
 one_round(struct daemon *d, int signals, struct pollfd *p)
 {
+	struct set *const sets[] = { d->current, d->next, d->last };
 	int64_t now_ms = clock_monotonic_ms(), next;
 	size_t n = 1;
 
-	next = earlier(start_due(d, d->current, now_ms),
-	    start_due(d, d->next, now_ms));
+	next = earlier(set_start_due(d->current, now_ms),
+	    set_start_due(d->next, now_ms));
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
-	n = add_polls(d->current, p, n);
-	n = add_polls(d->next, p, n);
-	n = add_polls(d->last, p, n);
+	for (size_t i = 0; i < 3; i++)
+		n += set_poll(sets[i], p + n);
 	if (d->next != NULL || d->last != NULL || d->stopping)
 		next = earlier(next, now_ms + 200);
 	if (d->current->unpublished)
@@ -532,9 +183,13 @@ one_round(struct daemon *d, int signals, struct pollfd *p)
 	if (poll(p, n, next == INT64_MAX ? -1 :
 	    next <= now_ms ? 0 : (int)(next - now_ms)) <= 0)
 		return;
-	n = hear_set(d, d->current, p, 1);
-	n = hear_set(d, d->next, p, n);
-	hear_set(d, d->last, p, n);
+	for (size_t i = 0, at = 1; i < 3; at += sets[i] == NULL ? 0 :
+	    sets[i]->n, i++)
+		if (!set_hear(sets[i], p + at)) {
+			set_signal(d->current, SIGKILL);
+			set_signal(d->next, SIGKILL);
+			_exit(EX_SOFTWARE);
+		}
 	if (p[0].revents != 0)
 		take_signals(d, signals);
 }
@@ -542,21 +197,22 @@ one_round(struct daemon *d, int signals, struct pollfd *p)
 static int
 run(struct daemon *d, int signals)
 {
-	struct pollfd p[1 + 3 * 257];
+	struct pollfd p[1 + 3 * SET_MAX_MEMBERS];
 	int64_t stop_at = INT64_MAX;
 	bool told = false;
 
-	set_start(d, d->current);
+	set_start(d->current);
 	for (;;) {
 		one_round(d, signals, p);
 		finish_reload(d, clock_monotonic_ms());
-		look_for_published(d);
+		set_look_for_published(d->current);
 		if (!told && set_is_ready(d->current)) {
 			told = true;
-			log_info("ready", NUM("fronts", d->current->n - 1));
+			log_info("ready", NUM("fronts",
+			    d->current->settings->fronts));
 			notify("READY=1");
 		}
-		if (d->probe && set_is_ready(d->current))
+		if (d->options.probe && set_is_ready(d->current))
 			d->stopping = true;
 		if (!d->stopping)
 			continue;
@@ -604,12 +260,12 @@ prepare(struct daemon *d, const struct settings *s, struct err *err)
 	const char *front = as_root ? FRONT_USER : "";
 	const char *responder = as_root ? RESPONDER_USER : "";
 	const struct group *group = NULL;
-	const struct identity *own = &d->responder_identity;
+	const struct identity *own = &d->options.responder;
 	struct rlimit files;
 	gid_t gid;
 
-	if (privsep_find_identity(front, &d->front_identity, err) == -1 ||
-	    privsep_find_identity(responder, &d->responder_identity,
+	if (privsep_find_identity(front, &d->options.front, err) == -1 ||
+	    privsep_find_identity(responder, &d->options.responder,
 	    err) == -1)
 		return -1;
 	gid = own->gid;
@@ -664,8 +320,8 @@ read_test_hooks(struct daemon *d)
 	const char *offset = getenv("CSRMAIL_TEST_CLOCK_OFFSET_S");
 
 	if (offset != NULL)
-		d->test_clock_offset_s = strtoll(offset, NULL, 10);
-	clock_set_test_offset(d->test_clock_offset_s);
+		d->options.test_clock_offset_s = strtoll(offset, NULL, 10);
+	clock_set_test_offset(d->options.test_clock_offset_s);
 }
 #endif
 
@@ -676,6 +332,7 @@ run_as_role(struct role *role)
 	int r = strcmp(role->name, "front") == 0 ? front_run(role, &err) :
 	    strcmp(role->name, "responder") == 0 ?
 	    responder_run(role, &err) :
+	    strcmp(role->name, "monitor") == 0 ? monitor_run(role, &err) :
 	    err_set(&err, ERR_FAULT, "there is no such role");
 
 	channel_free(role->control);
@@ -697,7 +354,8 @@ run_as_main(struct daemon *d)
 		return complain(&err);
 	log_open("ocspd", "", settings->log_level);
 	if (prepare(d, settings, &err) == -1 ||
-	    set_new(TAKE(settings), NULL, &d->current, &err) == -1)
+	    set_new(&d->options, TAKE(settings), NULL, &d->current,
+	    &err) == -1)
 		return complain(&err);
 	signals = take_over_signals();
 	if (signals < 0)
@@ -760,7 +418,7 @@ main(int argc, char **argv)
 			printf("ocspd %s\n", CSRMAIL_VERSION);
 			return EX_OK;
 		case 'W':
-			d.probe = true;
+			d.options.probe = true;
 			break;
 		default:
 			return usage();

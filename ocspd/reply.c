@@ -39,6 +39,7 @@ begin(const struct reply *r, unsigned int status)
 {
 	struct buf *out = r->out;
 
+	counters_add(r->counters, counter_of_status(status), 1);
 	if (status == 200) {
 		put_text(out, "HTTP/1.1 200 OK\r\nDate: ");
 	} else {
@@ -126,11 +127,31 @@ reply_private(const struct reply *r, struct bytes der)
 	put_body(r, der);
 }
 
+static enum counter
+counter_of_error(enum ocsp_status status)
+{
+	switch (status) {
+	case OCSP_MALFORMED_REQUEST:
+		return COUNT_OCSP_MALFORMED;
+	case OCSP_INTERNAL_ERROR:
+		return COUNT_OCSP_INTERNAL_ERROR;
+	case OCSP_TRY_LATER:
+		return COUNT_OCSP_TRY_LATER;
+	case OCSP_UNAUTHORIZED:
+		return COUNT_OCSP_UNAUTHORIZED;
+	case OCSP_SUCCESSFUL:
+	case OCSP_SIG_REQUIRED:	/* we ask nobody for a signature */
+		break;
+	}
+	return N_COUNTERS;
+}
+
 void
 reply_ocsp_error(const struct reply *r, enum ocsp_status status)
 {
 	uint8_t der[RESPONSE_ERROR_OCTETS];
 
+	counters_add(r->counters, counter_of_error(status), 1);
 	response_error(status, der);
 	reply_private(r, (struct bytes){ der, sizeof(der) });
 }

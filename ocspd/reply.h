@@ -2,6 +2,7 @@
 #define OCSPD_REPLY_H
 
 #include "common/bytes.h"
+#include "ocspd/counters.h"
 #include "ocspd/files.h"
 #include "ocspd/http.h"
 #include "ocspd/request.h"
@@ -14,6 +15,7 @@
  */
 struct reply {
 	struct buf	*out;
+	struct counters	*counters;	/* NULL: nobody counts */
 	int64_t		 now;		/* Unix seconds */
 	bool		 keep_alive;
 	bool		 old;		/* to HTTP/1.0: keep-alive is said */

@@ -6,6 +6,7 @@
 #include "common/store.h"
 #include "ocspd/answers.h"
 #include "ocspd/authority.h"
+#include "ocspd/counters.h"
 #include "ocspd/response.h"
 #include "ocspd/settings.h"
 #include "ocspd/wire.h"
@@ -31,6 +32,8 @@ struct responder {
 	struct store		*store;
 	struct stat		 store_file;	/* as it was opened */
 	struct answers		*answers;
+	struct counters		*counters;
+	time_t			 foreign_told_at;
 	struct key_places	 places;
 	struct authority	**authorities;
 	size_t			 n_authorities;
@@ -262,6 +265,25 @@ match_authority(struct responder *r, const struct cert_id *id)
 	return NULL;
 }
 
+/* For who wonders why a client gets no answer: which field is wrong. */
+static void
+note_foreign(struct responder *r, const struct cert_id *id)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < r->n_authorities; i++)
+		named |= authority_has_name(r->authorities[i], id);
+	counters_add(r->counters, named ? COUNT_FOREIGN_KEY :
+	    COUNT_FOREIGN_NAME, 1);
+	/* Strangers choose what they ask: one line a second is enough. */
+	if (r->read_at == r->foreign_told_at)
+		return;
+	r->foreign_told_at = r->read_at;
+	log_info("request.foreign", STR("wrong", named ? "issuerKeyHash" :
+	    "issuerNameHash"), STR("why", named ? "a CA of that name has "
+	    "another key here" : "no CA of that name is here"));
+}
+
 static void
 alarm_no_signer(struct authority *a, time_t now)
 {
@@ -306,8 +328,11 @@ make_answer(struct responder *r, const struct request *req, struct made *out)
 		return OCSP_TRY_LATER;
 	/* One signer answers for one CA, and so for one CA in a request. */
 	for (size_t i = 0; i < req->n_ids; i++)
-		if (a == NULL || !authority_matches(a, &req->ids[i]))
+		if (a == NULL || !authority_matches(a, &req->ids[i])) {
+			if (match_authority(r, &req->ids[i]) == NULL)
+				note_foreign(r, &req->ids[i]);
 			return OCSP_UNAUTHORIZED;
+		}
 	key = authority_signer(a, r->read_at);
 	if (key == NULL) {
 		alarm_no_signer(a, r->read_at);
@@ -325,10 +350,12 @@ make_answer(struct responder *r, const struct request *req, struct made *out)
 		terms.nonce = (struct bytes){ req->nonce, req->nonce_len };
 	if (response_build(key->signer, r->singles, req->n_ids, &terms,
 	    r->room, &out->response, &err) == -1) {
+		counters_add(r->counters, COUNT_SIGNATURES_FAILED, 1);
 		log_error("signing.failed", STR("why", err.text),
 		    STR("detail", err.detail));
 		return OCSP_INTERNAL_ERROR;
 	}
+	counters_add(r->counters, COUNT_SIGNATURES, 1);
 	out->this_update = terms.this_update;
 	out->next_update = terms.next_update;
 	/* Anybody can ask for serials that do not exist; they are not held. */
@@ -383,6 +410,25 @@ renew(struct bytes cert_id, void *arg)
 
 /* --- the loop ------------------------------------ */
 
+static void
+count_authorities(struct responder *r)
+{
+	struct counted_ca cas[COUNTERS_MAX_CAS] = { 0 };
+	size_t n = r->n_authorities < COUNTERS_MAX_CAS ? r->n_authorities :
+	    COUNTERS_MAX_CAS;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct responder_key *key =
+		    authority_signer(r->authorities[i], r->read_at);
+
+		snprintf(cas[i].name, sizeof(cas[i].name), "%s",
+		    r->authorities[i]->name);
+		cas[i].not_before = key == NULL ? 0 : key->not_before;
+		cas[i].not_after = key == NULL ? 0 : key->not_after;
+	}
+	counters_put_cas(r->counters, cas, n);
+}
+
 static int
 tick(struct responder *r, struct err *err)
 {
@@ -393,6 +439,7 @@ tick(struct responder *r, struct err *err)
 		return 0;
 	r->next_tick_ms = now_ms + TICK_MS;
 	if (follow_store(r, &trouble) == -1) {
+		counters_add(r->counters, COUNT_STORE_FAILURES, 1);
 		if (trouble.kind == ERR_FAULT ||
 		    now_ms - r->read_at_ms > STORE_PATIENCE_MS) {
 			*err = trouble;
@@ -403,11 +450,14 @@ tick(struct responder *r, struct err *err)
 		return 0;
 	}
 	answers_beat(r->answers, clock_monotonic_ms());
+	counters_set(r->counters, COUNT_STORE_READ_AT, (uint64_t)r->read_at);
+	counters_set(r->counters, COUNT_STORE_CHANGE, r->change);
 	if (now_ms >= r->next_keys_ms) {
 		r->next_keys_ms = now_ms + 1000;
 		for (size_t i = 0; i < r->n_authorities; i++)
 			authority_keep_keys(r->authorities[i], &r->places,
 			    r->read_at);
+		count_authorities(r);
 	}
 	r->signed_this_tick = 0;
 	answers_each_older(r->answers, WALK_A_TICK, r->read_at -
@@ -551,11 +601,17 @@ run(struct responder *r, struct role *role, struct err *err)
 		{ log, 0 }, { index, 0 } };
 	const struct sandbox box = { .allow = SANDBOX_OPEN | SANDBOX_LOCK,
 		.paths = paths, .n_paths = 4 };
+	int counters_fd;
 
 	snprintf(log, sizeof(log), "%s-wal", r->settings->store);
 	snprintf(index, sizeof(index), "%s-shm", r->settings->store);
 	if (open_places(r, role, err) == -1 ||
-	    answers_new(r->settings->held_answers, &r->answers, err) == -1)
+	    answers_new(r->settings->held_answers, &r->answers, err) == -1 ||
+	    counters_new(&r->counters, err) == -1)
+		return -1;
+	counters_fd = counters_share(r->counters, err);
+	if (counters_fd == -1 || wire_send_counters(role->control, 0,
+	    counters_fd, err) == -1)
 		return -1;
 	r->read_at_ms = clock_monotonic_ms();
 	if (role_ready(role, &box, err) == -1)
@@ -581,6 +637,7 @@ responder_run(struct role *role, struct err *err)
 		authority_free(r->authorities[i]);
 	free(r->authorities);
 	answers_free(r->answers);
+	counters_free(r->counters);
 	store_free(r->store);
 	settings_free(r->settings);
 	return result;

@@ -20,6 +20,7 @@ static cfg_opt_t options[] = {
 	CFG_STR("store", "/var/lib/csrmail/store.db", CFGF_NONE),
 	CFG_STR("published_dir", "/var/lib/csrmail/published", CFGF_NONE),
 	CFG_STR_LIST("listen", "{\"0.0.0.0:80\", \"[::]:80\"}", CFGF_NONE),
+	CFG_STR("health_listen", "", CFGF_NONE),
 	CFG_BOOL("unprivileged", cfg_false, CFGF_NONE),
 	CFG_STR("log_level", "info", CFGF_NONE),
 	CFG_STR("spool_group", "csrmail", CFGF_NONE),
@@ -42,7 +43,7 @@ static const struct {
 	const char	*key;
 	long		 lo, hi;
 } ranges[] = {
-	{ "fronts",			0,	256 },
+	{ "fronts",			0,	SETTINGS_MAX_FRONTS },
 	{ "max_connections",		16,	65536 },
 	{ "max_connections_per_client",	1,	65535 },
 	{ "idle_timeout_s",		1,	30 },
@@ -65,6 +66,7 @@ settings_free(struct settings *s)
 	free(s->published_dir);
 	for (size_t i = 0; i < s->n_listen; i++)
 		free(s->listen[i]);
+	free(s->health_listen);
 	free(s->spool_group);
 	free((void *)(uintptr_t)s->text.data);
 	free(s);
@@ -118,6 +120,33 @@ check_listen(cfg_t *cfg, struct settings *s, struct err *err)
 		s->n_listen++;
 	}
 	return 0;
+}
+
+/* What it tells is nobody's business but the machine's own. */
+static bool
+is_loopback(const char *host)
+{
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return strcmp(host, "::1") == 0;
+}
+
+static int
+check_health_listen(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	const char *found = cfg_getstr(cfg, "health_listen");
+	char host[64], port[8];
+
+	if (found[0] != '\0' && (!settings_split_listen(found, host,
+	    sizeof(host), port, sizeof(port)) || !is_loopback(host)))
+		return config_fail(cfg, "health_listen", err, "found \"%s\", "
+		    "allowed \"127.0.0.1:PORT\" or another loopback address, "
+		    "or \"\" for none", found);
+	s->health_listen = strdup(found);
+	return s->health_listen != NULL ? 0 :
+	    err_set(err, ERR_FAULT, "out of memory");
 }
 
 static int
@@ -178,7 +207,8 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 		    ranges[i].hi, err) == -1)
 			return -1;
 	if (check_paths(cfg, s, err) == -1 ||
-	    check_listen(cfg, s, err) == -1 || check_words(cfg, s, err) == -1)
+	    check_listen(cfg, s, err) == -1 ||
+	    check_health_listen(cfg, s, err) == -1 || check_words(cfg, s, err) == -1)
 		return -1;
 	s->spool_group = strdup(cfg_getstr(cfg, "spool_group"));
 	if (s->spool_group == NULL)
@@ -188,8 +218,8 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 	if (s->fronts == 0) {
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-		s->fronts = cores < 1 ? 1 : cores > 256 ? 256 :
-		    (unsigned int)cores;
+		s->fronts = cores < 1 ? 1 : cores > SETTINGS_MAX_FRONTS ?
+		    SETTINGS_MAX_FRONTS : (unsigned int)cores;
 	}
 	s->max_connections = (unsigned int)cfg_getint(cfg, "max_connections");
 	s->max_connections_per_client = (unsigned int)cfg_getint(cfg,

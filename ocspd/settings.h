@@ -18,6 +18,7 @@ struct err;
  * configuration themselves. conf/ocspd.conf explains every key.
  */
 #define SETTINGS_MAX_LISTEN	16
+#define SETTINGS_MAX_FRONTS	256
 
 struct settings {
 	char		*path;
@@ -26,6 +27,7 @@ struct settings {
 	char		*published_dir;
 	char		*listen[SETTINGS_MAX_LISTEN];	/* "ADDRESS:PORT" */
 	size_t		 n_listen;
+	char		*health_listen;	/* the same form, loopback; "" none */
 	bool		 unprivileged;
 	enum log_level	 log_level;
 	char		*spool_group;	/* "" in unprivileged mode */

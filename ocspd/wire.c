@@ -104,3 +104,24 @@ wire_get_answer(const struct frame *frame, struct wire_answer *a,
 		return broken(err, "answer");
 	return 0;
 }
+
+int
+wire_send_counters(struct channel *ch, uint32_t place, int fd,
+    struct err *err)
+{
+	OWNED_BUF(out, 16);
+
+	put_u32(&out, place);
+	return channel_send(ch, WIRE_COUNTERS, buf_bytes(&out), fd, err);
+}
+
+int
+wire_get_counters(const struct frame *frame, uint32_t *place,
+    struct err *err)
+{
+	struct cursor c = CURSOR(frame->payload);
+
+	*place = get_u32(&c);
+	return frame->type == WIRE_COUNTERS && cursor_end(&c) ? 0 :
+	    broken(err, "counters");
+}

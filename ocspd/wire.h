@@ -26,6 +26,11 @@ enum wire_type {
 	/* front -> responder, and back */
 	WIRE_ASK,
 	WIRE_ANSWER,
+
+	/* front, responder -> main, over the control channel: what they count
+	 * (ocspd/counters.h). Empty payload, a descriptor. main -> monitor:
+	 * whose they are; without a descriptor that process has ended. */
+	WIRE_COUNTERS,
 };
 
 #define WIRE_MAX_ASK		(32u << 10)
@@ -53,6 +58,12 @@ struct wire_answer {
 int	wire_queue_answer(struct channel *, const struct wire_answer *,
 	    struct err *);
 int	wire_get_answer(const struct frame *, struct wire_answer *,
+	    struct err *);
+
+/* place: 0 is the responder, then come the fronts. fd is taken; -1: none. */
+int	wire_send_counters(struct channel *, uint32_t place, int fd,
+	    struct err *);
+int	wire_get_counters(const struct frame *, uint32_t *place,
 	    struct err *);
 
 #endif

@@ -27,6 +27,7 @@ REACHED = {
     "ocspd": {
         "responder": {"open {state}/store.db", "open {ocspd}/keys"},
         "front 0": set(),
+        "monitor": set(),
     },
 }
 TRIED = {
@@ -63,6 +64,13 @@ class Walls(unittest.TestCase):
              "--ocsp-url", "http://127.0.0.1:1/",
              "--ocsp-listen", "127.0.0.1:0"],
             check=True, stdout=subprocess.DEVNULL)
+        # With a monitor, too.
+        path = f"{place.name}/etc/ocspd.conf"
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace('health_listen = ""',
+                                    'health_listen = "127.0.0.1:0"'))
         return place.name
 
     def probe(self, program, place):

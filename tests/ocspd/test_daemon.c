@@ -4,7 +4,6 @@
 
 #include <openssl/ocsp.h>
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,37 +65,6 @@ tear_down(void)
 	daemon_close(&d);
 }
 
-/* Children of the daemon whose command line begins so. */
-static int
-kill_role(const char *title)
-{
-	char path[300], text[256];
-	DIR *proc = opendir("/proc");
-	struct dirent *e;
-	int n = 0;
-
-	while ((e = readdir(proc)) != NULL) {
-		int ppid = 0;
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
-		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ?
-		    fopen(path, "r") : NULL;
-		if (f == NULL)
-			continue;
-		if (fgets(text, sizeof(text), f) != NULL &&
-		    strrchr(text, ')') != NULL)
-			sscanf(strrchr(text, ')') + 1, " %*c %d", &ppid);
-		fclose(f);
-		if (ppid != d.pid || strstr(text, title) == NULL)
-			continue;
-		kill(atoi(e->d_name), SIGKILL);
-		n++;
-	}
-	closedir(proc);
-	return n;
-}
-
 START_TEST(each_status_is_told_truly)
 {
 	ck_assert_int_eq(ask("1001", EVP_sha1(), true),
@@ -150,9 +118,9 @@ END_TEST
 
 START_TEST(roles_are_replaced_singly)
 {
-	ck_assert_int_eq(kill_role("front"), 2);
+	ck_assert_int_eq(daemon_kill_role(&d, "front"), 2);
 	await("1001", V_OCSP_CERTSTATUS_GOOD);
-	ck_assert_int_eq(kill_role("respon"), 1);
+	ck_assert_int_eq(daemon_kill_role(&d, "respon"), 1);
 	/* While it is gone: tryLater, or already good again; never else. */
 	stand_revoke(&d.stand, "ff02", CRL_SUPERSEDED, 0);
 	for (int i = 0; i < 50; i++) {

@@ -78,6 +78,11 @@ start_role(void)
 	ck_assert_int_eq(role_go(&role, &err), 0);
 	ck_assert_int_eq(channel_await(role.control, PATIENCE_MS, &frame,
 	    &err), 0);
+	ck_assert_int_eq(frame.type, WIRE_COUNTERS);
+	ck_assert_int_ge(frame.fd, 0);
+	close(frame.fd);
+	ck_assert_int_eq(channel_await(role.control, PATIENCE_MS, &frame,
+	    &err), 0);
 	ck_assert_int_eq(role_news(&frame), ROLE_READY);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 	    pair), 0);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include <poll.h>
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,8 @@ daemon_take_breath(void)
 
 /* --- its life ------------------------------------ */
 
-static uint16_t
-free_port(void)
+uint16_t
+daemon_free_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -57,7 +58,7 @@ daemon_open(struct ocsp_daemon *d, const char *more)
 	stand_open(&d->stand, "example.test/users");
 	X509_free(stand_issue(&d->stand, "1001"));
 	X509_free(stand_issue(&d->stand, "ff02"));
-	d->port = free_port();
+	d->port = daemon_free_port();
 	snprintf(d->conf, sizeof(d->conf), "%s/ocspd.conf", dir);
 	f = fopen(d->conf, "w");
 	ck_assert_ptr_nonnull(f);
@@ -115,14 +116,14 @@ daemon_certify(struct ocsp_daemon *d)
 
 /* --- its client ------------------------------------ */
 
-int
-daemon_dial(const struct ocsp_daemon *d, unsigned int from)
+static int
+dial(uint16_t port, unsigned int from)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl((INADDR_LOOPBACK & 0xffffff00) |
 		    from) };
 	struct sockaddr_in to = { .sin_family = AF_INET,
-		.sin_port = htons(d->port),
+		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	OWNED_FD fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -132,10 +133,22 @@ daemon_dial(const struct ocsp_daemon *d, unsigned int from)
 	return TAKE_FD(fd);
 }
 
+int
+daemon_dial(const struct ocsp_daemon *d, unsigned int from)
+{
+	return dial(d->port, from);
+}
+
 bool
 daemon_exchange(struct ocsp_daemon *d, struct bytes out)
 {
-	OWNED_FD fd = daemon_dial(d, 1);
+	return daemon_exchange_at(d, d->port, out);
+}
+
+bool
+daemon_exchange_at(struct ocsp_daemon *d, uint16_t port, struct bytes out)
+{
+	OWNED_FD fd = dial(port, 1);
 	ssize_t n;
 
 	d->answer_len = 0;
@@ -270,4 +283,34 @@ daemon_await(struct ocsp_daemon *d, const char *serial_hex, int want)
 		    "%s: still %d, want %d", serial_hex, got, want);
 		daemon_take_breath();
 	}
+}
+
+int
+daemon_kill_role(const struct ocsp_daemon *d, const char *title)
+{
+	char path[300], text[256];
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(proc)) != NULL) {
+		int ppid = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ?
+		    fopen(path, "r") : NULL;
+		if (f == NULL)
+			continue;
+		if (fgets(text, sizeof(text), f) != NULL &&
+		    strrchr(text, ')') != NULL)
+			sscanf(strrchr(text, ')') + 1, " %*c %d", &ppid);
+		fclose(f);
+		if (ppid != d->pid || strstr(text, title) == NULL)
+			continue;
+		kill(atoi(e->d_name), SIGKILL);
+		n++;
+	}
+	closedir(proc);
+	return n;
 }

@@ -43,6 +43,13 @@ void	daemon_certify(struct ocsp_daemon *);
 int	daemon_dial(const struct ocsp_daemon *, unsigned int from);
 /* Send, read to the end; false when nothing came back. */
 bool	daemon_exchange(struct ocsp_daemon *, struct bytes);
+/* The same at another port of 127.0.0.1. */
+bool	daemon_exchange_at(struct ocsp_daemon *, uint16_t port, struct bytes);
+/* A port that nobody has. */
+uint16_t daemon_free_port(void);
+/* SIGKILL to the children of main in whose stat line `title` stands (their
+ * names begin like the role's); how many. */
+int	daemon_kill_role(const struct ocsp_daemon *, const char *title);
 
 struct ocsp_said {
 	int64_t		 this_update, produced_at, last_modified;

@@ -1,0 +1,179 @@
+/* How ocspd tells how it does, seen over its health listener. */
+#include "tests/support/fixtures.h"
+#include "tests/support/ocsp_daemon.h"
+
+#include <openssl/ocsp.h>
+
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct ocsp_daemon d;
+static uint16_t port;
+
+static void
+set_up(void)
+{
+	char more[128];
+
+	port = daemon_free_port();
+	snprintf(more, sizeof(more), "fronts = 1\n"
+	    "health_listen = \"127.0.0.1:%u\"\n", port);
+	daemon_open(&d, more);
+	daemon_start(&d, 0);
+	daemon_certify(&d);
+}
+
+static void
+tear_down(void)
+{
+	daemon_stop(&d);
+	daemon_close(&d);
+}
+
+/* Ask until the answer has these words. */
+static void
+await(const char *path, const char *words)
+{
+	int64_t begun = daemon_now_ms();
+	char request[128];
+
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n",
+	    path);
+	while (!daemon_exchange_at(&d, port, bytes_of(request)) ||
+	    strstr(d.answer, words) == NULL) {
+		ck_assert_msg(daemon_now_ms() - begun < PATIENCE_MS,
+		    "%s: not \"%s\" but \"%s\"", path, words, d.answer);
+		daemon_take_breath();
+	}
+}
+
+/* The last answer's number after these words. */
+static long
+number(const char *words)
+{
+	const char *at;
+
+	await("/metrics", words);
+	at = strstr(d.answer, words) + strlen(words);
+	return strtol(at, NULL, 10);
+}
+
+#define POSTS	"csrmail_ocspd_http_requests_total{process=\"front.0\","	\
+		"method=\"POST\"} "
+#define FOREIGN	"csrmail_ocspd_foreign_requests_total{process=\"responder\"," \
+		"field=\"issuerNameHash\"} "
+
+START_TEST(health_is_told_and_requests_are_counted)
+{
+	struct ocsp_said said;
+	long before;
+
+	await("/health", "200 OK\r\n");
+	ck_assert_ptr_nonnull(strstr(d.answer, "{\"status\": \"ok\""));
+	ck_assert_ptr_nonnull(strstr(d.answer, "application/json"));
+	before = number(POSTS);
+	ck_assert_int_eq(daemon_ask(&d, "1001", EVP_sha1(), true, &said),
+	    V_OCSP_CERTSTATUS_GOOD);
+	ck_assert_int_eq(number(POSTS), before + 1);
+	ck_assert_int_ge(number("csrmail_ocspd_signatures_total"
+	    "{process=\"responder\"} "), 1);
+	ck_assert_int_eq(number(FOREIGN), 0);
+	ck_assert_int_gt(number("csrmail_ocspd_store_read_timestamp_seconds"
+	    "{process=\"responder\"} "), 1700000000);
+}
+END_TEST
+
+START_TEST(a_process_that_comes_back_is_counted_anew)
+{
+	await("/health", "200 OK\r\n");
+	ck_assert_int_eq(daemon_kill_role(&d, "front"), 1);
+	daemon_await(&d, "1001", V_OCSP_CERTSTATUS_GOOD);
+	await("/health", "200 OK\r\n");
+	ck_assert_int_eq(daemon_kill_role(&d, "respon"), 1);
+	daemon_await(&d, "1001", V_OCSP_CERTSTATUS_GOOD);
+	await("/health", "200 OK\r\n");
+	/* And so is the one that tells. */
+	ck_assert_int_eq(daemon_kill_role(&d, "monito"), 1);
+	await("/health", "200 OK\r\n");
+	ck_assert_int_ge(number(POSTS), 1);
+}
+END_TEST
+
+START_TEST(a_store_that_is_gone_is_said)
+{
+	char store[200], away[220];
+
+	await("/health", "200 OK\r\n");
+	snprintf(store, sizeof(store), "%s/store.db", d.stand.dir);
+	snprintf(away, sizeof(away), "%s.away", store);
+	ck_assert_int_eq(rename(store, away), 0);
+	ck_assert_int_eq(daemon_kill_role(&d, "respon"), 1);
+	await("/health", "503 Service Unavailable\r\n");
+	ck_assert_ptr_nonnull(strstr(d.answer, "responder does not run"));
+	ck_assert_int_eq(rename(away, store), 0);
+	await("/health", "200 OK\r\n");
+}
+END_TEST
+
+/* Nothing but the two, and nobody stalls it. */
+START_TEST(others_are_refused_and_slow_ones_wait_alone)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int slow[8];
+
+	for (int i = 0; i < 8; i++) {
+		slow[i] = socket(AF_INET, SOCK_STREAM, 0);
+		ck_assert_int_eq(connect(slow[i], (struct sockaddr *)&to,
+		    sizeof(to)), 0);
+		ck_assert_int_eq(send(slow[i], "GET /h", 6, 0), 6);
+	}
+	ck_assert(daemon_exchange_at(&d, port, bytes_of(
+	    "GET /etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n")));
+	ck_assert_ptr_nonnull(strstr(d.answer, "HTTP/1.1 404 "));
+	ck_assert(daemon_exchange_at(&d, port, bytes_of(
+	    "POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")));
+	ck_assert_ptr_nonnull(strstr(d.answer, "HTTP/1.1 405 "));
+	ck_assert(daemon_exchange_at(&d, port, bytes_of("nonsense\r\n\r\n")));
+	ck_assert_ptr_nonnull(strstr(d.answer, "HTTP/1.1 400 "));
+	ck_assert(daemon_exchange_at(&d, port, bytes_of(
+	    "HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n")));
+	ck_assert_ptr_nonnull(strstr(d.answer, "version=0.0.4"));
+	ck_assert_ptr_null(strstr(d.answer, "# HELP"));
+	for (int i = 0; i < 8; i++)
+		close(slow[i]);
+}
+END_TEST
+
+START_TEST(a_reload_takes_it_along)
+{
+	await("/health", "200 OK\r\n");
+	kill(d.pid, SIGHUP);
+	daemon_await(&d, "1001", V_OCSP_CERTSTATUS_GOOD);
+	await("/health", "200 OK\r\n");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("monitor");
+	TCase *c = tcase_create("monitor");
+
+	tcase_add_checked_fixture(c, set_up, tear_down);
+	tcase_set_timeout(c, 120);
+	tcase_add_test(c, health_is_told_and_requests_are_counted);
+	tcase_add_test(c, a_process_that_comes_back_is_counted_anew);
+	tcase_add_test(c, a_store_that_is_gone_is_said);
+	tcase_add_test(c, others_are_refused_and_slow_ones_wait_alone);
+	tcase_add_test(c, a_reload_takes_it_along);
+	suite_add_tcase(s, c);
+	return fixture_run(s);
+}
