@@ -223,6 +223,23 @@ find_status(struct responder *r, int64_t ca, const struct serial *serial,
 }
 
 static enum ocsp_status
+say_never_issued(const struct responder *r, struct single *out)
+{
+	out->never_issued = true;
+	switch (r->settings->never_issued) {
+	case NEVER_ISSUED_UNKNOWN:
+		out->state = SINGLE_UNKNOWN;
+		return OCSP_SUCCESSFUL;
+	case NEVER_ISSUED_UNAUTHORIZED:
+		return OCSP_UNAUTHORIZED;
+	case NEVER_ISSUED_REVOKED:
+		response_revoke_never_issued(out);
+		return OCSP_SUCCESSFUL;
+	}
+	return OCSP_INTERNAL_ERROR;
+}
+
+static enum ocsp_status
 look_up(struct responder *r, const struct authority *a,
     const struct cert_id *id, struct single *out)
 {
@@ -241,7 +258,7 @@ look_up(struct responder *r, const struct authority *a,
 		    OCSP_INTERNAL_ERROR;
 	}
 	if (found == 1)
-		return OCSP_SUCCESSFUL;
+		return say_never_issued(r, out);
 	switch (row.state) {
 	case STATUS_GOOD:
 		out->state = SINGLE_GOOD;
@@ -346,6 +363,9 @@ make_answer(struct responder *r, const struct request *req, struct made *out)
 	terms.next_update = r->read_at + r->settings->answer_validity_s;
 	if (terms.next_update > key->not_after)
 		terms.next_update = key->not_after;
+	if (r->settings->archive_retention_s > 0)
+		terms.archive_cutoff = r->read_at -
+		    r->settings->archive_retention_s;
 	if (req->has_nonce)
 		terms.nonce = (struct bytes){ req->nonce, req->nonce_len };
 	if (response_build(key->signer, r->singles, req->n_ids, &terms,
@@ -360,7 +380,7 @@ make_answer(struct responder *r, const struct request *req, struct made *out)
 	out->next_update = terms.next_update;
 	/* Anybody can ask for serials that do not exist; they are not held. */
 	if (req->n_ids == 1 && !req->has_nonce &&
-	    r->singles[0].state != SINGLE_UNKNOWN)
+	    !r->singles[0].never_issued)
 		hold(r, key, out);
 	return OCSP_SUCCESSFUL;
 }
@@ -403,7 +423,7 @@ renew(struct bytes cert_id, void *arg)
 	request.n_ids = 1;
 	/* What is no longer known is held no longer (see make_answer). */
 	if (make_answer(r, &request, &made) != OCSP_SUCCESSFUL ||
-	    r->singles[0].state == SINGLE_UNKNOWN)
+	    r->singles[0].never_issued)
 		answers_forget(r->answers, request.ids[0].serial);
 	return ++r->signed_this_tick < SIGN_A_TICK;
 }

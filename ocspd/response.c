@@ -167,21 +167,50 @@ put_status(struct tlv *w, const struct single *s)
 	w->failed = true;
 }
 
-/* RFC 6960, 4.4.5: CRL entry extensions as singleExtensions. */
 static void
-put_invalidity(struct tlv *w, time_t t)
+put_time_extension(struct tlv *w, struct bytes oid, time_t t)
 {
-	static const uint8_t oid[] = { 0x55, 0x1d, 0x18 };
 	uint8_t room[32];
 	struct tlv value = TLV(room);
-	size_t end = tlv_mark(w);
 
 	tlv_put_time(&value, t);
 	w->failed |= value.failed;
-	put_extension(w, (struct bytes){ oid, sizeof(oid) },
-	    tlv_bytes(&value));
+	put_extension(w, oid, tlv_bytes(&value));
+}
+
+/* RFC 6960, 4.4.4, and 4.4.5: CRL entry extensions. */
+static void
+put_single_extensions(struct tlv *w, const struct single *s,
+    const struct response_terms *terms)
+{
+	static const uint8_t cutoff_oid[] = { 0x2b, 0x06, 0x01, 0x05, 0x05,
+		0x07, 0x30, 0x01, 0x06 };
+	static const uint8_t invalidity_oid[] = { 0x55, 0x1d, 0x18 };
+	size_t end = tlv_mark(w);
+
+	if (s->never_issued)
+		return;		/* 2.2: no CRL entry extension, nothing kept */
+	if (terms->archive_cutoff != 0 && s->state != SINGLE_UNKNOWN)
+		put_time_extension(w, (struct bytes){ cutoff_oid,
+		    sizeof(cutoff_oid) }, terms->archive_cutoff);
+	if (s->state == SINGLE_REVOKED && s->invalidity != 0)
+		put_time_extension(w, (struct bytes){ invalidity_oid,
+		    sizeof(invalidity_oid) }, s->invalidity);
+	if (tlv_mark(w) == end)
+		return;
 	tlv_wrap(w, DER_SEQUENCE, end);
 	tlv_wrap(w, DER_EXPLICIT(1), end);
+}
+
+void
+response_revoke_never_issued(struct single *s)
+{
+	/* RFC 6960, 2.2: these values, whenever it was asked. */
+	s->state = SINGLE_REVOKED;
+	s->reason = CRL_CERTIFICATE_HOLD;
+	s->revoked_at = 0;	/* 1970-01-01T00:00:00Z */
+	s->invalidity = 0;
+	s->never_issued = true;
 }
 
 static void
@@ -190,8 +219,7 @@ put_single(struct tlv *w, const struct single *s,
 {
 	size_t end = tlv_mark(w), next;
 
-	if (s->state == SINGLE_REVOKED && s->invalidity != 0)
-		put_invalidity(w, s->invalidity);
+	put_single_extensions(w, s, terms);
 	next = tlv_mark(w);
 	tlv_put_time(w, terms->next_update);
 	tlv_wrap(w, DER_EXPLICIT(0), next);
@@ -201,16 +229,26 @@ put_single(struct tlv *w, const struct single *s,
 	tlv_wrap(w, DER_SEQUENCE, end);
 }
 
-/* ResponseData, to be signed. */
+/* [1] EXPLICIT Extensions of the whole answer, when there are any. */
 static void
-put_data(struct tlv *w, const struct ocsp_signer *signer,
-    const struct single *singles, size_t n,
+put_response_extensions(struct tlv *w, const struct single *singles, size_t n,
     const struct response_terms *terms)
 {
 	static const uint8_t nonce_oid[] = { 0x2b, 0x06, 0x01, 0x05, 0x05,
 		0x07, 0x30, 0x01, 0x02 };
-	size_t end = tlv_mark(w), at;
+	static const uint8_t extended_oid[] = { 0x2b, 0x06, 0x01, 0x05, 0x05,
+		0x07, 0x30, 0x01, 0x09 };
+	static const uint8_t null[] = { DER_NULL, 0 };
+	size_t end = tlv_mark(w);
+	bool extended = false;
 
+	for (size_t i = 0; i < n; i++)
+		extended |= singles[i].never_issued &&
+		    singles[i].state == SINGLE_REVOKED;
+	if (extended)	/* RFC 6960, 4.4.8 */
+		put_extension(w, (struct bytes){ extended_oid,
+		    sizeof(extended_oid) }, (struct bytes){ null,
+		    sizeof(null) });
 	if (terms->nonce.len > 0) {
 		uint8_t room[REQUEST_MAX_NONCE + 8];
 		struct tlv value = TLV(room);
@@ -219,9 +257,22 @@ put_data(struct tlv *w, const struct ocsp_signer *signer,
 		w->failed |= value.failed;
 		put_extension(w, (struct bytes){ nonce_oid,
 		    sizeof(nonce_oid) }, tlv_bytes(&value));
-		tlv_wrap(w, DER_SEQUENCE, end);
-		tlv_wrap(w, DER_EXPLICIT(1), end);
 	}
+	if (tlv_mark(w) == end)
+		return;
+	tlv_wrap(w, DER_SEQUENCE, end);
+	tlv_wrap(w, DER_EXPLICIT(1), end);
+}
+
+/* ResponseData, to be signed. */
+static void
+put_data(struct tlv *w, const struct ocsp_signer *signer,
+    const struct single *singles, size_t n,
+    const struct response_terms *terms)
+{
+	size_t end = tlv_mark(w), at;
+
+	put_response_extensions(w, singles, n, terms);
 	at = tlv_mark(w);
 	for (size_t i = n; i > 0; i--)
 		put_single(w, &singles[i - 1], terms);

@@ -6,6 +6,7 @@
 #include "common/owned.h"
 #include "ocspd/request.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -42,14 +43,24 @@ struct single {
 	time_t		 revoked_at;
 	enum crl_reason	 reason;	/* left out when unspecified */
 	time_t		 invalidity;	/* 0: none */
+	bool		 never_issued;	/* our word for it, revoked or unknown:
+					 * anybody can ask for such serials */
 };
 
 struct response_terms {
 	time_t		 this_update;	/* also producedAt: when the store was
 					 * read (RFC 9919, 6) */
 	time_t		 next_update;
+	time_t		 archive_cutoff;	/* of what is issued: since
+						 * when statuses are kept
+						 * (4.4.4); 0: not said */
 	struct bytes	 nonce;		/* echoed; empty: none asked */
 };
+
+/* The least that a status can say of a serial that was never issued, when it
+ * is to be revoked (2.2 and 4.4.8): with it the answer says that revoked is
+ * used in this wider sense. */
+void	response_revoke_never_issued(struct single *);
 
 /* 100 SingleResponses of the longest kind, and a certificate. */
 #define RESPONSE_MAX	(48u << 10)

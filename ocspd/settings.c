@@ -32,6 +32,8 @@ static cfg_opt_t options[] = {
 	CFG_INT("max_request_octets", 16384, CFGF_NONE),
 	CFG_INT("max_cert_ids", 100, CFGF_NONE),
 	CFG_STR("odd_nonce", "echo", CFGF_NONE),
+	CFG_STR("never_issued", "unknown", CFGF_NONE),
+	CFG_INT("archive_retention_days", 0, CFGF_NONE),
 	CFG_INT("answer_validity_s", 86400, CFGF_NONE),
 	CFG_INT("max_age_s", 3600, CFGF_NONE),
 	CFG_INT("held_answers", 65536, CFGF_NONE),
@@ -50,6 +52,7 @@ static const struct {
 	{ "request_timeout_s",		1,	30 },
 	{ "max_request_octets",		256,	32768 },
 	{ "max_cert_ids",		1,	REQUEST_MAX_CERT_IDS },
+	{ "archive_retention_days",	0,	36525 },
 	{ "answer_validity_s",		300,	864000 },
 	{ "max_age_s",			0,	864000 },
 	{ "held_answers",		1024,	16777216 },
@@ -155,17 +158,21 @@ check_words(cfg_t *cfg, struct settings *s, struct err *err)
 	static const char *const levels[] = { "debug", "info", "warn",
 		"error", NULL };
 	static const char *const nonces[] = { "echo", "ignore", NULL };
+	static const char *const words[] = { "unknown", "unauthorized",
+		"revoked", NULL };	/* by enum never_issued */
 	static const char *const keys[] = { "P-256", "P-384", "RSA-2048",
 		"RSA-3072", NULL };
 	static const enum key_kind kinds[] = { KEY_P256, KEY_P384, KEY_RSA,
 		KEY_RSA };
 	static const unsigned int bits[] = { 0, 0, 2048, 3072 };
-	size_t level, nonce, key;
+	size_t level, nonce, key, never;
 
 	if (config_check_word(cfg, "log_level", levels, &level, err) == -1 ||
 	    config_check_word(cfg, "odd_nonce", nonces, &nonce, err) == -1 ||
+	    config_check_word(cfg, "never_issued", words, &never, err) == -1 ||
 	    config_check_word(cfg, "responder_key", keys, &key, err) == -1)
 		return -1;
+	s->never_issued = (enum never_issued)never;
 	s->log_level = (enum log_level)level;
 	s->odd_nonce_echoed = nonce == 0;
 	s->responder_key = kinds[key];
@@ -229,6 +236,8 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 	    "request_timeout_s");
 	s->max_request_octets = (size_t)cfg_getint(cfg, "max_request_octets");
 	s->max_cert_ids = (size_t)cfg_getint(cfg, "max_cert_ids");
+	s->archive_retention_s =
+	    cfg_getint(cfg, "archive_retention_days") * (int64_t)86400;
 	s->answer_validity_s = cfg_getint(cfg, "answer_validity_s");
 	s->max_age_s = cfg_getint(cfg, "max_age_s");
 	s->held_answers = (size_t)cfg_getint(cfg, "held_answers");

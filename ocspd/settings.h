@@ -41,6 +41,13 @@ struct settings {
 	size_t		 max_cert_ids;
 	bool		 odd_nonce_echoed;	/* 1..15 and 33..128 octets */
 
+	enum never_issued {
+		NEVER_ISSUED_UNKNOWN,
+		NEVER_ISSUED_UNAUTHORIZED,
+		NEVER_ISSUED_REVOKED,
+	}		 never_issued;	/* what is said of such serials */
+	int64_t		 archive_retention_s;	/* 0: not said */
+
 	int64_t		 answer_validity_s;
 	int64_t		 max_age_s;
 	size_t		 held_answers;

@@ -83,6 +83,39 @@ START_TEST(each_status_is_told_truly)
 }
 END_TEST
 
+/* As configured; what was issued is not touched by it. */
+static const struct {
+	const char	*word;
+	int		 want;
+} never_issued[] = {
+	{ "unknown",		V_OCSP_CERTSTATUS_UNKNOWN },
+	{ "unauthorized",	-OCSP_RESPONSE_STATUS_UNAUTHORIZED },
+	{ "revoked",		V_OCSP_CERTSTATUS_REVOKED },
+};
+START_TEST(never_issued_is_answered_as_configured)
+{
+	char more[64];
+
+	snprintf(more, sizeof(more), "fronts = 1\nnever_issued = \"%s\"\n",
+	    never_issued[_i].word);
+	daemon_open(&d, more);
+	daemon_start(&d, 0);
+	daemon_certify(&d);
+	ck_assert_int_eq(ask("7777", EVP_sha1(), false),
+	    never_issued[_i].want);
+	ck_assert_int_eq(ask("7777", EVP_sha256(), true),
+	    never_issued[_i].want);
+	/* It was not held: issued, it is good at once. */
+	X509_free(stand_issue(&d.stand, "7777"));
+	ck_assert_int_eq(ask("7777", EVP_sha1(), false),
+	    V_OCSP_CERTSTATUS_GOOD);
+	ck_assert_int_eq(ask("1001", EVP_sha1(), false),
+	    V_OCSP_CERTSTATUS_GOOD);
+	daemon_stop(&d);
+	daemon_close(&d);
+}
+END_TEST
+
 START_TEST(a_revocation_shows_for_all_askers)
 {
 	/* On a warm table, for both algorithms and a first-bit-set serial.
@@ -247,6 +280,11 @@ main(void)
 	tcase_add_test(c,
 	    the_next_key_comes_at_half_life_while_the_old_one_serves);
 #endif
+	suite_add_tcase(s, c);
+	c = tcase_create("configured");
+	tcase_set_timeout(c, 90);
+	tcase_add_loop_test(c, never_issued_is_answered_as_configured, 0,
+	    ROWS(never_issued));
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

@@ -66,8 +66,33 @@ number(const char *words)
 
 #define POSTS	"csrmail_ocspd_http_requests_total{process=\"front.0\","	\
 		"method=\"POST\"} "
-#define FOREIGN	"csrmail_ocspd_foreign_requests_total{process=\"responder\"," \
-		"field=\"issuerNameHash\"} "
+#define FOREIGN(field)							\
+	"csrmail_ocspd_foreign_requests_total{process=\"responder\","	\
+	"field=\"" field "\"} "
+
+/* About an issuer with another key, and with another name too. */
+static void
+ask_about_a_stranger(bool same_name)
+{
+	OCSP_REQUEST *req = OCSP_REQUEST_new();
+	OWNED(X509_NAME) *name = same_name ?
+	    X509_NAME_dup(X509_get_subject_name(d.stand.ca)) : X509_NAME_new();
+	OWNED(ASN1_INTEGER) *serial = ASN1_INTEGER_new();
+	ASN1_BIT_STRING *key = ASN1_BIT_STRING_new();
+	OWNED_BUF(out, 4096);
+	uint8_t der[512], *p = der;
+	int len;
+
+	OCSP_request_add0_id(req, OCSP_cert_id_new(EVP_sha1(), name, key,
+	    serial));
+	len = i2d_OCSP_REQUEST(req, &p);
+	buf_printf(&out, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close"
+	    "\r\nContent-Length: %d\r\n\r\n", len);
+	buf_append(&out, der, (size_t)len);
+	ck_assert(daemon_exchange(&d, buf_bytes(&out)));
+	ASN1_BIT_STRING_free(key);
+	OCSP_REQUEST_free(req);
+}
 
 START_TEST(health_is_told_and_requests_are_counted)
 {
@@ -83,7 +108,15 @@ START_TEST(health_is_told_and_requests_are_counted)
 	ck_assert_int_eq(number(POSTS), before + 1);
 	ck_assert_int_ge(number("csrmail_ocspd_signatures_total"
 	    "{process=\"responder\"} "), 1);
-	ck_assert_int_eq(number(FOREIGN), 0);
+	ck_assert_int_eq(number(FOREIGN("issuerNameHash")), 0);
+	ask_about_a_stranger(false);
+	ck_assert_int_eq(number(FOREIGN("issuerNameHash")), 1);
+	ck_assert_int_eq(number(FOREIGN("issuerKeyHash")), 0);
+	ask_about_a_stranger(true);
+	ck_assert_int_eq(number(FOREIGN("issuerNameHash")), 1);
+	ck_assert_int_eq(number(FOREIGN("issuerKeyHash")), 1);
+	ck_assert_int_eq(number("csrmail_ocspd_responses_total{process="
+	    "\"front.0\",status=\"unauthorized\",from=\"\"} "), 2);
 	ck_assert_int_gt(number("csrmail_ocspd_store_read_timestamp_seconds"
 	    "{process=\"responder\"} "), 1700000000);
 }

@@ -56,11 +56,14 @@ cert_id(const EVP_MD *md, long serial, size_t n)
 	return out;
 }
 
+static time_t archive_cutoff;
+
 static void
 build(const struct single *singles, size_t n, struct bytes nonce)
 {
 	const struct response_terms terms = { .this_update = NOON,
-		.next_update = NOON + DAY, .nonce = nonce };
+		.next_update = NOON + DAY, .archive_cutoff = archive_cutoff,
+		.nonce = nonce };
 	struct response made;
 	OCSP_RESPONSE *resp;
 	const unsigned char *p;
@@ -141,6 +144,78 @@ START_TEST(a_status_says_what_is_known_and_no_more)
 }
 END_TEST
 
+/* RFC 6960, 4.4.4: of what was issued. */
+START_TEST(the_archive_cutoff_is_said_where_statuses_are_kept)
+{
+	struct single in[3] = {
+		{ .id = cert_id(EVP_sha1(), 7, 0), .state = SINGLE_GOOD },
+		{ .id = cert_id(EVP_sha1(), 8, 1), .state = SINGLE_REVOKED,
+		  .revoked_at = NOON - DAY, .reason = CRL_SUPERSEDED,
+		  .invalidity = NOON - 2 * DAY },
+		{ .id = cert_id(EVP_sha1(), 9, 2), .state = SINGLE_UNKNOWN,
+		  .never_issued = true } };
+
+	archive_cutoff = NOON - 3650 * DAY;
+	build(in, 3, (struct bytes){ 0 });
+	for (int i = 0; i < 3; i++) {
+		OCSP_SINGLERESP *out = OCSP_resp_get0(basic, i);
+		int critical = -1;
+		ASN1_GENERALIZEDTIME *cutoff = OCSP_SINGLERESP_get1_ext_d2i(
+		    out, NID_id_pkix_OCSP_archiveCutoff, &critical, NULL);
+
+		ck_assert_int_eq(OCSP_SINGLERESP_get_ext_count(out), i == 2 ?
+		    0 : i + 1);
+		ck_assert(i == 2 ? cutoff == NULL :
+		    critical == 0 && is_time(cutoff, archive_cutoff));
+		ASN1_GENERALIZEDTIME_free(cutoff);
+	}
+	archive_cutoff = 0;
+}
+END_TEST
+
+/* RFC 6960, 2.2 and 4.4.8. */
+START_TEST(never_issued_may_be_revoked_in_the_wider_sense)
+{
+	static const uint8_t nonce[16] = "0123456789abcdef";
+	struct single in[2] = {
+		{ .id = cert_id(EVP_sha1(), 7, 0), .state = SINGLE_GOOD },
+		{ .id = cert_id(EVP_sha1(), 8, 1), .invalidity = NOON } };
+	ASN1_GENERALIZEDTIME *revoked_at = NULL;
+	const ASN1_OCTET_STRING *value;
+	X509_EXTENSION *extended;
+	int reason = -1, at;
+	OCSP_SINGLERESP *out;
+	ASN1_OBJECT *oid;
+
+	archive_cutoff = NOON - DAY;
+	response_revoke_never_issued(&in[1]);
+	build(in, 2, (struct bytes){ nonce, sizeof(nonce) });
+	out = OCSP_resp_get0(basic, 1);
+	ck_assert_int_eq(OCSP_single_get0_status(out, &reason, &revoked_at,
+	    NULL, NULL), V_OCSP_CERTSTATUS_REVOKED);
+	ck_assert_int_eq(reason, 6);
+	ck_assert(is_time(revoked_at, 0));
+	ck_assert_int_eq(OCSP_SINGLERESP_get_ext_count(out), 0);
+	ck_assert_int_eq(OCSP_BASICRESP_get_ext_count(basic), 2);
+	ck_assert_int_ge(OCSP_BASICRESP_get_ext_by_NID(basic,
+	    NID_id_pkix_OCSP_Nonce, -1), 0);
+	oid = OBJ_txt2obj("1.3.6.1.5.5.7.48.1.9", 1);
+	at = OCSP_BASICRESP_get_ext_by_OBJ(basic, oid, -1);
+	ASN1_OBJECT_free(oid);
+	ck_assert_int_ge(at, 0);
+	extended = OCSP_BASICRESP_get_ext(basic, at);
+	ck_assert_int_eq(X509_EXTENSION_get_critical(extended), 0);
+	value = X509_EXTENSION_get_data(extended);
+	ck_assert_int_eq(ASN1_STRING_length(value), 2);
+	ck_assert_mem_eq(ASN1_STRING_get0_data(value), "\x05\x00", 2);
+	OCSP_BASICRESP_free(basic);
+	/* Nobody is told of it who has no such serial. */
+	build(in, 1, (struct bytes){ 0 });
+	ck_assert_int_eq(OCSP_BASICRESP_get_ext_count(basic), 0);
+	archive_cutoff = 0;
+}
+END_TEST
+
 /* RFC 9919, 6: one moment, said twice. */
 START_TEST(produced_at_is_this_update)
 {
@@ -204,6 +279,8 @@ main(void)
 	tcase_add_checked_fixture(c, set_up, tear_down);
 	tcase_add_loop_test(c, a_status_says_what_is_known_and_no_more, 0,
 	    ROWS(statuses));
+	tcase_add_test(c, the_archive_cutoff_is_said_where_statuses_are_kept);
+	tcase_add_test(c, never_issued_may_be_revoked_in_the_wider_sense);
 	tcase_add_test(c, produced_at_is_this_update);
 	tcase_add_test(c, each_cert_id_comes_back_unchanged_and_in_order);
 	tcase_add_test(c, the_signature_is_that_of_the_key_named);
