@@ -4,6 +4,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ocspd/connection.h"
+#include "ocspd/listen.h"
 
 #include <openssl/rand.h>
 
@@ -28,8 +29,8 @@ enum token {
 	TOKEN_SIGNAL,
 	TOKEN_CONTROL,
 	TOKEN_RESPONDER,
-	TOKEN_LISTEN,		/* and SETTINGS_MAX_LISTEN - 1 more */
-	TOKEN_CONNECTION = TOKEN_LISTEN + SETTINGS_MAX_LISTEN,
+	TOKEN_LISTEN,		/* and LISTEN_MAX_SOCKETS - 1 more */
+	TOKEN_CONNECTION = TOKEN_LISTEN + LISTEN_MAX_SOCKETS,
 };
 
 struct front {
@@ -41,7 +42,7 @@ struct front {
 	uint16_t		 clients[65536];	/* their connections */
 	uint8_t			 client_seed[16];
 	int			 epoll_fd;
-	int			 listen_fds[SETTINGS_MAX_LISTEN];
+	int			 listen_fds[LISTEN_MAX_SOCKETS];
 	size_t			 n_listen;
 	int64_t			 next_sweep_ms;
 	bool			 some_again;
@@ -106,8 +107,9 @@ take_client(struct front *f, int fd, const struct sockaddr_storage *from)
 		EPOLLET };
 	int on = 1;
 
-	if (f->n_free == 0 ||
-	    f->clients[client] >= f->settings->max_connections_per_client) {
+	/* Behind a Unix socket stands a proxy, and many clients behind it. */
+	if (f->n_free == 0 || (from->ss_family != AF_UNIX &&
+	    f->clients[client] >= f->settings->max_connections_per_client)) {
 		counters_add(f->service->counters, f->n_free == 0 ?
 		    COUNT_REFUSED_FULL : COUNT_REFUSED_CLIENT, 1);
 		close(fd);
@@ -132,7 +134,7 @@ static void
 accept_clients(struct front *f, int listen_fd)
 {
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		struct sockaddr_storage from;
+		struct sockaddr_storage from = { 0 };
 		socklen_t len = sizeof(from);
 		int fd = accept4(listen_fd, (struct sockaddr *)&from, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -387,7 +389,9 @@ loop(struct front *f, struct role *role)
 static int
 watch(struct front *f, int fd, uint64_t token, struct err *err)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = token };
+	/* Of a socket that all fronts share, one is woken. */
+	struct epoll_event ev = { .events = token >= TOKEN_LISTEN ?
+		EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN, .data.u64 = token };
 
 	if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == -1)
 		return err_errno(err, ERR_FAULT, "epoll_ctl");
@@ -403,7 +407,7 @@ take_listeners(struct front *f, struct role *role, struct err *err)
 		int fd;
 
 		snprintf(name, sizeof(name), "listen.%zu", f->n_listen);
-		if (f->n_listen == SETTINGS_MAX_LISTEN ||
+		if (f->n_listen == LISTEN_MAX_SOCKETS ||
 		    (fd = role_take(role, name)) < 0)
 			break;
 		if (watch(f, fd, TOKEN_LISTEN + f->n_listen, err) == -1)

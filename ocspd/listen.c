@@ -1,10 +1,13 @@
 #include "ocspd/listen.h"
 
 #include "common/err.h"
+#include "ocspd/activation.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +17,10 @@
 
 #define BACKLOG		4096	/* the kernel cuts it to somaxconn */
 
+/* --- one socket ------------------------------------ */
+
 static int
-open_one(const char *address, struct err *err)
+open_inet(const char *address, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
@@ -49,17 +54,131 @@ open_one(const char *address, struct err *err)
 	return TAKE_FD(fd);
 }
 
+/* A socket that a former run left there; not one that somebody serves. */
+static void
+remove_stale(const struct sockaddr_un *at)
+{
+	OWNED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    connect(fd, (const struct sockaddr *)at, sizeof(*at)) == -1 &&
+	    errno == ECONNREFUSED)
+		unlink(at->sun_path);
+}
+
+static int
+open_unix(const char *path, struct err *err)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	OWNED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(at.sun_path))
+		return err_set(err, ERR_FAULT, "cannot listen on %s", path);
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	remove_stale(&at);
+	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == -1 ||
+	    chmod(path, 0666) == -1 || listen(fd, BACKLOG) == -1)
+		return err_set(err, ERR_FAULT, "cannot listen on %s: %s",
+		    path, strerror(errno));
+	return TAKE_FD(fd);
+}
+
+/* --- all of one address ------------------------------------ */
+
 /* The same socket again, so that nobody in its queue is refused. */
 static int
 find_old(const struct listeners *old, const char *address, size_t front)
 {
-	if (old == NULL || front >= old->n_fronts)
-		return -1;
-	for (size_t i = 0; i < old->n_addresses; i++)
-		if (strcmp(old->addresses[i], address) == 0)
-			return fcntl(old->fds[i * old->n_fronts + front],
-			    F_DUPFD_CLOEXEC, 0);
+	for (size_t i = 0; old != NULL && front < old->n_fronts &&
+	    i < old->n; i++)
+		if (strcmp(old->each[i].address, address) == 0)
+			return fcntl(old->each[i].fds[front], F_DUPFD_CLOEXEC,
+			    0);
 	return -1;
+}
+
+/* Room for one more; its fds are -1. */
+static struct listener *
+add(struct listeners *l, const char *address, struct err *err)
+{
+	struct listener *one = &l->each[l->n];
+
+	if (l->n == LISTEN_MAX_SOCKETS) {
+		err_set(err, ERR_FAULT, "too many sockets to listen on");
+		return NULL;
+	}
+	one->address = strdup(address);
+	one->fds = calloc(l->n_fronts, sizeof(one->fds[0]));
+	if (one->address == NULL || one->fds == NULL) {
+		free(one->address);
+		free(one->fds);
+		err_set(err, ERR_FAULT, "out of memory");
+		return NULL;
+	}
+	memset(one->fds, -1, l->n_fronts * sizeof(one->fds[0]));
+	l->n++;
+	return one;
+}
+
+static int
+add_inet(struct listeners *l, const struct listeners *old,
+    const char *address, struct err *err)
+{
+	struct listener *one = add(l, address, err);
+
+	for (size_t k = 0; one != NULL && k < l->n_fronts; k++) {
+		one->fds[k] = find_old(old, address, k);
+		if (one->fds[k] < 0)
+			one->fds[k] = open_inet(address, err);
+		if (one->fds[k] < 0)
+			return -1;
+	}
+	return one == NULL ? -1 : 0;
+}
+
+/* fd is taken; each front gets a duplicate. */
+static int
+add_shared(struct listeners *l, const char *address, int fd, struct err *err)
+{
+	OWNED_FD own = fd;
+	struct listener *one = own < 0 ? NULL : add(l, address, err);
+
+	for (size_t k = 0; one != NULL && k < l->n_fronts; k++) {
+		one->fds[k] = fcntl(own, F_DUPFD_CLOEXEC, 0);
+		if (one->fds[k] < 0)
+			return err_errno(err, ERR_FAULT, "sharing a socket");
+	}
+	return one == NULL ? -1 : 0;
+}
+
+static int
+add_unix(struct listeners *l, const struct listeners *old,
+    const char *address, struct err *err)
+{
+	int fd = find_old(old, address, 0);
+
+	if (fd < 0)
+		fd = open_unix(address + strlen(LISTEN_UNIX), err);
+	return add_shared(l, address, fd, err);
+}
+
+static int
+add_systemd(struct listeners *l, const char *address, struct err *err)
+{
+	const char *colon = strchr(address, ':');
+	const char *name = colon == NULL ? "" : colon + 1;
+	int fd = activation_find(name, 0);
+
+	if (fd < 0)
+		return err_set(err, ERR_FAULT, "cannot listen on %s: systemd "
+		    "has handed over no such socket (ocspd.socket)", address);
+	for (size_t i = 0; (fd = activation_find(name, i)) >= 0; i++)
+		if (add_shared(l, address, fcntl(fd, F_DUPFD_CLOEXEC, 0),
+		    err) == -1)
+			return -1;
+	return 0;
 }
 
 /* The old one is taken along: the address stays bound. */
@@ -67,7 +186,6 @@ static int
 open_health(const struct settings *s, const struct listeners *old,
     struct listeners *l, struct err *err)
 {
-	l->health_fd = -1;
 	if (s->health_listen[0] == '\0')
 		return 0;
 	l->health_address = strdup(s->health_listen);
@@ -77,7 +195,7 @@ open_health(const struct settings *s, const struct listeners *old,
 	    strcmp(old->health_address, s->health_listen) == 0)
 		l->health_fd = fcntl(old->health_fd, F_DUPFD_CLOEXEC, 0);
 	if (l->health_fd < 0)
-		l->health_fd = open_one(s->health_listen, err);
+		l->health_fd = open_inet(s->health_listen, err);
 	return l->health_fd < 0 ? -1 : 0;
 }
 
@@ -86,28 +204,29 @@ listen_open(const struct settings *s, const struct listeners *old,
     struct listeners *out, struct err *err)
 {
 	struct listeners l = { .n_fronts = s->fronts, .health_fd = -1 };
-	size_t n = s->n_listen * s->fronts;
+	int r = 0;
 
-	l.fds = calloc(n, sizeof(l.fds[0]));
-	if (l.fds == NULL)
-		return err_set(err, ERR_FAULT, "out of memory");
-	memset(l.fds, -1, n * sizeof(l.fds[0]));
-	for (size_t i = 0; i < s->n_listen; i++) {
-		l.addresses[i] = strdup(s->listen[i]);
-		l.n_addresses++;
-		for (size_t k = 0; k < s->fronts; k++) {
-			int *fd = &l.fds[i * s->fronts + k];
+	for (size_t i = 0; r == 0 && i < s->n_listen; i++) {
+		const char *address = s->listen[i];
 
-			*fd = find_old(old, s->listen[i], k);
-			if (*fd < 0)
-				*fd = open_one(s->listen[i], err);
-			if (*fd < 0 || l.addresses[i] == NULL) {
-				listen_close(&l);
-				return -1;
-			}
+		switch (settings_listen_kind(address)) {
+		case LISTEN_KIND_INET:
+			r = add_inet(&l, old, address, err);
+			break;
+		case LISTEN_KIND_UNIX:
+			r = add_unix(&l, old, address, err);
+			break;
+		case LISTEN_KIND_SYSTEMD:
+			r = add_systemd(&l, address, err);
+			break;
+		case LISTEN_KIND_NONE:
+			r = err_set(err, ERR_FAULT, "%s is no address",
+			    address);
 		}
 	}
-	if (open_health(s, old, &l, err) == -1) {
+	if (r == 0)
+		r = open_health(s, old, &l, err);
+	if (r == -1) {
 		listen_close(&l);
 		return -1;
 	}
@@ -118,12 +237,12 @@ listen_open(const struct settings *s, const struct listeners *old,
 void
 listen_close(struct listeners *l)
 {
-	for (size_t i = 0; i < l->n_addresses * l->n_fronts; i++)
-		if (l->fds[i] >= 0)
-			close(l->fds[i]);
-	for (size_t i = 0; i < l->n_addresses; i++)
-		free(l->addresses[i]);
-	free(l->fds);
+	for (size_t i = 0; i < l->n; i++) {
+		for (size_t k = 0; k < l->n_fronts; k++)
+			fd_release(&l->each[i].fds[k]);
+		free(l->each[i].address);
+		free(l->each[i].fds);
+	}
 	fd_release(&l->health_fd);
 	free(l->health_address);
 	memset(l, 0, sizeof(*l));
@@ -139,10 +258,10 @@ share(int own, struct err *err)
 }
 
 int
-listen_share(const struct listeners *l, size_t address, size_t front,
+listen_share(const struct listeners *l, size_t which, size_t front,
     struct err *err)
 {
-	return share(l->fds[address * l->n_fronts + front], err);
+	return share(l->each[which].fds[front], err);
 }
 
 int

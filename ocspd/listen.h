@@ -6,17 +6,26 @@
 struct err;
 
 /*
- * The listening sockets, one for each address and front (SO_REUSEPORT). main
- * opens and keeps them: when a front is replaced, its successor gets the same
- * sockets, and what has connected in between waits in their queues.
+ * The listening sockets. main opens and keeps them: when a front is replaced,
+ * its successor gets the same ones, and what has connected in between waits in
+ * their queues.
+ *
+ *	ADDRESS:PORT	one for each front (SO_REUSEPORT)
+ *	unix:PATH	one for all fronts; mode 0666
+ *	systemd[:NAME]	those of systemd (ocspd/activation.h), for all fronts
  */
+#define LISTEN_MAX_SOCKETS	(SETTINGS_MAX_LISTEN + 8)
+
+struct listener {
+	char	*address;	/* owned: as configured */
+	int	*fds;		/* owned, one for each front */
+};
 struct listeners {
-	char	*addresses[SETTINGS_MAX_LISTEN];	/* owned */
-	size_t	 n_addresses;
-	size_t	 n_fronts;
-	int	*fds;		/* [address * n_fronts + front] */
-	char	*health_address;	/* owned; NULL: none */
-	int	 health_fd;	/* the monitor's; -1: none */
+	struct listener	 each[LISTEN_MAX_SOCKETS];
+	size_t		 n;
+	size_t		 n_fronts;
+	char		*health_address;	/* owned; NULL: none */
+	int		 health_fd;	/* the monitor's; -1: none */
 };
 
 /* Those of `old` (NULL: none) that still fit are taken over by duplicate. */
@@ -24,9 +33,8 @@ int	listen_open(const struct settings *, const struct listeners *old,
 	    struct listeners *out, struct err *);
 void	listen_close(struct listeners *);
 /* A duplicate, the caller's; -1 with err. */
-int	listen_share(const struct listeners *, size_t address, size_t front,
+int	listen_share(const struct listeners *, size_t which, size_t front,
 	    struct err *);
-
 int	listen_share_health(const struct listeners *, struct err *);
 
 #endif

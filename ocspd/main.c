@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/role.h"
+#include "ocspd/activation.h"
 #include "ocspd/front.h"
 #include "ocspd/monitor.h"
 #include "ocspd/responder.h"
@@ -402,6 +403,8 @@ main(int argc, char **argv)
 	if (is_role)
 		_exit(run_as_role(&role));
 	privsep_harden_process();
+	if (activation_take(&err) == -1)
+		return complain(&err);
 	notify_open();
 #ifdef TEST_HOOKS
 	read_test_hooks(&d);

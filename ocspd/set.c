@@ -88,7 +88,7 @@ give_front(struct set *set, size_t front, struct role_process *p,
 		log_warn("published.missing", STR("why", none.text));
 		set->unpublished = true;
 	}
-	for (size_t i = 0; i < set->listeners.n_addresses; i++) {
+	for (size_t i = 0; i < set->listeners.n; i++) {
 		int fd = listen_share(&set->listeners, i, front, err);
 
 		snprintf(name, sizeof(name), "listen.%zu", i);

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,11 +101,29 @@ settings_split_listen(const char *listen, char *host, size_t host_size,
 	    inet_pton(six ? AF_INET6 : AF_INET, host, address) == 1;
 }
 
+enum listen_kind
+settings_listen_kind(const char *listen)
+{
+	const size_t unix_len = strlen(LISTEN_UNIX);
+	const size_t systemd_len = strlen(LISTEN_SYSTEMD);
+	char host[64], port[8];
+
+	if (strncmp(listen, LISTEN_UNIX, unix_len) == 0)
+		return listen[unix_len] == '/' && strlen(listen) - unix_len <
+		    sizeof(((struct sockaddr_un *)0)->sun_path) ?
+		    LISTEN_KIND_UNIX : LISTEN_KIND_NONE;
+	if (strncmp(listen, LISTEN_SYSTEMD, systemd_len) == 0 &&
+	    (listen[systemd_len] == '\0' || (listen[systemd_len] == ':' &&
+	    listen[systemd_len + 1] != '\0')))
+		return LISTEN_KIND_SYSTEMD;
+	return settings_split_listen(listen, host, sizeof(host), port,
+	    sizeof(port)) ? LISTEN_KIND_INET : LISTEN_KIND_NONE;
+}
+
 static int
 check_listen(cfg_t *cfg, struct settings *s, struct err *err)
 {
 	unsigned int n = cfg_size(cfg, "listen");
-	char host[64], port[8];
 
 	if (n == 0 || n > SETTINGS_MAX_LISTEN)
 		return config_fail(cfg, "listen", err,
@@ -113,10 +132,11 @@ check_listen(cfg_t *cfg, struct settings *s, struct err *err)
 	for (unsigned int i = 0; i < n; i++) {
 		const char *one = cfg_getnstr(cfg, "listen", i);
 
-		if (!settings_split_listen(one, host, sizeof(host), port,
-		    sizeof(port)))
+		if (settings_listen_kind(one) == LISTEN_KIND_NONE)
 			return config_fail(cfg, "listen", err, "found \"%s\", "
-			    "allowed \"ADDRESS:PORT\", IPv6 in brackets", one);
+			    "allowed \"ADDRESS:PORT\" (IPv6 in brackets), "
+			    "\"unix:/PATH\", \"systemd\" or \"systemd:NAME\"",
+			    one);
 		s->listen[i] = strdup(one);
 		if (s->listen[i] == NULL)
 			return err_set(err, ERR_FAULT, "out of memory");

@@ -25,7 +25,7 @@ struct settings {
 	char		*state_dir;	/* keys/ and spool/ below it */
 	char		*store;
 	char		*published_dir;
-	char		*listen[SETTINGS_MAX_LISTEN];	/* "ADDRESS:PORT" */
+	char		*listen[SETTINGS_MAX_LISTEN];	/* ocspd/listen.h */
 	size_t		 n_listen;
 	char		*health_listen;	/* the same form, loopback; "" none */
 	bool		 unprivileged;
@@ -65,6 +65,16 @@ int	settings_fd(const struct settings *, struct err *);
 int	settings_decode(int fd, struct settings **out, struct err *);
 void	settings_free(struct settings *);
 OWNED_STRUCT_BY(settings, settings_free)
+
+enum listen_kind {
+	LISTEN_KIND_NONE,	/* no form that we know */
+	LISTEN_KIND_INET,
+	LISTEN_KIND_UNIX,
+	LISTEN_KIND_SYSTEMD,
+};
+#define LISTEN_UNIX	"unix:"
+#define LISTEN_SYSTEMD	"systemd"
+enum listen_kind settings_listen_kind(const char *);
 
 /* An IPv4 or IPv6 address and a port, "127.0.0.1:80" or "[::1]:80"; host gets
  * the address without brackets. */

@@ -4,10 +4,15 @@
 
 #include <openssl/ocsp.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct ocsp_daemon d;
 
@@ -112,6 +117,95 @@ START_TEST(never_issued_is_answered_as_configured)
 	ck_assert_int_eq(ask("1001", EVP_sha1(), false),
 	    V_OCSP_CERTSTATUS_GOOD);
 	daemon_stop(&d);
+	daemon_close(&d);
+}
+END_TEST
+
+static bool
+ask_over(int fd)
+{
+	static const char text[] = "GET /none HTTP/1.1\r\nHost: a\r\n"
+	    "Connection: close\r\n\r\n";
+	char answer[1024] = "";
+	ssize_t n = send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+
+	if (n > 0)
+		n = recv(fd, answer, sizeof(answer) - 1, 0);
+	close(fd);
+	return n > 0 && strncmp(answer, "HTTP/1.1 404 ", 13) == 0;
+}
+
+static bool
+ask_unix(const struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
+		return ask_over(fd);
+	close(fd);
+	return false;
+}
+
+/* More than one client address may have, and also when what is left of a
+ * former run is in the way. */
+START_TEST(a_unix_socket_is_served_also_after_a_reload)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fds[20];
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/test_ocspd.%d.sock",
+	    (int)getpid());
+	snprintf(d.listen_too, sizeof(d.listen_too), "unix:%s", at.sun_path);
+	daemon_open(&d, "fronts = 2\nmax_connections_per_client = 4\n");
+	for (int run = 0; run < 2; run++) {
+		daemon_start(&d, 0);
+		await("1001", run == 0 ? -OCSP_RESPONSE_STATUS_INTERNALERROR :
+		    V_OCSP_CERTSTATUS_GOOD);
+		for (int i = 0; i < 20; i++) {
+			fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+			ck_assert_int_eq(connect(fds[i], (struct sockaddr *)
+			    &at, sizeof(at)), 0);
+		}
+		for (int i = 0; i < 20; i++)
+			ck_assert(ask_over(fds[i]));
+		kill(d.pid, SIGHUP);
+		for (int i = 0; i < 20; i++)
+			ck_assert(ask_unix(&at));
+		if (run == 0)
+			daemon_certify(&d);
+		daemon_stop(&d);
+	}
+	d.listen_too[0] = '\0';
+	unlink(at.sun_path);
+	daemon_close(&d);
+}
+END_TEST
+
+START_TEST(sockets_of_systemd_are_served)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), client;
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, len), 0);
+	ck_assert_int_eq(listen(fd, 16), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	strcpy(d.listen_too, "systemd:ocsp");
+	d.activated_fd = fd;
+	daemon_open(&d, "fronts = 2\n");
+	daemon_start(&d, 0);
+	await("1001", -OCSP_RESPONSE_STATUS_INTERNALERROR);
+	for (int i = 0; i < 10; i++) {
+		client = socket(AF_INET, SOCK_STREAM, 0);
+		ck_assert_int_eq(connect(client, (struct sockaddr *)&at,
+		    len), 0);
+		ck_assert(ask_over(client));
+	}
+	daemon_stop(&d);
+	d.listen_too[0] = '\0';
+	d.activated_fd = 0;
+	close(fd);
 	daemon_close(&d);
 }
 END_TEST
@@ -285,6 +379,8 @@ main(void)
 	tcase_set_timeout(c, 90);
 	tcase_add_loop_test(c, never_issued_is_answered_as_configured, 0,
 	    ROWS(never_issued));
+	tcase_add_test(c, a_unix_socket_is_served_also_after_a_reload);
+	tcase_add_test(c, sockets_of_systemd_are_served);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

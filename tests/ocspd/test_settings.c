@@ -25,6 +25,9 @@ read_text(const char *text, struct settings **out, struct err *err)
 	return r;
 }
 
+#define P10	"pppppppppp"
+#define P100	P10 P10 P10 P10 P10 P10 P10 P10 P10 P10
+
 /* What is wrong, and the key that the message names with its line. */
 static const struct {
 	const char	*text;
@@ -49,6 +52,14 @@ static const struct {
 	{ "listen = {\"::1:80\"}\n", ":1: listen: " },
 	{ "listen = {\"127.0.0.1:65536\"}\n", ":1: listen: " },
 	{ "listen = {}\n", "listen: " },
+	{ "listen = {\"unix:/run/ocsp.sock\", \"systemd\", \"systemd:a\"}\n",
+	  NULL },
+	{ "listen = {\"unix:ocsp.sock\"}\n", ":1: listen: " },
+	{ "listen = {\"unix:\"}\n", ":1: listen: " },
+	{ "listen = {\"unix:/" P100 "12345\"}\n", NULL },
+	{ "listen = {\"unix:/" P100 "1234567\"}\n", ":1: listen: " },
+	{ "listen = {\"systemd:\"}\n", ":1: listen: " },
+	{ "listen = {\"systemdx\"}\n", ":1: listen: " },
 	{ "health_listen = \"\"\n", NULL },
 	{ "health_listen = \"127.3.2.1:9180\"\n", NULL },
 	{ "health_listen = \"[::1]:9180\"\n", NULL },

@@ -64,8 +64,10 @@ daemon_open(struct ocsp_daemon *d, const char *more)
 	ck_assert_ptr_nonnull(f);
 	fprintf(f, "state_dir = \"%s/state\"\nstore = \"%s/store.db\"\n"
 	    "published_dir = \"%s/published\"\nspool_group = \"\"\n"
-	    "listen = {\"127.0.0.1:%u\"}\nunprivileged = true\n"
-	    "log_level = \"error\"\n%s", dir, dir, dir, d->port, more);
+	    "listen = {\"127.0.0.1:%u\"%s%s%s}\nunprivileged = true\n"
+	    "log_level = \"error\"\n%s", dir, dir, dir, d->port,
+	    d->listen_too[0] == '\0' ? "" : ", \"", d->listen_too,
+	    d->listen_too[0] == '\0' ? "" : "\"", more);
 	fclose(f);
 }
 
@@ -87,6 +89,15 @@ daemon_start(struct ocsp_daemon *d, int64_t clock_offset_s)
 		/* A test that fails leaves nothing running. */
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		setenv("CSRMAIL_TEST_CLOCK_OFFSET_S", offset, 1);
+		if (d->activated_fd > 0) {
+			char pid[24];
+
+			snprintf(pid, sizeof(pid), "%d", (int)getpid());
+			setenv("LISTEN_PID", pid, 1);
+			setenv("LISTEN_FDS", "1", 1);
+			setenv("LISTEN_FDNAMES", "ocsp", 1);
+			dup2(d->activated_fd, 3);
+		}
 		execl(OCSPD, "ocspd", "-c", d->conf, (char *)NULL);
 		_exit(127);
 	}

@@ -24,6 +24,11 @@ struct ocsp_daemon {
 	pid_t		 pid;
 	uint16_t	 port;
 	int64_t		 clock_offset_s;
+	/* Before daemon_open, unless empty: listened on as well. */
+	char		 listen_too[128];
+	/* Before daemon_start, unless 0: handed over as systemd does, by the
+	 * name "ocsp". */
+	int		 activated_fd;
 	char		 conf[128];
 	char		 answer[65536];	/* the last one, with a NUL */
 	size_t		 answer_len;
