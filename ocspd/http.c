@@ -135,7 +135,7 @@ read_request_line(struct bytes line, const struct http_limits *limits,
 		return 400;
 	method = (struct bytes){ line.data, (size_t)(space - line.data) };
 	line = bytes_slice(line, method.len + 1, line.len);
-	space = memchr(line.data, ' ', line.len);
+	space = line.len == 0 ? NULL : memchr(line.data, ' ', line.len);
 	if (space == NULL || !is_token(method))
 		return 400;
 	target = (struct bytes){ line.data, (size_t)(space - line.data) };

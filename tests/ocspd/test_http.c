@@ -50,6 +50,7 @@ static const struct {
 	  0, 0, 0 },
 	{ "two spaces", "GET  / HTTP/1.1\r\n" H "\r\n", 400, 0, 0, 0 },
 	{ "no version", "GET /\r\n\r\n", 400, 0, 0, 0 },
+	{ "a method alone", "GET \r\n\r\n", 400, 0, 0, 0 },
 	{ "another protocol", "GET / HTPT/1.1\r\n" H "\r\n", 400, 0, 0, 0 },
 	{ "asterisk form", "GET * HTTP/1.1\r\n" H "\r\n", 400, 0, 0, 0 },
 	{ "HTTP/2", "GET / HTTP/2.0\r\n" H "\r\n", 505, 0, 0, 0 },
