@@ -142,10 +142,12 @@ authority_new(const struct ca_row *row, const struct key_places *p,
 		return err_set(err, ERR_FAULT, "a CA with an impossible name");
 	a->id = row->id;
 	snprintf(a->name, sizeof(a->name), "%s", row->name);
+	snprintf(a->parent, sizeof(a->parent), "%s", row->parent);
 	a->cert = d2i_X509(NULL, &der, (long)row->cert.len);
 	if (a->cert == NULL)
 		return err_openssl(err, ERR_FAULT, "reading a CA certificate");
-	if (hash_issuer(a, err) == -1 || load_keys(a, p, err) == -1)
+	if (serial_from_asn1(X509_get0_serialNumber(a->cert), &a->serial,
+	    err) == -1 || hash_issuer(a, err) == -1 || load_keys(a, p, err) == -1)
 		return -1;
 	*out = TAKE(a);
 	return 0;

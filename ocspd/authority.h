@@ -35,6 +35,11 @@ struct responder_key {
 struct authority {
 	int64_t			 id;		/* in the store */
 	char			 name[CA_NAME_MAX + 1];
+	char			 parent[CA_NAME_MAX + 1];	/* "": a root */
+	struct serial		 serial;	/* of cert, under the parent */
+	/* Its own certificate was revoked because its key is known to others:
+	 * since then nothing that it signed is worth anything. 0: no. */
+	time_t			 compromised_at;
 	X509			*cert;		/* owned */
 	uint8_t			 name_hash[CERT_HASHES + 1][64];
 	uint8_t			 key_hash[CERT_HASHES + 1][64];

@@ -133,6 +133,43 @@ follow_responder(const struct responder_row *row, void *arg)
 	return 0;
 }
 
+static struct authority *
+find_parent(struct responder *r, const struct authority *a)
+{
+	for (size_t i = 0; a->parent[0] != '\0' && i < r->n_authorities; i++)
+		if (strcmp(r->authorities[i]->name, a->parent) == 0)
+			return r->authorities[i];
+	return NULL;
+}
+
+/*
+ * RFC 6960, 2.7: when a CA's key is known to be in other hands, all that it
+ * signed is revoked. Revoking its certificate for that reason is the switch.
+ */
+static int
+follow_compromise(struct responder *r, struct authority *a, struct err *err)
+{
+	const struct authority *parent = find_parent(r, a);
+	struct status_row row = { 0 };
+	time_t since = 0;
+	int found = parent == NULL ? 1 :
+	    store_find_status(r->store, parent->id, &a->serial, &row, err);
+
+	if (found == -1)
+		return -1;
+	if (found == 0 && row.state == STATUS_REVOKED &&
+	    (row.reason == CRL_KEY_COMPROMISE ||
+	    row.reason == CRL_CA_COMPROMISE))
+		since = row.invalidity != 0 ? row.invalidity : row.revoked_at;
+	if (since == a->compromised_at)
+		return 0;
+	a->compromised_at = since;
+	answers_forget_all(r->answers);
+	log_warn(since != 0 ? "ca.compromised" : "ca.trusted.again",
+	    STR("ca", a->name));
+	return 0;
+}
+
 /* The order matters: forget first, and only then count as having read. */
 static int
 read_changes(struct responder *r, uint64_t last, struct err *err)
@@ -150,6 +187,9 @@ read_changes(struct responder *r, uint64_t last, struct err *err)
 	if (store_each_ca(r->store, follow_ca, r, err) == -1 ||
 	    store_each_responder(r->store, follow_responder, r, err) == -1)
 		return -1;
+	for (size_t i = 0; i < r->n_authorities; i++)
+		if (follow_compromise(r, r->authorities[i], err) == -1)
+			return -1;
 	r->change = last;
 	return 0;
 }
@@ -262,6 +302,11 @@ look_up(struct responder *r, const struct authority *a,
 	switch (row.state) {
 	case STATUS_GOOD:
 		out->state = SINGLE_GOOD;
+		if (a->compromised_at != 0) {
+			out->state = SINGLE_REVOKED;
+			out->revoked_at = a->compromised_at;
+			out->reason = CRL_CA_COMPROMISE;
+		}
 		return OCSP_SUCCESSFUL;
 	case STATUS_REVOKED:
 		out->state = SINGLE_REVOKED;

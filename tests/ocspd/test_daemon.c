@@ -148,6 +148,66 @@ ask_unix(const struct sockaddr_un *at)
 
 /* More than one client address may have, and also when what is left of a
  * former run is in the way. */
+/* RFC 6960, 2.7: by revoking its certificate for that reason, not another. */
+START_TEST(a_compromised_ca_takes_along_what_it_signed)
+{
+	struct stand root, child;
+
+	daemon_open(&d, "fronts = 1\n");
+	root = d.stand;
+	stand_open_child(&root, &child, "example.test/child");
+	X509_free(stand_issue(&child, "5001"));
+	X509_free(stand_issue(&child, "5002"));
+	daemon_start(&d, 0);
+	daemon_certify(&d);
+	d.stand = child;	/* whom we ask about now */
+	for (int64_t begun = daemon_now_ms();
+	    stand_certify_spool(&child) == 0; daemon_take_breath())
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+	await("5001", V_OCSP_CERTSTATUS_GOOD);
+	stand_revoke(&child, "5002", CRL_SUPERSEDED, 0);
+	await("5002", V_OCSP_CERTSTATUS_REVOKED);
+	ck_assert_int_eq(ask("5001", EVP_sha256(), false),
+	    V_OCSP_CERTSTATUS_GOOD);
+	stand_revoke(&root, "c0ffee", CRL_CA_COMPROMISE, 0);
+	await("5001", V_OCSP_CERTSTATUS_REVOKED);
+	ck_assert_int_eq(ask("5001", EVP_sha256(), true),
+	    V_OCSP_CERTSTATUS_REVOKED);
+	/* What was never issued is no certificate of it. */
+	ck_assert_int_eq(ask("5003", EVP_sha1(), false),
+	    V_OCSP_CERTSTATUS_UNKNOWN);
+	d.stand = root;
+	ck_assert_int_eq(ask("1001", EVP_sha1(), false),
+	    V_OCSP_CERTSTATUS_GOOD);
+	daemon_stop(&d);
+	stand_close_child(&child);
+	daemon_close(&d);
+}
+END_TEST
+
+START_TEST(a_ca_that_ceased_takes_nothing_along)
+{
+	struct stand root, child;
+
+	daemon_open(&d, "fronts = 1\n");
+	root = d.stand;
+	stand_open_child(&root, &child, "example.test/child");
+	X509_free(stand_issue(&child, "5001"));
+	stand_revoke(&root, "c0ffee", CRL_CESSATION_OF_OPERATION, 0);
+	daemon_start(&d, 0);
+	daemon_certify(&d);
+	d.stand = child;
+	for (int64_t begun = daemon_now_ms();
+	    stand_certify_spool(&child) == 0; daemon_take_breath())
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+	await("5001", V_OCSP_CERTSTATUS_GOOD);
+	d.stand = root;
+	daemon_stop(&d);
+	stand_close_child(&child);
+	daemon_close(&d);
+}
+END_TEST
+
 START_TEST(a_unix_socket_is_served_also_after_a_reload)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -379,6 +439,8 @@ main(void)
 	tcase_set_timeout(c, 90);
 	tcase_add_loop_test(c, never_issued_is_answered_as_configured, 0,
 	    ROWS(never_issued));
+	tcase_add_test(c, a_compromised_ca_takes_along_what_it_signed);
+	tcase_add_test(c, a_ca_that_ceased_takes_nothing_along);
 	tcase_add_test(c, a_unix_socket_is_served_also_after_a_reload);
 	tcase_add_test(c, sockets_of_systemd_are_served);
 	suite_add_tcase(s, c);

@@ -1,4 +1,5 @@
 #include "tests/support/ocsp_stand.h"
+#include "common/ca.h"
 #include "common/err.h"
 #include "tests/support/fixtures.h"
 
@@ -89,6 +90,7 @@ stand_open(struct stand *st, const char *ca_name)
 		.not_before = now - DAY, .not_after = now + 365 * DAY };
 	FILE *f;
 
+	snprintf(st->name, sizeof(st->name), "%s", ca_name);
 	strcpy(st->dir, "/tmp/test_ocspd.XXXXXX");
 	MUST(mkdtemp(st->dir) != NULL);
 	snprintf(path, sizeof(path), "%s/published", st->dir);
@@ -114,6 +116,48 @@ stand_open(struct stand *st, const char *ca_name)
 	OK(store_begin(st->store, &err));
 	OK(store_add_ca(st->store, &row, &st->ca_id, &err));
 	OK(store_commit(st->store, &err));
+}
+
+void
+stand_open_child(const struct stand *parent, struct stand *st,
+    const char *ca_name)
+{
+	time_t now = time(NULL);
+	uint8_t der[4096];
+	struct ca_row row = { .name = ca_name, .parent = parent->name,
+		.not_before = now - DAY, .not_after = now + 300 * DAY };
+	struct cert_row cert = { .ca_id = parent->ca_id, .ca = "",
+		.state = CERT_ISSUED, .not_before = row.not_before,
+		.not_after = row.not_after, .profile = "ca",
+		.names_text = "CN=child", .reply_to = "" };
+
+	*st = (struct stand){ .store = parent->store };
+	snprintf(st->dir, sizeof(st->dir), "%s", parent->dir);
+	snprintf(st->name, sizeof(st->name), "%s", ca_name);
+	st->key = EVP_EC_gen("P-256");
+	st->ca = begin(ca_name, "c0ffee", st->key, row.not_before,
+	    row.not_after);
+	X509_set_issuer_name(st->ca, X509_get_subject_name(parent->ca));
+	add_extension(st->ca, parent->ca, NID_basic_constraints,
+	    "critical,CA:TRUE");
+	add_extension(st->ca, parent->ca, NID_key_usage,
+	    "critical,keyCertSign,cRLSign");
+	add_extension(st->ca, parent->ca, NID_subject_key_identifier, "hash");
+	MUST(X509_sign(st->ca, parent->key, EVP_sha256()) > 0);
+	row.cert = cert.der = encode(st->ca, der);
+	hash_key(st->ca, row.key_sha1);
+	OK(serial_from_hex("c0ffee", &cert.serial, &err));
+	OK(store_begin(st->store, &err));
+	OK(store_add_ca(st->store, &row, &st->ca_id, &err));
+	OK(store_add_certificate(st->store, &cert, &err));
+	OK(store_commit(st->store, &err));
+}
+
+void
+stand_close_child(struct stand *st)
+{
+	X509_free(st->ca);
+	EVP_PKEY_free(st->key);
 }
 
 void
@@ -219,11 +263,12 @@ stand_certify_spool(struct stand *st)
 int
 stand_certify_spool_for(struct stand *st, time_t from, time_t to)
 {
-	char path[400];
+	char path[400], prefix[80];
 	struct dirent *e;
 	DIR *dir;
 	int n = 0;
 
+	ca_file_name(st->name, ".", prefix, sizeof(prefix));
 	snprintf(path, sizeof(path), "%s/state/spool", st->dir);
 	dir = opendir(path);
 	if (dir == NULL)
@@ -232,7 +277,8 @@ stand_certify_spool_for(struct stand *st, time_t from, time_t to)
 		OWNED(X509_REQ) *req = NULL;
 		FILE *f;
 
-		if (e->d_name[0] == '.')
+		/* CA.KEYID.p10 */
+		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/state/spool/%s", st->dir,
 		    e->d_name);
