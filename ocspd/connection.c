@@ -3,6 +3,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ocspd/files.h"
+#include "ocspd/proxy.h"
+#include "ocspd/rates.h"
 #include "ocspd/reply.h"
 
 #include <openssl/evp.h>
@@ -21,13 +23,15 @@
 #define FILE_OCTETS_PER_MS	16	/* slowest reader of a CRL */
 
 void
-connection_open(struct connection *c, int fd, uint16_t client,
-    const struct service *s)
+connection_open(struct connection *c, int fd, const struct client *client,
+    uint16_t bucket, const struct service *s)
 {
 	uint32_t turn = c->turn + 1;
 
-	*c = (struct connection){ .fd = fd, .turn = turn, .client = client,
-		.readable = true, .file_fd = -1 };
+	*c = (struct connection){ .fd = fd, .turn = turn, .client = *client,
+		.bucket = bucket, .readable = true, .file_fd = -1 };
+	for (size_t i = 0; i < s->settings->n_proxies; i++)
+		c->proxied |= client_equal(client, &s->settings->proxies[i]);
 	c->in = BUF(s->limits.max_head_octets + s->limits.max_body_octets +
 	    2 * CONNECTION_SCRATCH);
 	c->out = BUF(OUT_A_TURN + CONNECTION_SCRATCH * 2);
@@ -159,20 +163,53 @@ static struct reply
 reply_to(struct service *s, const struct http_request *req)
 {
 	return (struct reply){ .out = &s->out, .counters = s->counters,
-		.now = s->now,
+		.status = &s->status, .now = s->now,
 		.keep_alive = req->keep_alive, .old = req->old,
 		.head = req->method == HTTP_HEAD };
+}
+
+/* One in so many, where the configuration wants it. The path is not told: it
+ * is a request in base64, or a file's name that stands in files_total. */
+static void
+note_access(const struct connection *c, struct service *s,
+    const char *method)
+{
+	char client[CLIENT_TEXT_SIZE];
+
+	if (s->settings->access_log_every == 0 ||
+	    ++s->since_logged < s->settings->access_log_every)
+		return;
+	s->since_logged = 0;
+	client_to_text(&c->client, client);
+	log_info("http.access", STR("client", client), STR("method", method),
+	    NUM("status", s->status));
+}
+
+static const char *
+method_name(enum http_method method)
+{
+	switch (method) {
+	case HTTP_GET:
+		return "GET";
+	case HTTP_HEAD:
+		return "HEAD";
+	case HTTP_POST:
+		return "POST";
+	case HTTP_OTHER:
+		break;
+	}
+	return "-";
 }
 
 static void
 refuse(struct connection *c, struct service *s, unsigned int status)
 {
 	struct reply r = { .out = &s->out, .counters = s->counters,
-		.now = s->now };
+		.status = &s->status, .now = s->now };
 
 	reply_status(&r, status);
 	c->ended = true;
-	log_debug("http.refused", NUM("status", status));
+	note_access(c, s, "-");
 }
 
 static void
@@ -295,19 +332,45 @@ answer(struct connection *c, struct service *s, struct http_request *req,
 		c->ended = true;
 	c->served = true;
 	s->answered++;
-	if (req->method != HTTP_POST) {
-		answer_get(c, s, req, id);
-		return;
-	}
-	if (is_ocsp_type(req->content_type)) {
-		answer_ocsp(c, s, req, req->body, id);
-		return;
-	}
 	r = reply_to(s, req);
-	reply_status(&r, 415);
+	if (c->client.kind != CLIENT_LOCAL &&
+	    !rates_take(s->rates, c->bucket, s->now_ms))
+		reply_status(&r, 429);
+	else if (req->method != HTTP_POST)
+		answer_get(c, s, req, id);
+	else if (is_ocsp_type(req->content_type))
+		answer_ocsp(c, s, req, req->body, id);
+	else
+		reply_status(&r, 415);
+	if (!c->waiting)
+		note_access(c, s, method_name(req->method));
 }
 
 /* --- in ------------------------------------ */
+
+/* Octets used; 0 also when it is not whole. A broken one ends it: without a
+ * word, since it is no HTTP client that is there. */
+static size_t
+take_proxy_header(struct connection *c, struct service *s, struct bytes in)
+{
+	struct client client = c->client;
+	size_t used = 0;
+
+	switch (proxy_read(in, &client, &used)) {
+	case PROXY_INCOMPLETE:
+		return 0;
+	case PROXY_BROKEN:
+		log_warn("proxy.broken");
+		c->ended = true;
+		return 0;
+	case PROXY_COMPLETE:
+		break;
+	}
+	c->proxied = false;
+	if (!s->recount(s->front, c, &client))
+		c->ended = true;
+	return used;
+}
 
 /* Take requests off the front of in; returns the octets used. */
 static size_t
@@ -316,7 +379,12 @@ take_requests(struct connection *c, struct service *s, struct bytes in,
 {
 	size_t used = 0;
 
-	for (int n = 0; used < in.len; n++) {
+	if (c->proxied) {
+		used = take_proxy_header(c, s, in);
+		if (c->ended)
+			return in.len;
+	}
+	for (int n = 0; used < in.len && !c->proxied; n++) {
 		struct http_request req;
 		unsigned int status;
 
@@ -477,11 +545,12 @@ connection_answer(struct connection *c, struct service *s, uint64_t id,
     const struct wire_answer *a)
 {
 	struct reply r = { .out = &s->out, .counters = s->counters,
-		.now = s->now, .keep_alive = c->asked_keep,
+		.status = &s->status, .now = s->now, .keep_alive = c->asked_keep,
 		.old = c->asked_old, .head = c->asked_head };
 
 	c->waiting = false;
 	reply_answer(&r, a, s);
+	note_access(c, s, c->asked_head ? "HEAD" : "GET or POST");
 	return flush_new(c, s) && connection_work(c, s, id);
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/channel.h"
 #include "ocspd/answers.h"
+#include "ocspd/client.h"
 #include "ocspd/counters.h"
 #include "ocspd/http.h"
 #include "ocspd/settings.h"
@@ -21,6 +22,9 @@
  */
 #define CONNECTION_SCRATCH	(64u << 10)
 
+struct connection;
+struct rates;
+
 /* What all connections of a front share. */
 struct service {
 	const struct settings	*settings;
@@ -28,6 +32,14 @@ struct service {
 	struct answers_view	*table;		/* NULL: no responder */
 	struct channel		*responder;	/* NULL: none */
 	struct counters		*counters;	/* NULL: nobody counts */
+	struct rates		*rates;		/* NULL: no limit */
+	/* The front's: a connection is for another client than it came from.
+	 * False: that one has too many. */
+	bool			(*recount)(void *front, struct connection *,
+				    const struct client *);
+	void			*front;
+	unsigned int		 status;	/* of the answer just made */
+	uint64_t		 since_logged;	/* answers */
 	int			 published_fd;
 	int64_t			 now;		/* Unix seconds */
 	int64_t			 now_ms;	/* monotonic */
@@ -44,7 +56,9 @@ struct service {
 struct connection {
 	int		 fd;		/* -1: this place is free */
 	uint32_t	 turn;		/* how often the place was used */
-	uint16_t	 client;	/* bucket of the address, for limits */
+	struct client	 client;
+	uint16_t	 bucket;	/* of the client, for limits */
+	bool		 proxied;	/* a PROXY header comes first */
 	bool		 readable;	/* until recv says otherwise */
 	bool		 again;		/* has more to do, but others wait */
 	bool		 served;	/* a request was taken: may be idle */
@@ -60,8 +74,9 @@ struct connection {
 	uint64_t	 file_left;
 };
 
-void	connection_open(struct connection *, int fd, uint16_t client,
-	    const struct service *);
+/* bucket: of client_bucket. */
+void	connection_open(struct connection *, int fd, const struct client *,
+	    uint16_t bucket, const struct service *);
 /* Closes the socket; the place may be used again. */
 void	connection_close(struct connection *);
 /* Do what can be done now. id names the connection to the responder. False:

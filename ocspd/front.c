@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "ocspd/connection.h"
 #include "ocspd/listen.h"
+#include "ocspd/rates.h"
 
 #include <openssl/rand.h>
 
@@ -40,7 +41,7 @@ struct front {
 	uint32_t		*free_places;	/* a stack */
 	size_t			 n_free, n_places;
 	uint16_t		 clients[65536];	/* their connections */
-	uint8_t			 client_seed[16];
+	uint64_t		 client_seed[2];
 	int			 epoll_fd;
 	int			 listen_fds[LISTEN_MAX_SOCKETS];
 	size_t			 n_listen;
@@ -58,7 +59,7 @@ connection_id(const struct front *f, const struct connection *c)
 static void
 end_connection(struct front *f, struct connection *c)
 {
-	f->clients[c->client]--;
+	f->clients[c->bucket]--;
 	connection_close(c);
 	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
 	    f->n_places - f->n_free - 1);
@@ -78,38 +79,58 @@ settle(struct front *f, struct connection *c, bool goes_on)
 
 /* --- accepting ------------------------------------ */
 
-/* Clients are counted by a seeded hash of their address; an IPv6 client is
- * its /64. */
-static uint16_t
-client_of(const struct front *f, const struct sockaddr_storage *from)
+static bool
+has_too_many(const struct front *f, const struct client *client,
+    uint16_t bucket)
 {
-	uint64_t address = 0, seed[2];
-	const struct sockaddr_in *four = (const void *)from;
-	const struct sockaddr_in6 *six = (const void *)from;
+	/* Behind a Unix socket stands a proxy, and many clients behind it. */
+	return client->kind != CLIENT_LOCAL &&
+	    f->clients[bucket] >= f->settings->max_connections_per_client;
+}
 
-	memcpy(seed, f->client_seed, sizeof(seed));
-	if (from->ss_family == AF_INET)
-		address = four->sin_addr.s_addr;
-	else if (from->ss_family == AF_INET6)
-		memcpy(&address, &six->sin6_addr, sizeof(address));
-	address = (address ^ seed[0]) * (seed[1] | 1);
-	address ^= address >> 31;
-	address *= UINT64_C(0x9e3779b97f4a7c15);
-	return (uint16_t)(address >> 48);
+/* A proxy has said for whom a connection is. */
+static bool
+recount(void *arg, struct connection *c, const struct client *client)
+{
+	struct front *f = arg;
+	uint16_t bucket = client_bucket(client, f->client_seed);
+
+	if (!client_equal(client, &c->client) &&
+	    has_too_many(f, client, bucket)) {
+		counters_add(f->service->counters, COUNT_REFUSED_CLIENT, 1);
+		return false;
+	}
+	f->clients[c->bucket]--;
+	f->clients[bucket]++;
+	c->client = *client;
+	c->bucket = bucket;
+	return true;
+}
+
+/* A proxy's own address is not counted against its clients. */
+static bool
+is_proxy(const struct front *f, const struct client *client)
+{
+	for (size_t i = 0; i < f->settings->n_proxies; i++)
+		if (client_equal(client, &f->settings->proxies[i]))
+			return true;
+	return false;
 }
 
 static void
 take_client(struct front *f, int fd, const struct sockaddr_storage *from)
 {
-	uint16_t client = client_of(f, from);
 	struct connection *c;
+	struct client client;
+	uint16_t bucket;
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP |
 		EPOLLET };
 	int on = 1;
 
-	/* Behind a Unix socket stands a proxy, and many clients behind it. */
-	if (f->n_free == 0 || (from->ss_family != AF_UNIX &&
-	    f->clients[client] >= f->settings->max_connections_per_client)) {
+	client_from_socket(&client, from);
+	bucket = client_bucket(&client, f->client_seed);
+	if (f->n_free == 0 || (!is_proxy(f, &client) &&
+	    has_too_many(f, &client, bucket))) {
 		counters_add(f->service->counters, f->n_free == 0 ?
 		    COUNT_REFUSED_FULL : COUNT_REFUSED_CLIENT, 1);
 		close(fd);
@@ -123,8 +144,8 @@ take_client(struct front *f, int fd, const struct sockaddr_storage *from)
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	f->n_free--;
-	f->clients[client]++;
-	connection_open(c, fd, client, f->service);
+	f->clients[bucket]++;
+	connection_open(c, fd, &client, bucket, f->service);
 	counters_add(f->service->counters, COUNT_CONNECTIONS, 1);
 	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
 	    f->n_places - f->n_free);
@@ -450,6 +471,12 @@ make_places(struct front *f, struct err *err)
 		f->free_places[f->n_free++] = (uint32_t)(i - 1);
 	}
 	s->settings = f->settings;
+	s->recount = recount;
+	s->front = f;
+	if (f->settings->max_requests_per_client_s > 0 &&
+	    (s->rates = rates_new(f->settings->max_requests_per_client_s)) ==
+	    NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
 	s->limits.max_target_octets =
 	    f->settings->max_request_octets * 4 + 1024;
 	s->limits.max_head_octets = s->limits.max_target_octets + 16384;
@@ -486,7 +513,8 @@ run(struct front *f, struct role *role, struct err *err)
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0)
 		return err_errno(err, ERR_FAULT, "epoll_create1");
-	if (RAND_bytes(f->client_seed, sizeof(f->client_seed)) != 1)
+	if (RAND_bytes((unsigned char *)f->client_seed,
+	    sizeof(f->client_seed)) != 1)
 		return err_openssl(err, ERR_FAULT, "drawing a seed");
 	f->service->published_fd = role_take(role, "published");
 	/* By descriptor: this user need not reach the folders above it. */
@@ -527,6 +555,7 @@ front_run(struct role *role, struct err *err)
 	answers_close(f->service->table);
 	free(f->service->body);
 	counters_free(f->service->counters);
+	rates_free(f->service->rates);
 	buf_free(&f->service->out);
 	buf_free(&f->service->der);
 	free(f->service);

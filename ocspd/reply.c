@@ -40,6 +40,8 @@ begin(const struct reply *r, unsigned int status)
 	struct buf *out = r->out;
 
 	counters_add(r->counters, counter_of_status(status), 1);
+	if (r->status != NULL)
+		*r->status = status;
 	if (status == 200) {
 		put_text(out, "HTTP/1.1 200 OK\r\nDate: ");
 	} else {
@@ -167,6 +169,8 @@ reply_status(const struct reply *r, unsigned int status)
 	    "Content-Type: text/plain; charset=us-ascii\r\n");
 	if (status == 405)
 		put_text(r->out, "Allow: GET, HEAD, POST\r\n");
+	if (status == 429)
+		put_text(r->out, "Retry-After: 1\r\n");
 	put_body(r, bytes_of(text));
 }
 

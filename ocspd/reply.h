@@ -16,6 +16,7 @@
 struct reply {
 	struct buf	*out;
 	struct counters	*counters;	/* NULL: nobody counts */
+	unsigned int	*status;	/* what was said; NULL: not asked */
 	int64_t		 now;		/* Unix seconds */
 	bool		 keep_alive;
 	bool		 old;		/* to HTTP/1.0: keep-alive is said */

@@ -28,6 +28,9 @@ static cfg_opt_t options[] = {
 	CFG_INT("fronts", 0, CFGF_NONE),
 	CFG_INT("max_connections", 4096, CFGF_NONE),
 	CFG_INT("max_connections_per_client", 1024, CFGF_NONE),
+	CFG_INT("max_requests_per_client_s", 0, CFGF_NONE),
+	CFG_STR_LIST("proxies", "{}", CFGF_NONE),
+	CFG_INT("access_log_every", 0, CFGF_NONE),
 	CFG_INT("idle_timeout_s", 30, CFGF_NONE),
 	CFG_INT("request_timeout_s", 10, CFGF_NONE),
 	CFG_INT("max_request_octets", 16384, CFGF_NONE),
@@ -49,6 +52,8 @@ static const struct {
 	{ "fronts",			0,	SETTINGS_MAX_FRONTS },
 	{ "max_connections",		16,	65536 },
 	{ "max_connections_per_client",	1,	65535 },
+	{ "max_requests_per_client_s",	0,	1000000 },
+	{ "access_log_every",		0,	1000000 },
 	{ "idle_timeout_s",		1,	30 },
 	{ "request_timeout_s",		1,	30 },
 	{ "max_request_octets",		256,	32768 },
@@ -173,6 +178,27 @@ check_health_listen(cfg_t *cfg, struct settings *s, struct err *err)
 }
 
 static int
+check_proxies(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	unsigned int n = cfg_size(cfg, "proxies");
+
+	if (n > SETTINGS_MAX_PROXIES)
+		return config_fail(cfg, "proxies", err,
+		    "found %u addresses, allowed 0 to %d", n,
+		    SETTINGS_MAX_PROXIES);
+	for (unsigned int i = 0; i < n; i++) {
+		const char *one = cfg_getnstr(cfg, "proxies", i);
+
+		if (!client_from_text(&s->proxies[i], one))
+			return config_fail(cfg, "proxies", err, "found \"%s\", "
+			    "allowed an IPv4 or IPv6 address, or \"unix\"",
+			    one);
+		s->n_proxies++;
+	}
+	return 0;
+}
+
+static int
 check_words(cfg_t *cfg, struct settings *s, struct err *err)
 {
 	static const char *const levels[] = { "debug", "info", "warn",
@@ -235,7 +261,8 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 			return -1;
 	if (check_paths(cfg, s, err) == -1 ||
 	    check_listen(cfg, s, err) == -1 ||
-	    check_health_listen(cfg, s, err) == -1 || check_words(cfg, s, err) == -1)
+	    check_health_listen(cfg, s, err) == -1 ||
+	    check_proxies(cfg, s, err) == -1 || check_words(cfg, s, err) == -1)
 		return -1;
 	s->spool_group = strdup(cfg_getstr(cfg, "spool_group"));
 	if (s->spool_group == NULL)
@@ -251,6 +278,10 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 	s->max_connections = (unsigned int)cfg_getint(cfg, "max_connections");
 	s->max_connections_per_client = (unsigned int)cfg_getint(cfg,
 	    "max_connections_per_client");
+	s->max_requests_per_client_s = (unsigned int)cfg_getint(cfg,
+	    "max_requests_per_client_s");
+	s->access_log_every = (unsigned int)cfg_getint(cfg,
+	    "access_log_every");
 	s->idle_timeout_s = (unsigned int)cfg_getint(cfg, "idle_timeout_s");
 	s->request_timeout_s = (unsigned int)cfg_getint(cfg,
 	    "request_timeout_s");

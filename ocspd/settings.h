@@ -5,6 +5,7 @@
 #include "common/key.h"
 #include "common/log.h"
 #include "common/owned.h"
+#include "ocspd/client.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ struct err;
  */
 #define SETTINGS_MAX_LISTEN	16
 #define SETTINGS_MAX_FRONTS	256
+#define SETTINGS_MAX_PROXIES	16
 
 struct settings {
 	char		*path;
@@ -35,6 +37,10 @@ struct settings {
 	unsigned int	 fronts;	/* processes; already resolved, >= 1 */
 	unsigned int	 max_connections;	/* of one front */
 	unsigned int	 max_connections_per_client;	/* at one front */
+	unsigned int	 max_requests_per_client_s;	/* there; 0: any */
+	struct client	 proxies[SETTINGS_MAX_PROXIES];	/* ocspd/proxy.h */
+	size_t		 n_proxies;
+	unsigned int	 access_log_every;	/* 1: all; 0: none */
 	unsigned int	 idle_timeout_s;
 	unsigned int	 request_timeout_s;
 	size_t		 max_request_octets;

@@ -1,6 +1,7 @@
 /* One connection over a socket pair, by a clock of our own; the other end of
  * the channel to the responder is the test's. */
 #include "ocspd/connection.h"
+#include "ocspd/rates.h"
 #include "common/err.h"
 #include "common/owned.h"
 #include "tests/support/fixtures.h"
@@ -17,6 +18,8 @@
 static struct settings settings;
 static struct service *service;
 static uint8_t room[4096];
+static const struct client somebody = { .kind = CLIENT_IPV4,
+	.address = { 192, 0, 2, 1 } };
 static struct connection connection;
 static struct answers *table;
 static struct channel *responder;
@@ -53,7 +56,7 @@ set_up(void)
 	    WIRE_MAX_QUEUED);
 	make_pair(pair, SOCK_NONBLOCK);
 	connection = (struct connection){ .fd = -1 };
-	connection_open(&connection, pair[0], 0, service);
+	connection_open(&connection, pair[0], &somebody, 7, service);
 	client = pair[1];
 }
 
@@ -191,6 +194,91 @@ START_TEST(more_octets_of_a_request_gain_no_time)
 }
 END_TEST
 
+#define PROXY_HEAD	"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"		\
+			"\xc6\x33\x64\x07" "\x0a\x00\x00\x01" "\x30\x39\x00\x50"
+#define REQUEST		"GET /none HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static bool recount_allows;
+
+static bool
+recount(void *arg, struct connection *c, const struct client *who)
+{
+	ck_assert_ptr_eq(arg, service);
+	c->client = *who;
+	return recount_allows;
+}
+
+/* One of ours stands before it: it says for whom, once, and first. */
+static void
+come_through_proxy(void)
+{
+	settings.proxies[0] = somebody;
+	settings.n_proxies = 1;
+	service->recount = recount;
+	service->front = service;
+	recount_allows = true;
+	connection.proxied = true;
+}
+
+START_TEST(a_proxy_says_for_whom_it_is)
+{
+	static const char both[] = PROXY_HEAD REQUEST;
+	const struct bytes all = { (const uint8_t *)both, sizeof(both) - 1 };
+	char text[CLIENT_TEXT_SIZE];
+	size_t cut = (size_t)_i;
+
+	come_through_proxy();
+	/* However it comes apart. */
+	ck_assert(say(bytes_slice(all, 0, cut)));
+	ck_assert(say(bytes_slice(all, cut, all.len)));
+	ck_assert_ptr_nonnull(strstr(hear(), "HTTP/1.1 404 "));
+	client_to_text(&connection.client, text);
+	ck_assert_str_eq(text, "198.51.100.7");
+	/* Not a second time. */
+	ck_assert(say(bytes_of("GET /none HTTP/1.1\r\nHost: a\r\n\r\n")));
+	ck_assert_ptr_nonnull(strstr(hear(), "HTTP/1.1 404 "));
+}
+END_TEST
+
+START_TEST(who_should_be_a_proxy_and_is_none_gets_no_answer)
+{
+	come_through_proxy();
+	say(bytes_of(REQUEST));
+	ck_assert_str_eq(hear(), "");
+	ck_assert(connection.ended);
+}
+END_TEST
+
+START_TEST(a_client_behind_a_proxy_is_counted_too)
+{
+	static const char both[] = PROXY_HEAD REQUEST;
+
+	come_through_proxy();
+	recount_allows = false;
+	say((struct bytes){ (const uint8_t *)both, sizeof(both) - 1 });
+	ck_assert_str_eq(hear(), "");
+	ck_assert(connection.ended);
+}
+END_TEST
+
+START_TEST(a_client_that_asks_too_much_is_told_to_wait)
+{
+	service->rates = rates_new(2);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(say(bytes_of(REQUEST)));
+		ck_assert_ptr_nonnull(strstr(hear(), "HTTP/1.1 404 "));
+	}
+	ck_assert(say(bytes_of(REQUEST)));
+	ck_assert_ptr_nonnull(strstr(hear(), "HTTP/1.1 429 "));
+	ck_assert_ptr_nonnull(strstr(answer, "Retry-After: 1\r\n"));
+	service->now_ms += 500;
+	ck_assert(say(bytes_of(REQUEST)));
+	ck_assert_ptr_nonnull(strstr(hear(), "HTTP/1.1 404 "));
+	rates_free(service->rates);
+	service->rates = NULL;
+}
+END_TEST
+
 int
 main(void)
 {
@@ -204,6 +292,12 @@ main(void)
 	tcase_add_loop_test(c, each_step_has_its_deadline, 0,
 	    ROWS(deadlines));
 	tcase_add_test(c, more_octets_of_a_request_gain_no_time);
+	/* Cut after each octet of the header, and a little beyond it. */
+	tcase_add_loop_test(c, a_proxy_says_for_whom_it_is, 1, 32);
+	tcase_add_test(c,
+	    who_should_be_a_proxy_and_is_none_gets_no_answer);
+	tcase_add_test(c, a_client_behind_a_proxy_is_counted_too);
+	tcase_add_test(c, a_client_that_asks_too_much_is_told_to_wait);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }
