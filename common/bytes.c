@@ -192,6 +192,20 @@ hex_encode(struct bytes in, char *out)
 	*out = '\0';
 }
 
+void
+hex_encode_colons(struct bytes in, char *out)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < in.len; i++) {
+		if (i > 0)
+			*out++ = ':';
+		*out++ = digits[in.data[i] >> 4];
+		*out++ = digits[in.data[i] & 15];
+	}
+	*out = '\0';
+}
+
 static int
 hex_value(char c)
 {

@@ -64,6 +64,8 @@ const char *buf_str(const struct buf *);
 
 /* Lower-case hexadecimal; out holds 2 * in.len + 1 octets. */
 void	hex_encode(struct bytes in, char *out);
+/* "AB:CD:...", as fingerprints are written; out holds 3 * in.len octets, or 1. */
+void	hex_encode_colons(struct bytes in, char *out);
 /* Any case, even length, no separators. Returns octets written or -1. */
 int	hex_decode(const char *in, uint8_t *out, size_t cap);
 /* RFC 4648, 4: with padding; line_len 0 for no line breaks, else CRLF. */

@@ -89,6 +89,25 @@ ca_is_of_family(const char *name, const char *family)
 	    strncmp(name, family, len) == 0;
 }
 
+void
+ca_crl_infix(unsigned int shard, bool delta, char *out, size_t size)
+{
+	if (shard == 0)
+		snprintf(out, size, "%s", delta ? "delta" : "");
+	else
+		snprintf(out, size, delta ? "%u.delta" : "%u", shard);
+}
+
+bool
+ca_is_meant(const char *said, const char *name)
+{
+	size_t len = strcspn(said, "~");
+
+	if (strcmp(said + len, "~1") == 0)
+		return strlen(name) == len && strncmp(said, name, len) == 0;
+	return strcmp(said, name) == 0 || ca_is_of_family(name, said);
+}
+
 #define PLACE	"{ca}"
 
 bool

@@ -26,6 +26,9 @@ unsigned int ca_generation(const char *name);
 void	ca_generation_name(const char *family, unsigned int n, char *out,
 	    size_t size);
 bool	ca_is_of_family(const char *name, const char *family);
+/* Does a person who says that mean this CA? By a family's name all of it;
+ * "users~1" is the first generation alone. */
+bool	ca_is_meant(const char *said, const char *name);
 /*
  * An address out of the configuration: "{ca}" stands for the CA's file name,
  * and infix, when it is not "", follows that with a dot in front: "2" for a
@@ -34,6 +37,10 @@ bool	ca_is_of_family(const char *name, const char *family);
  */
 int	ca_expand_url(const char *pattern, const char *ca, const char *infix,
 	    char *out, size_t size);
+/* What stands there for a shard (0: the only one) and a delta; the CRL's file
+ * has it between the CA's name and ".crl". */
+#define CA_INFIX_SIZE	16
+void	ca_crl_infix(unsigned int shard, bool delta, char *out, size_t size);
 bool	ca_url_has_place(const char *pattern);	/* has it "{ca}"? */
 
 /* As a file name: '/' becomes '@' ("example.com@users" + suffix). size must

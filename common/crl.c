@@ -1,5 +1,4 @@
-#include "common/crl.h"
-#include "common/bytes.h"
+#include "common/crl_private.h"
 #include "common/err.h"
 
 #include <openssl/core_names.h>
@@ -24,25 +23,6 @@
  */
 #define FRONT		((off_t)(64 * 1024))
 #define CHUNK		((size_t)(64 * 1024))
-/* A serial, two dates, a reason and all tags: 21 + 17 + 14 + 19 + 14. */
-#define ENTRY_MAX	128
-
-#define DER_INTEGER		0x02
-#define DER_BIT_STRING		0x03
-#define DER_OCTET_STRING	0x04
-#define DER_ENUMERATED		0x0a
-#define DER_UTC_TIME		0x17
-#define DER_GENERALIZED_TIME	0x18
-#define DER_SEQUENCE		0x30
-#define DER_CONTEXT_0		0x80	/* primitive [0] */
-#define DER_EXPLICIT_0		0xa0
-
-/* The whole OID, as it stands in an Extension: 2.5.29.n. */
-#define ID_CE(n)		{ 0x06, 0x03, 0x55, 0x1d, (n) }
-static const uint8_t oid_crl_number[] = ID_CE(20);
-static const uint8_t oid_reason_code[] = ID_CE(21);
-static const uint8_t oid_invalidity_date[] = ID_CE(24);
-static const uint8_t oid_authority_key_id[] = ID_CE(35);
 
 struct crl_writer {
 	const struct issuer	*issuer;
@@ -56,188 +36,27 @@ struct crl_writer {
 	uint8_t			 chunk[64 * 1024];
 };
 
-static const struct {
-	enum crl_reason	 reason;
-	const char	*name;
-} reasons[] = {
-	{ CRL_UNSPECIFIED,		"unspecified" },
-	{ CRL_KEY_COMPROMISE,		"keyCompromise" },
-	{ CRL_CA_COMPROMISE,		"cACompromise" },
-	{ CRL_AFFILIATION_CHANGED,	"affiliationChanged" },
-	{ CRL_SUPERSEDED,		"superseded" },
-	{ CRL_CESSATION_OF_OPERATION,	"cessationOfOperation" },
-	{ CRL_CERTIFICATE_HOLD,		"certificateHold" },
-	{ CRL_PRIVILEGE_WITHDRAWN,	"privilegeWithdrawn" },
-	{ CRL_AA_COMPROMISE,		"aACompromise" },
-};
-#define N_REASONS	(sizeof(reasons) / sizeof(reasons[0]))
-
-const char *
-crl_reason_name(enum crl_reason reason)
-{
-	for (size_t i = 0; i < N_REASONS; i++) {
-		if (reasons[i].reason == reason)
-			return reasons[i].name;
-	}
-	return NULL;
-}
-
-int
-crl_reason_from_name(const char *name, enum crl_reason *out)
-{
-	for (size_t i = 0; i < N_REASONS; i++) {
-		if (strcmp(reasons[i].name, name) == 0) {
-			*out = reasons[i].reason;
-			return 0;
-		}
-	}
-	return -1;
-}
-
-/* X.690, 8.1.2 and 10.1: a tag and the shortest form of the length. */
-static void
-put_head(struct buf *b, uint8_t tag, uint64_t len)
-{
-	uint8_t head[2 + sizeof(len)] = { tag };
-	size_t n = 0;
-
-	if (len < 0x80) {
-		head[1] = (uint8_t)len;
-		buf_append(b, head, 2);
-		return;
-	}
-	for (uint64_t rest = len; rest != 0; rest >>= 8)
-		n++;
-	head[1] = (uint8_t)(0x80 | n);
-	for (size_t i = 0; i < n; i++)
-		head[2 + i] = (uint8_t)(len >> (8 * (n - 1 - i)));
-	buf_append(b, head, 2 + n);
-}
-
-static void
-put_tlv(struct buf *b, uint8_t tag, struct bytes content)
-{
-	put_head(b, tag, content.len);
-	buf_append_bytes(b, content);
-}
-
-/* Positive, in two's complement: a zero octet in front of a high bit. */
-static void
-put_positive(struct buf *b, const uint8_t *octets, size_t len)
-{
-	bool high = (octets[0] & 0x80) != 0;
-
-	put_head(b, DER_INTEGER, len + high);
-	if (high)
-		buf_append(b, "", 1);
-	buf_append(b, octets, len);
-}
-
-/* RFC 5280, 4.1.2.5.2: always GeneralizedTime where the ASN.1 says so. */
-static int
-put_generalized_time(struct buf *b, time_t t, struct err *err)
-{
-	char text[32];
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 50 ||
-	    tm.tm_year > 9999 - 1900)
-		return err_set(err, ERR_FAULT,
-		    "a date in a CRL lies outside 1950 to 9999");
-	strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &tm);
-	put_tlv(b, DER_GENERALIZED_TIME, bytes_of(text));
-	return 0;
-}
-
-/* RFC 5280, 5.1.2.4 to 5.1.2.6: UTCTime through 2049, then the other. */
-static int
-put_time_choice(struct buf *b, time_t t, struct err *err)
-{
-	char text[32];
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 50 || tm.tm_year > 149)
-		return put_generalized_time(b, t, err);
-	strftime(text, sizeof(text), "%y%m%d%H%M%SZ", &tm);
-	put_tlv(b, DER_UTC_TIME, bytes_of(text));
-	return 0;
-}
-
-/* Non-critical, as all of ours are: the DEFAULT FALSE is not encoded. */
-static void
-put_extension(struct buf *b, const uint8_t oid[5], struct bytes value)
-{
-	OWNED_BUF(octets, 256);
-
-	put_tlv(&octets, DER_OCTET_STRING, value);
-	put_head(b, DER_SEQUENCE, 5 + octets.len);
-	buf_append(b, oid, 5);
-	buf_append_bytes(b, buf_bytes(&octets));
-	b->failed |= octets.failed;
-}
-
-static int
-put_entry_extensions(struct buf *b, const struct crl_entry *entry,
-    struct err *err)
-{
-	OWNED_BUF(value, ENTRY_MAX);
-
-	/* 5.3.1: the extension SHOULD be absent for unspecified. */
-	if (entry->reason != CRL_UNSPECIFIED) {
-		uint8_t code = (uint8_t)entry->reason;
-
-		put_tlv(&value, DER_ENUMERATED, (struct bytes){ &code, 1 });
-		put_extension(b, oid_reason_code, buf_bytes(&value));
-		buf_clear(&value);
-	}
-	if (entry->invalidity != 0) {
-		if (put_generalized_time(&value, entry->invalidity, err) < 0)
-			return -1;
-		put_extension(b, oid_invalidity_date, buf_bytes(&value));
-	}
-	return 0;
-}
-
-static int
-put_entry(struct buf *b, const struct crl_entry *entry, struct err *err)
-{
-	OWNED_BUF(fields, ENTRY_MAX);
-	OWNED_BUF(extensions, ENTRY_MAX);
-
-	if (entry->serial.len < 1 || entry->serial.len > 20 ||
-	    crl_reason_name(entry->reason) == NULL)
-		return err_set(err, ERR_FAULT,
-		    "a CRL entry has a bad serial or reason");
-	put_positive(&fields, entry->serial.octets, entry->serial.len);
-	if (put_time_choice(&fields, entry->revoked_at, err) < 0 ||
-	    put_entry_extensions(&extensions, entry, err) < 0)
-		return -1;
-	if (extensions.len > 0)
-		put_tlv(&fields, DER_SEQUENCE, buf_bytes(&extensions));
-	put_tlv(b, DER_SEQUENCE, buf_bytes(&fields));
-	if (fields.failed || extensions.failed || b->failed)
-		return err_set(err, ERR_RETRY, "out of memory for a CRL");
-	return 0;
-}
-
-/* What the key and digest are called in the certificate list (5.1.1.2). */
+/* What the key and digest are called in the certificate list (5.1.1.2). Not
+ * asked of the key's provider: a key in a token has none. */
 static int
 find_algorithm(struct crl_writer *w, struct err *err)
 {
-	OWNED(EVP_MD_CTX) *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *key_ctx;	/* borrowed from ctx */
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-		    w->algorithm, sizeof(w->algorithm)),
-		OSSL_PARAM_END,
-	};
+	int type = EVP_PKEY_get_base_id(w->issuer->key), nid = type, len;
+	X509_ALGOR *algorithm = X509_ALGOR_new();
+	uint8_t *at = w->algorithm;
 
-	if (ctx == NULL || EVP_DigestSignInit(ctx, &key_ctx,
-	    w->issuer->digest, NULL, w->issuer->key) != 1 ||
-	    EVP_PKEY_CTX_get_params(key_ctx, params) != 1)
+	if (algorithm == NULL || (w->issuer->digest != NULL &&
+	    OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(w->issuer->digest),
+	    type) != 1) || X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid),
+	    type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) != 1 ||
+	    (len = i2d_X509_ALGOR(algorithm, NULL)) <= 0 ||
+	    (size_t)len > sizeof(w->algorithm)) {
+		X509_ALGOR_free(algorithm);
 		return err_openssl(err, ERR_FAULT,
 		    "choosing the CRL's signature algorithm");
-	w->algorithm_len = params[0].return_size;
+	}
+	w->algorithm_len = (size_t)i2d_X509_ALGOR(algorithm, &at);
+	X509_ALGOR_free(algorithm);
 	return 0;
 }
 
@@ -250,6 +69,11 @@ crl_open(const struct issuer *issuer, const struct crl_terms *terms,
 	if (terms->next_update <= terms->this_update)
 		return err_set(err, ERR_FAULT,
 		    "a CRL's nextUpdate must be after its thisUpdate");
+	/* 5.2.4, 5.2.6 */
+	if (terms->base != 0 && (terms->base >= terms->number ||
+	    (terms->freshest != NULL && terms->freshest[0] != '\0')))
+		return err_set(err, ERR_FAULT,
+		    "a delta CRL comes after its base, and has no other");
 	if (X509_check_private_key(issuer->cert, issuer->key) != 1)
 		return err_openssl(err, ERR_FAULT,
 		    "the key is not that of the CA's certificate");
@@ -317,11 +141,11 @@ int
 crl_add(struct crl_writer *w, const struct crl_entry *entries, size_t n,
     struct err *err)
 {
-	OWNED_BUF(one, ENTRY_MAX);
+	OWNED_BUF(one, CRL_ENTRY_MAX);
 
 	for (size_t i = 0; i < n; i++) {
 		buf_clear(&one);
-		if (put_entry(&one, &entries[i], err) < 0)
+		if (crl_put_entry(&one, &entries[i], w->terms->base != 0, err) < 0)
 			return -1;
 		if (w->n_chunk + one.len > sizeof(w->chunk) &&
 		    flush_chunk(w, err) < 0)
@@ -329,56 +153,6 @@ crl_add(struct crl_writer *w, const struct crl_entry *entries, size_t n,
 		memcpy(w->chunk + w->n_chunk, one.data, one.len);
 		w->n_chunk += one.len;
 	}
-	return 0;
-}
-
-/* RFC 5280, 5.2.1: by key identifier, which is the CA's own (4.2.1.1). */
-static int
-put_authority_key_id(struct buf *b, X509 *ca, struct err *err)
-{
-	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(ca);
-	const ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(ca);
-	uint8_t digest[SHA_DIGEST_LENGTH];
-	struct bytes octets = { digest, sizeof(digest) };
-	OWNED_BUF(key_id, 128);
-	OWNED_BUF(value, 128);
-
-	if (id != NULL) {
-		octets.data = ASN1_STRING_get0_data(id);
-		octets.len = (size_t)ASN1_STRING_length(id);
-	} else if (key == NULL || EVP_Digest(ASN1_STRING_get0_data(key),
-	    (size_t)ASN1_STRING_length(key), digest, NULL, EVP_sha1(),
-	    NULL) != 1) {
-		return err_openssl(err, ERR_FAULT, "hashing the CA's key");
-	}
-	put_tlv(&key_id, DER_CONTEXT_0, octets);
-	put_tlv(&value, DER_SEQUENCE, buf_bytes(&key_id));
-	put_extension(b, oid_authority_key_id, buf_bytes(&value));
-	b->failed |= key_id.failed || value.failed;
-	return 0;
-}
-
-/* What comes after the entries: crlExtensions, [0] EXPLICIT (5.1.2.7). */
-static int
-put_tail(struct buf *b, const struct crl_writer *w, struct err *err)
-{
-	OWNED_BUF(list, 512);
-	OWNED_BUF(sequence, 512);
-	OWNED_BUF(number, 16);
-	uint8_t octets[8];
-	size_t skip = 0;
-
-	if (put_authority_key_id(&list, w->issuer->cert, err) < 0)
-		return -1;
-	for (size_t i = 0; i < sizeof(octets); i++)
-		octets[i] = (uint8_t)(w->terms->number >> (56 - 8 * i));
-	while (skip < sizeof(octets) - 1 && octets[skip] == 0)
-		skip++;
-	put_positive(&number, octets + skip, sizeof(octets) - skip);
-	put_extension(&list, oid_crl_number, buf_bytes(&number));
-	put_tlv(&sequence, DER_SEQUENCE, buf_bytes(&list));
-	put_tlv(b, DER_EXPLICIT_0, buf_bytes(&sequence));
-	b->failed |= list.failed || sequence.failed || number.failed;
 	return 0;
 }
 
@@ -401,13 +175,13 @@ put_front(struct buf *b, const struct crl_writer *w, size_t tail_len,
 	buf_append(&fields, w->algorithm, w->algorithm_len);
 	buf_append(&fields, name, (size_t)name_len);
 	OPENSSL_free(name);
-	if (put_time_choice(&fields, w->terms->this_update, err) < 0 ||
-	    put_time_choice(&fields, w->terms->next_update, err) < 0)
+	if (crl_put_time(&fields, w->terms->this_update, err) < 0 ||
+	    crl_put_time(&fields, w->terms->next_update, err) < 0)
 		return -1;
 	/* 5.1.2.6: without entries the list MUST be absent. */
 	if (entries_len > 0)
-		put_head(&fields, DER_SEQUENCE, entries_len);
-	put_head(b, DER_SEQUENCE, fields.len + entries_len + tail_len);
+		crl_put_head(&fields, DER_SEQUENCE, entries_len);
+	crl_put_head(b, DER_SEQUENCE, fields.len + entries_len + tail_len);
 	buf_append_bytes(b, buf_bytes(&fields));
 	if (fields.failed || b->failed)
 		return err_set(err, ERR_FAULT, "the CA's name is too long");
@@ -533,7 +307,7 @@ write_out(void *arg, const uint8_t *data, size_t len)
 int
 crl_close(struct crl_writer *w, int fd, struct err *err)
 {
-	OWNED_BUF(tail, 1024);
+	OWNED_BUF(tail, CRL_TAIL_MAX);
 	OWNED_BUF(front, (size_t)FRONT);
 	OWNED_BUF(before, 32);
 	OWNED_BUF(after, 4096);
@@ -545,7 +319,8 @@ crl_close(struct crl_writer *w, int fd, struct err *err)
 	if (w->closed)
 		return err_set(err, ERR_FAULT, "this CRL is closed already");
 	w->closed = true;
-	if (flush_chunk(w, err) < 0 || put_tail(&tail, w, err) < 0 ||
+	if (flush_chunk(w, err) < 0 || crl_put_extensions(&tail,
+	    w->issuer->cert, w->terms, err) < 0 ||
 	    put_front(&front, w, tail.len, err) < 0)
 		return -1;
 	at = FRONT - (off_t)front.len;
@@ -556,10 +331,10 @@ crl_close(struct crl_writer *w, int fd, struct err *err)
 		return -1;
 
 	buf_append(&after, w->algorithm, w->algorithm_len);
-	put_head(&after, DER_BIT_STRING, signature_len + 1);
+	crl_put_head(&after, DER_BIT_STRING, signature_len + 1);
 	buf_append(&after, "", 1);	/* no unused bits */
 	buf_append(&after, signature, signature_len);
-	put_head(&before, DER_SEQUENCE, len + after.len);
+	crl_put_head(&before, DER_SEQUENCE, len + after.len);
 	if (tail.failed || before.failed || after.failed)
 		return err_set(err, ERR_RETRY, "out of memory for a CRL");
 	if (write_out(&fd, before.data, before.len) < 0)

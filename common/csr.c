@@ -1,5 +1,6 @@
-#include "common/csr.h"
+#include "common/csr_private.h"
 
+#include "common/csr.h"
 #include "common/der.h"
 #include "common/err.h"
 
@@ -11,6 +12,7 @@
 
 #define MAX_ATTRIBUTES	32
 #define MAX_EXTENSIONS	64
+#define MAX_CHALLENGE	255	/* RFC 2985, 5.4.1 */
 
 static const uint8_t oid_extension_request[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7,
 	0x0d, 1, 9, 14 };	/* RFC 2985, 5.4.2 */
@@ -27,8 +29,9 @@ static const uint8_t oid_ocsp_signing[] = { 0x2b, 6, 1, 5, 5, 7, 3, 9 };
 
 /* Where the parts of a request lie (RFC 2986, 4). Views into the input. */
 struct parts {
+	struct csr_proof proof;
 	struct bytes	version;
-	struct bytes	spki;
+	struct bytes	subject;	/* the whole element */
 	struct bytes	attributes;	/* content of [0] */
 };
 
@@ -39,7 +42,6 @@ csr_free(struct csr *csr)
 		return;
 	free((void *)(uintptr_t)csr->der.data);
 	names_free(&csr->names);
-	X509_REQ_free(csr->req);
 	free(csr);
 }
 
@@ -53,17 +55,19 @@ refuse(struct err *err, const char *why)
 static int
 find_parts(struct bytes der, struct parts *out, struct err *err)
 {
-	struct bytes in = der, request, info, subject, content, signature;
+	struct bytes in = der, request, info, content;
 	uint8_t tag;
 
 	if (!der_take(&in, DER_SEQUENCE, &request) ||
-	    !der_take(&request, DER_SEQUENCE, &info) ||
-	    !der_take(&request, DER_SEQUENCE, &content) ||
-	    !der_take(&request, DER_BIT_STRING, &signature) ||
+	    !der_next(&request, &tag, &info, &out->proof.info) ||
+	    tag != DER_SEQUENCE ||
+	    !der_take(&request, DER_SEQUENCE, &out->proof.algorithm) ||
+	    !der_take(&request, DER_BIT_STRING, &out->proof.signature) ||
 	    request.len > 0 ||
 	    !der_take(&info, DER_INTEGER, &out->version) ||
-	    !der_take(&info, DER_SEQUENCE, &subject) ||
-	    !der_next(&info, &tag, &content, &out->spki) ||
+	    !der_next(&info, &tag, &content, &out->subject) ||
+	    tag != DER_SEQUENCE ||
+	    !der_next(&info, &tag, &content, &out->proof.spki) ||
 	    tag != DER_SEQUENCE)
 		return refuse(err, "it is not a PKCS#10 request (RFC 2986)");
 	out->attributes = (struct bytes){ NULL, 0 };
@@ -118,6 +122,11 @@ check_basic_constraints(struct bytes value, struct err *err)
 		return refuse(err, "it asks to be a CA (CA:TRUE), which is "
 		    "never given by mail; leave basicConstraints out and send "
 		    "a new request");
+	/* Written-out CA:FALSE is no DER (X.690, 11.5), but clients do so, and
+	 * nothing of it is copied. */
+	if (sequence.len > 0)
+		return refuse(err, "its basicConstraints has a path length, "
+		    "which only a CA has; leave it out and send a new request");
 	return 0;
 }
 
@@ -224,22 +233,85 @@ read_extensions(struct csr *csr, struct bytes in, struct bytes *san,
 	return 0;
 }
 
+OWNED_BY(ASN1_STRING, ASN1_STRING_free)
+
+static const char challenge_label[] = "csrmail challengePassword\n";
+
+int
+csr_digest_challenge(struct bytes text, uint8_t out[32], struct err *err)
+{
+	OWNED(EVP_MD_CTX) *ctx = EVP_MD_CTX_new();
+
+	if (ctx == NULL || EVP_DigestInit(ctx, EVP_sha256()) != 1 ||
+	    EVP_DigestUpdate(ctx, challenge_label,
+	    sizeof(challenge_label)) != 1 ||
+	    EVP_DigestUpdate(ctx, text.data, text.len) != 1 ||
+	    EVP_DigestFinal(ctx, out, NULL) != 1)
+		return err_openssl(err, ERR_FAULT, "hashing a challenge");
+	return 0;
+}
+
+/* RFC 2985, 5.4.1: one DirectoryString of 1 to 255 characters. */
+static int
+read_challenge(struct csr *csr, struct bytes set, struct err *err)
+{
+	struct bytes content, whole;
+	OWNED(ASN1_STRING) *value = NULL;
+	const uint8_t *at;
+	uint8_t *utf8 = NULL;
+	uint8_t tag;
+	int len, r;
+
+	if (!der_next(&set, &tag, &content, &whole) || set.len > 0)
+		return refuse(err, "its challengePassword does not have "
+		    "exactly one value");
+	at = whole.data;
+	value = d2i_DIRECTORYSTRING(NULL, &at, (long)whole.len);
+	len = value == NULL ? -1 : ASN1_STRING_to_UTF8(&utf8, value);
+	if (len < 1 || len > MAX_CHALLENGE ||
+	    memchr(utf8, '\0', (size_t)len) != NULL) {
+		OPENSSL_clear_free(utf8, len < 0 ? 0 : (size_t)len);
+		err_openssl(err, ERR_REJECT, "");
+		return refuse(err, "its challengePassword is not a string of "
+		    "1 to 255 characters (RFC 2985, 5.4.1)");
+	}
+	r = csr_digest_challenge((struct bytes){ utf8, (size_t)len },
+	    csr->challenge, err);
+	csr->has_challenge = r == 0;
+	OPENSSL_clear_free(utf8, (size_t)len);
+	return r;
+}
+
+/* RFC 2985, 5.4.2: single-valued. */
+static int
+read_extension_request(struct csr *csr, struct bytes set, struct bytes *san,
+    struct err *err)
+{
+	struct bytes content, value;
+	uint8_t tag;
+
+	if (!der_next(&set, &tag, &content, &value) || set.len > 0)
+		return refuse(err, "its extensionRequest does not have "
+		    "exactly one value");
+	return read_extensions(csr, value, san, err);
+}
+
 static int
 read_attributes(struct csr *csr, struct bytes in, struct bytes *san,
     struct err *err)
 {
-	struct bytes seen[MAX_ATTRIBUTES];
+	struct bytes seen[MAX_ATTRIBUTES], last = { NULL, 0 };
 	bool has_extensions = false;
 	size_t n = 0;
 
 	for (; in.len > 0; n++) {
-		struct bytes one, oid, set, value;
+		struct bytes one, oid, set, whole;
 		uint8_t tag;
 
 		if (n == MAX_ATTRIBUTES)
 			return refuse(err, "it has too many attributes");
-		if (!der_take(&in, DER_SEQUENCE, &one) ||
-		    !der_take(&one, DER_OID, &oid) ||
+		if (!der_next(&in, &tag, &one, &whole) ||
+		    tag != DER_SEQUENCE || !der_take(&one, DER_OID, &oid) ||
 		    !der_take(&one, DER_SET, &set) || one.len > 0)
 			return refuse(err, "its attributes cannot be read");
 		for (size_t i = 0; i < n; i++)
@@ -247,81 +319,55 @@ read_attributes(struct csr *csr, struct bytes in, struct bytes *san,
 				return refuse(err, "it has the same attribute "
 				    "twice");
 		seen[n] = oid;
-		if (bytes_equal(oid, OID(oid_challenge)))
-			csr->has_challenge = true;
+		/* The tag [0] hides from der_check that this is a SET. */
+		if (n > 0 && !der_in_order(last, whole))
+			return refuse(err, "it is not DER: its attributes are "
+			    "not in order (X.690, 11.6)");
+		last = whole;
+		if (bytes_equal(oid, OID(oid_challenge)) &&
+		    read_challenge(csr, set, err) == -1)
+			return -1;
 		if (!bytes_equal(oid, OID(oid_extension_request)) &&
 		    !bytes_equal(oid, OID(oid_ms_extensions)))
 			continue;
 		if (has_extensions)
 			return refuse(err, "it has two lists of extensions");
 		has_extensions = true;
-		/* RFC 2985, 5.4.2: single-valued. */
-		if (!der_next(&set, &tag, &value, &value) || set.len > 0)
-			return refuse(err, "its extensionRequest does not "
-			    "have exactly one value");
-		if (read_extensions(csr, value, san, err) == -1)
+		if (read_extension_request(csr, set, san, err) == -1)
 			return -1;
 	}
 	return 0;
 }
 
-/* What it is signed with: SHA-1 and older prove nothing any more. */
+/* RelativeDistinguishedName is SET SIZE (1..MAX) (RFC 5280, 4.1.2.4). */
 static int
-check_signature_algorithm(X509_REQ *req, struct err *err)
+check_subject(struct bytes subject, struct err *err)
 {
-	int nid = X509_REQ_get_signature_nid(req), digest;
+	struct bytes rdns, rdn;
 
-	if (nid == NID_rsassaPss)
-		return 0;
-	if (nid != NID_undef && OBJ_find_sigid_algs(nid, &digest, NULL) == 1 &&
-	    (digest == NID_undef || digest == NID_sha256 ||
-	    digest == NID_sha384 || digest == NID_sha512))
-		return 0;
-	return err_set(err, ERR_REJECT, "the certificate signing request is "
-	    "signed with %s, which is not accepted; sign it with SHA-256",
-	    nid == NID_undef ? "an unknown algorithm" : OBJ_nid2ln(nid));
-}
-
-/* DER once more: OpenSSL writes the same octets from what it understood. */
-static int
-check_reencoding(X509_REQ *req, struct bytes der, struct err *err)
-{
-	uint8_t *info = NULL;
-	struct bytes in = der, outer = { NULL, 0 }, part, whole = { NULL, 0 };
-	uint8_t tag;
-	int len = i2d_re_X509_REQ_tbs(req, &info);
-	bool same;
-
-	same = len > 0 && der_take(&in, DER_SEQUENCE, &outer) &&
-	    der_next(&outer, &tag, &part, &whole) &&
-	    bytes_equal(whole, (struct bytes){ info, (size_t)len });
-	OPENSSL_free(info);
-	if (!same)
-		return refuse(err, "it is not DER: "
-		    "encoded again it does not equal what was sent");
-	return 0;
+	if (der_take(&subject, DER_SEQUENCE, &rdns))
+		while (der_take(&rdns, DER_SET, &rdn))
+			if (rdn.len == 0)
+				return refuse(err,
+				    "its subject has an empty part");
+	return 0;	/* what else is wrong, the library says */
 }
 
 static int
-check_possession(X509_REQ *req, struct err *err)
+read_names(struct csr *csr, struct bytes subject, struct bytes san,
+    struct err *err)
 {
-	EVP_PKEY *key = X509_REQ_get0_pubkey(req);
-
-	if (key != NULL && X509_REQ_verify(req, key) == 1)
-		return 0;
-	err_openssl(err, ERR_REJECT, "the certificate signing request's "
-	    "signature is wrong: it was changed, or signed with another key; "
-	    "make it anew");
-	return -1;
-}
-
-static int
-read_names(struct csr *csr, struct bytes san, struct err *err)
-{
-	const uint8_t *at = san.data;
+	const uint8_t *at = subject.data;
+	OWNED(X509_NAME) *name = d2i_X509_NAME(NULL, &at, (long)subject.len);
 	OWNED(GENERAL_NAMES) *sans = NULL;
 
+	if (name == NULL || at != subject.data + subject.len)
+		return err_openssl(err, ERR_REJECT, "the certificate signing "
+		    "request's subject cannot be read; write it in UTF-8");
+	if (check_subject(subject, err) == -1)
+		return -1;
 	if (san.len > 0) {
+		at = san.data;
 		sans = d2i_GENERAL_NAMES(NULL, &at, (long)san.len);
 		if (sans == NULL || at != san.data + san.len)
 			return err_openssl(err, ERR_REJECT, "the certificate "
@@ -330,8 +376,25 @@ read_names(struct csr *csr, struct bytes san, struct err *err)
 		if (sk_GENERAL_NAME_num(sans) == 0)
 			return refuse(err, "its subjectAltName is empty");
 	}
-	return names_read(X509_REQ_get_subject_name(csr->req), sans,
-	    &csr->names, err);
+	return names_read(name, sans, &csr->names, err);
+}
+
+/* The same octets, owned by the csr, so that its views outlive the input. */
+static int
+new_csr(struct bytes der, struct csr **out, struct err *err)
+{
+	struct csr *csr = calloc(1, sizeof(*csr));
+	uint8_t *copy = malloc(der.len);
+
+	if (csr == NULL || copy == NULL) {
+		free(csr);
+		free(copy);
+		return err_set(err, ERR_RETRY, "out of memory");
+	}
+	memcpy(copy, der.data, der.len);
+	csr->der = (struct bytes){ copy, der.len };
+	*out = csr;
+	return 0;
 }
 
 int
@@ -341,8 +404,6 @@ csr_read(struct bytes der, struct csr **out, struct err *err)
 	struct bytes san = { NULL, 0 };
 	struct parts parts;
 	struct err inner;
-	const uint8_t *at;
-	uint8_t *copy;
 
 	if (der.len > CSR_MAX_OCTETS)
 		return err_set(err, ERR_REJECT, "the certificate signing "
@@ -350,35 +411,18 @@ csr_read(struct bytes der, struct csr **out, struct err *err)
 		    CSR_MAX_OCTETS);
 	if (der_check(der, &inner) == -1)
 		return refuse(err, inner.text);
-	if (find_parts(der, &parts, err) == -1)
+	if (new_csr(der, &csr, err) == -1 ||
+	    find_parts(csr->der, &parts, err) == -1)
 		return -1;
 	/* RFC 2986, 4.1: the version is 0, which means 1. */
 	if (parts.version.len != 1 || parts.version.data[0] != 0)
 		return refuse(err, "its version is not 1 (RFC 2986, 4.1)");
-
-	csr = calloc(1, sizeof(*csr));
-	copy = malloc(der.len);
-	if (csr == NULL || copy == NULL) {
-		free(copy);
-		return err_set(err, ERR_RETRY, "out of memory");
-	}
-	memcpy(copy, der.data, der.len);
-	csr->der = (struct bytes){ copy, der.len };
+	csr->spki = parts.proof.spki;
 	/* Before any library loads the key: parameters can cost hours. */
-	if (key_examine_spki(parts.spki, &csr->key, err) == -1)
-		return -1;
-
-	at = der.data;
-	csr->req = d2i_X509_REQ(NULL, &at, (long)der.len);
-	if (csr->req == NULL || at != der.data + der.len)
-		return err_openssl(err, ERR_REJECT, "the certificate signing "
-		    "request is refused: it is not a PKCS#10 request "
-		    "(RFC 2986)");
-	if (check_signature_algorithm(csr->req, err) == -1 ||
-	    check_possession(csr->req, err) == -1 ||
-	    check_reencoding(csr->req, der, err) == -1 ||
+	if (key_examine_spki(csr->spki, &csr->key, err) == -1 ||
+	    csr_check_possession(&parts.proof, &csr->key, err) == -1 ||
 	    read_attributes(csr, parts.attributes, &san, err) == -1 ||
-	    read_names(csr, san, err) == -1)
+	    read_names(csr, parts.subject, san, err) == -1)
 		return -1;
 	if (EVP_Digest(der.data, der.len, csr->digest, NULL, EVP_sha256(),
 	    NULL) != 1)

@@ -23,7 +23,7 @@ der_next(struct bytes *in, uint8_t *tag, struct bytes *content,
 	if (first >= 0x80) {
 		size_t n = first & 0x7f;
 
-		if (n == 0 || n > 3 || in->len < 2 + n || in->data[2] == 0)
+		if (n == 0 || n > 4 || in->len < 2 + n || in->data[2] == 0)
 			return false;
 		len = 0;
 		for (size_t i = 0; i < n; i++)
@@ -107,9 +107,9 @@ check_primitive(uint8_t tag, struct bytes v)
 	return NULL;
 }
 
-/* X.690, 11.6: as octet strings, the shorter one padded with zeros. */
-static bool
-in_order(struct bytes a, struct bytes b)
+/* As octet strings, the shorter one padded with zeros. */
+bool
+der_in_order(struct bytes a, struct bytes b)
 {
 	int r = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
 
@@ -128,7 +128,7 @@ check_elements(struct bytes in, bool set, unsigned int depth)
 	while (in.len > 0) {
 		if (!der_next(&in, &tag, &content, &whole))
 			return "a length is wrong or not in its shortest form";
-		if (set && last.len > 0 && !in_order(last, whole))
+		if (set && last.len > 0 && !der_in_order(last, whole))
 			return "a SET is not in order";
 		last = whole;
 		if ((tag & 0xc0) == 0) {	/* universal */

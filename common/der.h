@@ -34,6 +34,9 @@ bool	der_take(struct bytes *in, uint8_t tag, struct bytes *content);
 /* The content of a positive INTEGER without its sign octet. */
 bool	der_take_unsigned(struct bytes *in, struct bytes *out);
 
+/* X.690, 11.6: may a stand in front of b in a SET OF? */
+bool	der_in_order(struct bytes a, struct bytes b);
+
 /*
  * Is this one element in DER, and nothing behind it? Looks into constructed
  * elements, not into strings: lengths, tags, booleans, integers, OIDs,

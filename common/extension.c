@@ -106,6 +106,7 @@ int
 extension_add_ext_key_usage(X509 *cert, const char *list, struct err *err)
 {
 	OWNED(EXTENDED_KEY_USAGE) *eku = NULL;
+	bool critical = strcmp(list, SN_time_stamp) == 0;
 
 	if (list[0] == '\0')
 		return 0;
@@ -120,7 +121,7 @@ extension_add_ext_key_usage(X509 *cert, const char *list, struct err *err)
 			    "building an extension");
 		}
 	}
-	return add(cert, NID_ext_key_usage, eku, false, err);
+	return add(cert, NID_ext_key_usage, eku, critical, err);
 }
 
 int
@@ -215,8 +216,35 @@ extension_add_crl_point(X509 *cert, const char *url, struct err *err)
 	return add(cert, NID_crl_distribution_points, points, false, err);
 }
 
+/* PolicyQualifierInfo { id-qt-cps, CPSuri } */
+static bool
+push_practice(POLICYINFO *policy, const char *url)
+{
+	POLICYQUALINFO *one;
+
+	if (url[0] == '\0')
+		return true;
+	one = POLICYQUALINFO_new();
+	if (policy->qualifiers == NULL)
+		policy->qualifiers = sk_POLICYQUALINFO_new_null();
+	if (one != NULL) {
+		ASN1_OBJECT_free(one->pqualid);
+		one->pqualid = OBJ_nid2obj(NID_id_qt_cps);
+		one->d.cpsuri = ASN1_IA5STRING_new();
+	}
+	if (one == NULL || policy->qualifiers == NULL ||
+	    one->d.cpsuri == NULL ||
+	    ASN1_STRING_set(one->d.cpsuri, url, -1) != 1 ||
+	    sk_POLICYQUALINFO_push(policy->qualifiers, one) == 0) {
+		POLICYQUALINFO_free(one);
+		return false;
+	}
+	return true;
+}
+
 int
-extension_add_policies(X509 *cert, const char *oids, struct err *err)
+extension_add_policies(X509 *cert, const char *oids, const char *cps_url,
+    struct err *err)
 {
 	OWNED(CERTIFICATEPOLICIES) *policies = NULL;
 
@@ -232,6 +260,7 @@ extension_add_policies(X509 *cert, const char *oids, struct err *err)
 			one->policyid = oid;
 		}
 		if (policies == NULL || one == NULL || oid == NULL ||
+		    !push_practice(one, cps_url) ||
 		    sk_POLICYINFO_push(policies, one) == 0) {
 			POLICYINFO_free(one);
 			return err_openssl(err, ERR_FAULT,
@@ -247,4 +276,40 @@ extension_add_ocsp_nocheck(X509 *cert, struct err *err)
 	OWNED(ASN1_NULL) *null = ASN1_NULL_new();
 
 	return add(cert, NID_id_pkix_OCSP_noCheck, null, false, err);
+}
+
+int
+extension_add_der(X509 *cert, const char *oid, bool critical,
+    struct bytes value, struct err *err)
+{
+	OWNED(ASN1_OCTET_STRING) *octets = ASN1_OCTET_STRING_new();
+	OWNED(ASN1_OBJECT) *object = OBJ_txt2obj(oid, 1);
+	OWNED(X509_EXTENSION) *extension = NULL;
+
+	if (octets != NULL && object != NULL &&
+	    ASN1_OCTET_STRING_set(octets, value.data, (int)value.len) == 1)
+		extension = X509_EXTENSION_create_by_OBJ(NULL, object,
+		    critical, octets);
+	if (extension == NULL || X509_add_ext(cert, extension, -1) != 1)
+		return err_openssl(err, ERR_FAULT, "building an extension");
+	return 0;
+}
+
+int
+extension_add_must_staple(X509 *cert, struct err *err)
+{
+	/* Features ::= SEQUENCE OF INTEGER: status_request (RFC 6066, 8) */
+	static const uint8_t features[] = { 0x30, 3, 2, 1, 5 };
+
+	return extension_add_der(cert, "1.3.6.1.5.5.7.1.24", false,
+	    (struct bytes){ features, sizeof(features) }, err);
+}
+
+int
+extension_add_no_rev_avail(X509 *cert, struct err *err)
+{
+	static const uint8_t null[] = { 5, 0 };
+
+	return extension_add_der(cert, "2.5.29.56", false,
+	    (struct bytes){ null, sizeof(null) }, err);
 }

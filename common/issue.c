@@ -1,5 +1,7 @@
 #include "common/issue_private.h"
 
+#include "common/constraint_check.h"
+#include "common/der.h"
 #include "common/err.h"
 #include "common/extension.h"
 
@@ -66,32 +68,40 @@ issue_set_algorithms(X509 *cert, const struct issuer *issuer, struct err *err)
 
 /* The request's key as it stands, octet by octet, without loading it. */
 static int
-copy_key(X509 *cert, X509_REQ *req, struct err *err)
+copy_key(X509 *cert, struct bytes spki, struct err *err)
 {
-	X509_PUBKEY *to = X509_get_X509_PUBKEY(cert);
-	const ASN1_OBJECT *algorithm;
-	const void *param;
-	ASN1_OBJECT *oid;
-	const uint8_t *octets;
+	struct bytes in = spki, sequence, algorithm, key, content, oid, param;
+	OWNED(ASN1_OBJECT) *object = NULL;
+	ASN1_OBJECT *value = NULL;
+	int type = V_ASN1_UNDEF;
+	const uint8_t *at;
 	uint8_t *copy;
-	X509_ALGOR *algor;
-	void *value = NULL;
-	int len, type;
+	uint8_t tag;
 
-	if (X509_PUBKEY_get0_param(&oid, &octets, &len, &algor,
-	    X509_REQ_get_X509_PUBKEY(req)) != 1)
-		return err_openssl(err, ERR_FAULT, "reading a public key");
-	X509_ALGOR_get0(&algorithm, &type, &param, algor);
-	if (type == V_ASN1_OBJECT)
-		value = OBJ_dup(param);
-	copy = OPENSSL_memdup(octets, (size_t)len);
-	if (copy == NULL || (type == V_ASN1_OBJECT && value == NULL) ||
-	    X509_PUBKEY_set0_param(to, OBJ_dup(oid), type, value, copy,
-	    len) != 1) {
+	/* csr_read has looked at all of it. */
+	if (!der_take(&in, DER_SEQUENCE, &sequence) ||
+	    !der_take(&sequence, DER_SEQUENCE, &algorithm) ||
+	    !der_take(&sequence, DER_BIT_STRING, &key) || key.len < 2 ||
+	    !der_next(&algorithm, &tag, &content, &oid) || tag != DER_OID)
+		return err_set(err, ERR_FAULT, "reading a public key");
+	at = oid.data;
+	object = d2i_ASN1_OBJECT(NULL, &at, (long)oid.len);
+	if (der_next(&algorithm, &tag, &content, &param)) {
+		type = tag == DER_OID ? V_ASN1_OBJECT : V_ASN1_NULL;
+		at = param.data;
+		if (type == V_ASN1_OBJECT)
+			value = d2i_ASN1_OBJECT(NULL, &at, (long)param.len);
+	}
+	copy = OPENSSL_memdup(key.data + 1, key.len - 1);
+	if (object == NULL || copy == NULL ||
+	    (type == V_ASN1_OBJECT && value == NULL) ||
+	    X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), object, type,
+	    value, copy, (int)key.len - 1) != 1) {
 		OPENSSL_free(copy);
 		ASN1_OBJECT_free(value);
 		return err_openssl(err, ERR_FAULT, "setting the public key");
 	}
+	(void)TAKE(object);
 	return 0;
 }
 
@@ -148,6 +158,39 @@ issue_key_id(X509 *ca)
 	    (size_t)ASN1_STRING_length(id) };
 }
 
+/* What this certificate is signed with: the profile may name a digest where
+ * the CA's key leaves the choice. */
+static const EVP_MD *
+digest_for(const struct profile *profile, const struct issuer *issuer)
+{
+	if (issuer->digest == NULL || profile->signature_hash[0] == '\0')
+		return issuer->digest;
+	return EVP_get_digestbyname(profile->signature_hash);
+}
+
+/* The subject is the profile's to make, not the registrar's. */
+static int
+check_subject(const struct order *order, const struct csr *csr,
+    const struct profile *profile, struct err *err)
+{
+	__attribute__((cleanup(names_free))) struct names made = { 0 };
+	bool same;
+
+	if (profile->subject_template == NULL)
+		return 0;
+	if (profile_make_names(profile, &csr->names, &made, err) == -1)
+		return -1;
+	same = made.n_attributes == order->names.n_attributes;
+	for (size_t i = 0; i < made.n_attributes && same; i++)
+		same = made.attributes[i].nid ==
+		    order->names.attributes[i].nid &&
+		    strcmp(made.attributes[i].text,
+		    order->names.attributes[i].text) == 0;
+	return same ? 0 : err_set(err, ERR_FAULT, "the order's subject is not "
+	    "what the profile \"%s\" makes of the request's",
+	    profile->name);
+}
+
 static int
 check_order(const struct order *order, const struct csr *csr,
     const struct profile *profile, const struct issuer *issuer,
@@ -187,9 +230,38 @@ check_order(const struct order *order, const struct csr *csr,
 	    profile->max_validity_s + profile->backdate_s)
 		return err_set(err, ERR_FAULT, "the order's validity is "
 		    "longer than the profile \"%s\" allows", profile->name);
+	if (profile->must_staple && issuer->ocsp_url[0] == '\0')
+		return err_set(err, ERR_FAULT, "the profile \"%s\" asks "
+		    "servers to staple, but the CA has no ocsp_url "
+		    "(RFC 7633, 4)", profile->name);
+	if (check_subject(order, csr, profile, err) == -1)
+		return -1;
 	return profile_check(profile, &order->names, &csr->key, err);
 }
 
+/* What a client needs to find out about the certificate's status. */
+static int
+add_status_extensions(X509 *cert, const struct profile *profile,
+    const struct issuer *issuer, struct err *err)
+{
+	if (profile->ocsp_responder &&
+	    extension_add_ocsp_nocheck(cert, err) == -1)
+		return -1;
+	if (profile->must_staple && extension_add_must_staple(cert, err) == -1)
+		return -1;
+	/* RFC 9608, 3: nothing of OCSP where there is nothing to ask. */
+	if (profile->aia && extension_add_authority_info(cert,
+	    profile->no_rev_avail ? "" : issuer->ocsp_url, issuer->ca_url,
+	    err) == -1)
+		return -1;
+	if (profile->cdp &&
+	    extension_add_crl_point(cert, issuer->crl_url, err) == -1)
+		return -1;
+	return profile->no_rev_avail ?
+	    extension_add_no_rev_avail(cert, err) : 0;
+}
+
+/* Always in this order, the profile's own ones last. */
 static int
 add_extensions(X509 *cert, const struct order *order, const struct csr *csr,
     const struct profile *profile, const struct issuer *issuer,
@@ -212,16 +284,30 @@ add_extensions(X509 *cert, const struct order *order, const struct csr *csr,
 		    order->names.n_attributes == 0, err) == -1)
 			return -1;
 	}
-	if (extension_add_policies(cert, profile->policy_oids, err) == -1 ||
-	    (profile->ocsp_responder &&
-	    extension_add_ocsp_nocheck(cert, err) == -1))
+	if (extension_add_policies(cert, profile->policy_oids,
+	    profile->cps_url, err) == -1 ||
+	    add_status_extensions(cert, profile, issuer, err) == -1)
 		return -1;
-	if (profile->aia && extension_add_authority_info(cert,
-	    issuer->ocsp_url, issuer->ca_url, err) == -1)
+	for (size_t i = 0; i < profile->n_extensions; i++) {
+		const struct profile_extension *e = &profile->extensions[i];
+
+		if (extension_add_der(cert, e->oid, e->critical, e->value,
+		    err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* 4.2.1.10, for the CA that signs and for all that stand above it. */
+static int
+check_constraints(const X509 *cert, const struct issuer *issuer,
+    struct err *err)
+{
+	if (constraint_check(cert, issuer->cert, err) == -1)
 		return -1;
-	if (profile->cdp &&
-	    extension_add_crl_point(cert, issuer->crl_url, err) == -1)
-		return -1;
+	for (size_t i = 0; i < issuer->n_above; i++)
+		if (constraint_check(cert, issuer->above[i], err) == -1)
+			return -1;
 	return 0;
 }
 
@@ -232,7 +318,9 @@ issue_build(const struct order *order, const struct csr *csr,
 {
 	OWNED(X509) *cert = NULL;
 	OWNED(X509_NAME) *subject = NULL;
+	struct issuer signing = *issuer;
 
+	signing.digest = digest_for(profile, issuer);
 	if (check_order(order, csr, profile, issuer, err) == -1)
 		return -1;
 	cert = X509_new();
@@ -242,12 +330,28 @@ issue_build(const struct order *order, const struct csr *csr,
 	if (issue_set_fields(cert, &order->serial,
 	    X509_get_subject_name(issuer->cert), order->not_before,
 	    order->not_after, subject, err) == -1 ||
-	    copy_key(cert, csr->req, err) == -1 ||
+	    copy_key(cert, csr->spki, err) == -1 ||
 	    add_extensions(cert, order, csr, profile, issuer, err) == -1 ||
-	    issue_set_algorithms(cert, issuer, err) == -1)
+	    issue_set_algorithms(cert, &signing, err) == -1 ||
+	    check_constraints(cert, issuer, err) == -1)
 		return -1;
 	*out = TAKE(cert);
 	return 0;
+}
+
+/* The digest of the algorithm that the certificate names; NULL: its own. */
+static int
+named_digest(const X509 *cert, const EVP_MD **out)
+{
+	int digest, nid = X509_get_signature_nid(cert);
+
+	*out = NULL;
+	if (nid == NID_ED25519 || nid == NID_ED448)
+		return 0;
+	if (OBJ_find_sigid_algs(nid, &digest, NULL) != 1)
+		return -1;
+	*out = EVP_get_digestbynid(digest);
+	return *out == NULL ? -1 : 0;
 }
 
 int
@@ -256,10 +360,12 @@ issue_sign(X509 *cert, const struct issuer *issuer, struct err *err)
 	uint8_t *before = NULL, *after = NULL;
 	int before_len = i2d_re_X509_tbs(cert, &before), after_len;
 	EVP_PKEY *key = X509_get0_pubkey(issuer->cert);
+	const EVP_MD *digest;
 	bool same;
 
 	if (before_len <= 0 || key == NULL ||
-	    X509_sign(cert, issuer->key, issuer->digest) <= 0) {
+	    named_digest(cert, &digest) == -1 ||
+	    X509_sign(cert, issuer->key, digest) <= 0) {
 		OPENSSL_free(before);
 		return err_openssl(err, ERR_FAULT, "signing a certificate");
 	}

@@ -30,7 +30,7 @@ enum key_kind {
 struct key_facts {
 	enum key_kind	kind;
 	uint16_t	bits;		/* of the modulus or the field */
-	uint8_t		spki_sha256[32];	/* of the SubjectPublicKeyInfo */
+	uint8_t		spki_sha256[32];	/* key_digest_spki */
 	uint8_t		key_sha1[20];	/* of the BIT STRING's content: SKI,
 					 * OCSP byKey (RFC 6960, 4.2.1) */
 };
@@ -51,7 +51,28 @@ int	key_check_rsa_exponent(const BIGNUM *e, struct err *);
 int	key_check_rsa_small_factors(const BIGNUM *n, struct err *);
 int	key_check_rsa_fermat(const BIGNUM *n, struct err *);
 int	key_check_rsa_roca(const BIGNUM *n, struct err *);
+int	key_check_rsa_composite(const BIGNUM *n, struct err *);
 int	key_check_ec_point(struct bytes point, enum key_kind, struct err *);
+int	key_check_edwards_point(struct bytes point, enum key_kind,
+	    struct err *);
+
+/*
+ * The key of a SubjectPublicKeyInfo that was examined, for verifying with it.
+ * Made without OpenSSL's decoders, which cost twice as much as a signature.
+ * NULL: ERR_REJECT or ERR_FAULT. Owned.
+ */
+EVP_PKEY *key_load(struct bytes spki, const struct key_facts *, struct err *);
+/*
+ * SHA-256 of a SubjectPublicKeyInfo, by which a key is known here. A
+ * compressed point counts as the uncompressed one that it stands for, so that
+ * no key has two names. Also for keys that are not fit to be certified.
+ */
+int	key_digest_spki(struct bytes spki, uint8_t out[32], struct err *);
+/* The same for the key of a certificate. */
+int	key_digest_certificate(const X509 *, uint8_t out[32], struct err *);
+/* The modulus of one that was examined and is of RSA: big-endian, without
+ * zeros in front. Borrows from it; empty for other kinds. */
+struct bytes key_rsa_modulus(struct bytes spki);
 
 /* A fresh key pair of that kind; bits for RSA only. Owned. */
 EVP_PKEY *key_generate(enum key_kind, unsigned int bits, struct err *);

@@ -199,3 +199,27 @@ key_check_rsa_roca(const BIGNUM *n, struct err *err)
 	return refuse_weak(err,
 	    "it comes from faulty smart-card software (ROCA)");
 }
+
+OWNED_BY(BN_MONT_CTX, BN_MONT_CTX_free)
+
+/*
+ * With a prime modulus, whoever sees the key has its private half. Fermat's
+ * little theorem: 2^(n-1) leaves 1 when n is a prime; a product of two random
+ * primes as good as never does.
+ */
+int
+key_check_rsa_composite(const BIGNUM *n, struct err *err)
+{
+	OWNED(BN_CTX) *ctx = BN_CTX_new();
+	OWNED(BN_MONT_CTX) *mont = BN_MONT_CTX_new();
+	OWNED(BIGNUM) *r = BN_new();
+	OWNED(BIGNUM) *less = BN_dup(n);
+
+	if (ctx == NULL || mont == NULL || r == NULL || less == NULL ||
+	    BN_MONT_CTX_set(mont, n, ctx) != 1 || BN_sub_word(less, 1) != 1 ||
+	    BN_mod_exp_mont_word(r, 2, less, n, ctx, mont) != 1)
+		return err_openssl(err, ERR_FAULT, "examining an RSA key");
+	if (BN_is_one(r))
+		return refuse_weak(err, "its modulus is a prime");
+	return 0;
+}

@@ -52,6 +52,9 @@ int	names_add_attribute(struct names *, int nid, struct bytes,
 	    struct err *);
 int	names_add_san(struct names *, enum san_kind, struct bytes,
 	    struct err *);
+/* The attributes of a subject as people type it: "O=Example, CN=Root". A
+ * value has no comma. ERR_REJECT. */
+int	names_add_typed(struct names *, const char *text, struct err *);
 int	names_copy(const struct names *, struct names *out, struct err *);
 /* The first common name, or NULL. */
 const char *names_common_name(const struct names *);

@@ -99,6 +99,14 @@ privsep_become(const struct identity *id, struct err *err)
 	return 0;
 }
 
+int
+privsep_act_as(uid_t uid, gid_t gid, struct err *err)
+{
+	if (seteuid(0) == -1 || setegid(gid) == -1 || seteuid(uid) == -1)
+		return err_errno(err, ERR_FAULT, "becoming a file's owner");
+	return 0;
+}
+
 static int
 limit(int what, rlim_t value, struct err *err)
 {

@@ -26,6 +26,13 @@ enum sandbox_allow {
 	SANDBOX_LOCK	= 1 << 4,	/* mlock: RLIMIT_MEMLOCK is left alone */
 	SANDBOX_INET_LISTEN = 1 << 5,	/* accept on inherited sockets needs
 					 * nothing; this is for bind, listen */
+	/*
+	 * The signer's, and only when one of its keys is in a token: a PKCS#11
+	 * module locks memory, opens files (its token's; `paths` says which)
+	 * and a socket to a daemon like pcscd. Threads need no leave. A token
+	 * on the network needs SANDBOX_INET too.
+	 */
+	SANDBOX_TOKEN	= SANDBOX_OPEN | SANDBOX_LOCK | SANDBOX_UNIX,
 };
 
 struct sandbox_path {
@@ -58,6 +65,9 @@ int	privsep_find_identity(const char *user, struct identity *,
 	    struct err *);
 /* For good; a process that is not root stays who it is. */
 int	privsep_become(const struct identity *, struct err *);
+/* As the owner of the files that root makes for another user; root takes
+ * itself back with 0, 0. Only for a process whose real user is root. */
+int	privsep_act_as(uid_t, gid_t, struct err *);
 
 /*
  * Try what the walls forbid: one line "what: errno or reached" for each

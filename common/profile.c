@@ -1,6 +1,6 @@
-#include "common/profile.h"
+#include "common/profile_private.h"
 
-#include "common/config.h"
+#include "common/der.h"
 #include "common/err.h"
 #include "common/names_table.h"
 
@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOUR_S		3600
 #define DAY_S		86400
 #define MAX_DAYS	36525	/* a hundred years */
-#define ALL_KEYS	(1u << KEY_RSA | 1u << KEY_P256 | 1u << KEY_P384 | \
-			1u << KEY_P521 | 1u << KEY_ED25519 | 1u << KEY_ED448)
+#define MAX_TEMPLATE	4096	/* 16 words of a file */
+#define MAX_EXTENSION	2048	/* octets of DER */
 
 /* KeyUsage (RFC 5280, 4.2.1.3) */
 static const struct word {
@@ -48,45 +47,83 @@ static const struct word {
 	{ NULL, 0 },
 };
 
-/* RFC 5280, 4.2.1.12: each purpose is consistent with these usages only. */
-static const struct purpose {
-	int		nid;
-	uint32_t	consistent;
-} purposes[] = {
-	{ NID_server_auth,	KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT |
+const struct purpose profile_purposes[] = {
+	{ "serverAuth",		KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT |
 	    KU_KEY_AGREEMENT },
-	{ NID_client_auth,	KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT },
-	{ NID_code_sign,	KU_DIGITAL_SIGNATURE },
-	{ NID_email_protect,	KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION |
+	{ "clientAuth",		KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT },
+	{ "codeSigning",	KU_DIGITAL_SIGNATURE },
+	{ "emailProtection",	KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION |
 	    KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT },
-	{ NID_time_stamp,	KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION },
+	{ "timeStamping",	KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION },
+	{ "OCSPSigning",	KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION },
+	{ NULL, 0 },
 };
 
+/* The file's order is that of policies/profiles/tls-server.conf. */
+static cfg_opt_t extension_options[] = {
+	CFG_BOOL("critical",		cfg_false,		CFGF_NONE),
+	CFG_STR_LIST("value",		"{}",			CFGF_NONE),
+	CFG_END()
+};
 static const cfg_opt_t options[] = {
 	CFG_STR_LIST("key_usage",	"{digitalSignature}",	CFGF_NONE),
 	CFG_STR_LIST("extended_key_usage", "{}",		CFGF_NONE),
 	CFG_STR_LIST("san",		"{}",			CFGF_NONE),
 	CFG_BOOL("san_required",	cfg_true,		CFGF_NONE),
+	CFG_STR_LIST("san_required_forms", "{}",		CFGF_NONE),
 	CFG_BOOL("wildcard",		cfg_false,		CFGF_NONE),
 	CFG_STR_LIST("subject",		"{CN}",			CFGF_NONE),
+	CFG_STR_LIST("subject_required", "{}",			CFGF_NONE),
+	CFG_STR_LIST("subject_template", "{}",			CFGF_NONE),
 	CFG_INT("validity_days",	90,			CFGF_NONE),
 	CFG_INT("max_validity_days",	0,			CFGF_NONE),
 	CFG_INT("backdate_s",		300,			CFGF_NONE),
+	CFG_INT("jitter_s",		0,			CFGF_NONE),
 	CFG_STR_LIST("keys", "{RSA,P-256,P-384,P-521,Ed25519,Ed448}",
 	    CFGF_NONE),
 	CFG_INT("min_rsa_bits",		2048,			CFGF_NONE),
+	CFG_BOOL("same_key",		cfg_true,		CFGF_NONE),
+	CFG_STR("signature_hash",	"",			CFGF_NONE),
 	CFG_BOOL("ca",			cfg_false,		CFGF_NONE),
+	CFG_INT("path_len",		-1,			CFGF_NONE),
 	CFG_BOOL("aia",			cfg_true,		CFGF_NONE),
 	CFG_BOOL("cdp",			cfg_true,		CFGF_NONE),
+	CFG_BOOL("no_rev_avail",	cfg_false,		CFGF_NONE),
+	CFG_BOOL("must_staple",		cfg_false,		CFGF_NONE),
 	CFG_STR_LIST("policies",	"{}",			CFGF_NONE),
+	CFG_STR("cps_url",		"",			CFGF_NONE),
+	CFG_SEC("extension", extension_options,
+	    CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES),
 	CFG_END()
 };
 
 void
 profile_free(struct profile *profile)
 {
+	if (profile == NULL)
+		return;
+	for (size_t i = 0; i < profile->n_extensions; i++)
+		free((void *)(uintptr_t)profile->extensions[i].value.data);
+	free(profile->subject_template);
 	free(profile);
 }
+
+bool
+profile_has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; *at != '\0';) {
+		size_t n = strcspn(at, ",");
+
+		if (n == len && memcmp(at, word, n) == 0)
+			return true;
+		at += n + (at[n] == ',');
+	}
+	return false;
+}
+
+/* --- lists ------------------------------------------------------------ */
 
 /* Words of a list as a set of bits; none twice. */
 static int
@@ -120,18 +157,52 @@ read_set(cfg_t *cfg, const char *key, const struct word *words, uint32_t *out,
 	return 0;
 }
 
+/* An OID in digits, written in the one way; out gets what it stands for in
+ * our lists. */
 static bool
-list_has(cfg_t *cfg, const char *key, unsigned int before, const char *word)
+normal_oid(const char *word, char out[64])
 {
-	for (unsigned int i = 0; i < before; i++)
-		if (strcmp(cfg_getnstr(cfg, key, i), word) == 0)
-			return true;
-	return false;
+	OWNED(ASN1_OBJECT) *object = OBJ_txt2obj(word, 1);
+	char digits[64];
+
+	if (object == NULL || OBJ_obj2txt(digits, sizeof(digits), object, 1) >=
+	    (int)sizeof(digits) || strcmp(digits, word) != 0)
+		return false;
+	memcpy(out, digits, sizeof(digits));
+	return true;
 }
 
-/* A list of words, each checked by ok, as "a,b,c". */
+/* A purpose goes by its name where it has one, so that no rule overlooks the
+ * one that is written in digits. */
+static bool
+normal_purpose(const char *word, char out[64])
+{
+	int nid;
+
+	for (const struct purpose *p = profile_purposes; p->word != NULL; p++)
+		if (strcmp(p->word, word) == 0) {
+			snprintf(out, 64, "%s", word);
+			return true;
+		}
+	if (!normal_oid(word, out))
+		return false;
+	nid = OBJ_txt2nid(word);
+	for (const struct purpose *p = profile_purposes; p->word != NULL; p++)
+		if (nid == OBJ_sn2nid(p->word))
+			snprintf(out, 64, "%s", p->word);
+	return true;
+}
+
+static bool
+normal_attribute(const char *word, char out[64])
+{
+	snprintf(out, 64, "%s", word);
+	return attribute_form_of(OBJ_sn2nid(word)) != NULL;
+}
+
+/* A list of words, each made normal, as "a,b,c". */
 static int
-read_words(cfg_t *cfg, const char *key, bool (*ok)(const char *),
+read_words(cfg_t *cfg, const char *key, bool (*normal)(const char *, char *),
     const char *allowed, char *out, size_t size, struct err *err)
 {
 	size_t used = 0;
@@ -139,16 +210,17 @@ read_words(cfg_t *cfg, const char *key, bool (*ok)(const char *),
 	out[0] = '\0';
 	for (unsigned int i = 0; i < cfg_size(cfg, key); i++) {
 		const char *found = cfg_getnstr(cfg, key, i);
+		char word[64];
 		int n;
 
-		if (!ok(found))
+		if (!normal(found, word))
 			return config_fail(cfg, key, err,
 			    "found \"%s\", allowed %s", found, allowed);
-		if (list_has(cfg, key, i, found))
+		if (profile_has_word(out, word))
 			return config_fail(cfg, key, err,
 			    "found \"%s\" twice", found);
 		n = snprintf(out + used, size - used, "%s%s",
-		    i == 0 ? "" : ",", found);
+		    i == 0 ? "" : ",", word);
 		if (n < 0 || (size_t)n >= size - used)
 			return config_fail(cfg, key, err,
 			    "found a list longer than %zu octets", size - 1);
@@ -157,187 +229,201 @@ read_words(cfg_t *cfg, const char *key, bool (*ok)(const char *),
 	return 0;
 }
 
-static bool
-is_oid(const char *word)
+/* Entries one a line: no text of a name has a line break. */
+static int
+read_template(cfg_t *cfg, struct profile *p, struct err *err)
 {
-	OWNED(ASN1_OBJECT) *object = OBJ_txt2obj(word, 1);
+	static const char key[] = "subject_template";
+	OWNED_BUF(all, MAX_TEMPLATE);
 
-	return object != NULL;
+	for (unsigned int i = 0; i < cfg_size(cfg, key); i++) {
+		const char *found = cfg_getnstr(cfg, key, i);
+
+		if (found[0] == '\0' || strchr(found, '\n') != NULL ||
+		    i == NAMES_MAX_ATTRIBUTES)
+			return config_fail(cfg, key, err, "found \"%s\", "
+			    "allowed up to %d entries of one line", found,
+			    NAMES_MAX_ATTRIBUTES);
+		buf_printf(&all, "%s%s", i == 0 ? "" : "\n", found);
+	}
+	if (all.len == 0)
+		return 0;
+	p->subject_template = all.failed ? NULL : strdup(buf_str(&all));
+	return p->subject_template != NULL ? 0 :
+	    err_set(err, ERR_RETRY, "out of memory");
 }
 
-static bool
-is_purpose(const char *word)
-{
-	int nid = OBJ_sn2nid(word);
+/* --- extensions of the site's own ------------------------------------- */
 
-	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++)
-		if (purposes[i].nid == nid)
+/* Those that follow from other keys of a profile, from the CA, or that would
+ * undo what they say. 2.5.29 (id-ce) is so as a whole. */
+static bool
+is_governed(const char *oid)
+{
+	static const char *const others[] = {
+		"1.3.6.1.5.5.7.1.1",		/* authorityInfoAccess */
+		"1.3.6.1.5.5.7.1.11",		/* subjectInfoAccess */
+		"1.3.6.1.5.5.7.1.14",		/* proxyCertInfo */
+		"1.3.6.1.5.5.7.1.24",		/* TLS feature */
+		"1.3.6.1.5.5.7.48.1.5",		/* ocsp-nocheck */
+		"2.16.840.1.113730.1.1",	/* netscape-cert-type */
+		"1.3.6.1.4.1.11129.2.4.3",	/* CT's poison */
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(others[i], oid) == 0)
 			return true;
-	return is_oid(word);
+	return strncmp(oid, "2.5.29.", 7) == 0;
 }
 
-static bool
-is_attribute(const char *word)
+static int
+read_value(cfg_t *section, struct profile_extension *e, struct err *err)
 {
-	return attribute_form_of(OBJ_sn2nid(word)) != NULL;
-}
+	OWNED_BUF(hex, 2 * MAX_EXTENSION);
+	OWNED_HEAP(uint8_t) *der = malloc(MAX_EXTENSION);
+	struct err why;
+	int n = -1;
 
-/* One of the comma-separated words? */
-static bool
-has_word(const char *list, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *at = list; *at != '\0';) {
-		size_t n = strcspn(at, ",");
-
-		if (n == len && memcmp(at, word, n) == 0)
-			return true;
-		at += n + (at[n] == ',');
+	if (der == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	for (unsigned int i = 0; i < cfg_size(section, "value"); i++)
+		buf_append_str(&hex, cfg_getnstr(section, "value", i));
+	if (!hex.failed)
+		n = hex_decode(buf_str(&hex), der, MAX_EXTENSION);
+	if (n <= 0)
+		return config_fail(section, "value", err, "found no "
+		    "hexadecimal digits, allowed 1 to %d octets",
+		    MAX_EXTENSION);
+	e->value = (struct bytes){ der, (size_t)n };
+	if (der_check(e->value, &why) == -1) {
+		e->value = (struct bytes){ NULL, 0 };
+		return config_fail(section, "value", err,
+		    "%s (RFC 5280, 4.1.2.9)", why.text);
 	}
-	return false;
-}
-
-/* RFC 5280 on what the extensions say to each other. */
-static int
-check_usages(cfg_t *cfg, const struct profile *p, struct err *err)
-{
-	uint32_t ku = p->key_usage;
-
-	if (ku == 0)
-		return config_fail(cfg, "key_usage", err, "found nothing, "
-		    "allowed one usage or more (RFC 5280, 4.2.1.3)");
-	if ((ku & (KU_ENCIPHER_ONLY | KU_DECIPHER_ONLY)) != 0 &&
-	    (ku & KU_KEY_AGREEMENT) == 0)
-		return config_fail(cfg, "key_usage", err, "found encipherOnly "
-		    "or decipherOnly, allowed with keyAgreement only "
-		    "(RFC 5280, 4.2.1.3)");
-	if (p->ca && (ku & KU_KEY_CERT_SIGN) == 0)
-		return config_fail(cfg, "key_usage", err, "found no "
-		    "keyCertSign, but ca = yes (RFC 5280, 4.2.1.3)");
-	if (!p->ca && (ku & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != 0)
-		return config_fail(cfg, "key_usage", err, "found keyCertSign "
-		    "or cRLSign, allowed with ca = yes only "
-		    "(RFC 5280, 4.2.1.9)");
-	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++)
-		if (has_word(p->eku, OBJ_nid2sn(purposes[i].nid)) && !p->ca &&
-		    (ku & purposes[i].consistent) == 0)
-			return config_fail(cfg, "extended_key_usage", err,
-			    "found %s, but no key_usage that goes with it "
-			    "(RFC 5280, 4.2.1.12)",
-			    OBJ_nid2sn(purposes[i].nid));
-	if (has_word(p->eku, "OCSPSigning") ||
-	    has_word(p->eku, "1.3.6.1.5.5.7.3.9"))
-		return config_fail(cfg, "extended_key_usage", err, "found "
-		    "OCSPSigning; responders have a profile of their own "
-		    "that is built in");
+	TAKE(der);
 	return 0;
 }
 
 static int
-check_names(cfg_t *cfg, const struct profile *p, struct err *err)
+read_extension(cfg_t *section, struct profile *p, struct err *err)
 {
-	if (p->san_required && p->sans == 0)
-		return config_fail(cfg, "san_required", err, "found yes, but "
-		    "san allows no form (RFC 5280, 4.2.1.6)");
-	if (!p->san_required && p->subject[0] == '\0')
-		return config_fail(cfg, "subject", err, "found nothing; "
-		    "without a subject, san_required must be yes "
-		    "(RFC 5280, 4.1.2.6)");
-	if (p->ca && p->subject[0] == '\0')
-		return config_fail(cfg, "subject", err, "found nothing; a CA "
-		    "has a subject (RFC 5280, 4.1.2.6)");
-	if (p->wildcard && (p->sans & PROFILE_SAN_BIT(SAN_DNS)) == 0)
-		return config_fail(cfg, "wildcard", err, "found yes, but san "
-		    "does not allow dns (RFC 5280, 4.2.1.6)");
+	struct profile_extension e = {
+		.critical = cfg_getbool(section, "critical") };
+	const char *why = NULL, *oid = cfg_title(section);
+
+	if (!normal_oid(oid, e.oid))
+		why = "is no OID in digits";
+	else if (is_governed(e.oid))
+		why = "is governed by other keys of the profile or by the CA";
+	else if (p->n_extensions == PROFILE_MAX_EXTENSIONS)
+		why = "is one more than a profile may have";
+	if (why != NULL)
+		return err_set(err, ERR_FAULT, "%s:%d: extension \"%.64s\" %s "
+		    "(RFC 5280, 4.2)", section->filename, section->line, oid,
+		    why);
+	if (read_value(section, &e, err) == -1)
+		return -1;
+	p->extensions[p->n_extensions++] = e;
 	return 0;
 }
 
-/*
- * What a key of that kind can do at all: EC keys do not encipher (RFC 8813,
- * 3), Edwards keys only sign (RFC 9295, 3), RSA keys do not agree.
- */
-uint32_t
-profile_key_usage(const struct profile *p, enum key_kind kind)
-{
-	uint32_t agree = KU_KEY_AGREEMENT | KU_ENCIPHER_ONLY |
-	    KU_DECIPHER_ONLY;
-	uint32_t encipher = KU_KEY_ENCIPHERMENT | KU_DATA_ENCIPHERMENT;
+/* --- the file --------------------------------------------------------- */
 
-	switch (kind) {
-	case KEY_RSA:
-		return p->key_usage & ~agree;
-	case KEY_P256:
-	case KEY_P384:
-	case KEY_P521:
-		return p->key_usage & ~encipher;
-	case KEY_ED25519:
-	case KEY_ED448:
-		return p->key_usage & ~(encipher | agree);
-	}
-	return 0;
+static int
+read_hash(cfg_t *cfg, struct profile *p, struct err *err)
+{
+	static const char *const hashes[] = { "", "sha256", "sha384",
+		"sha512" };
+	const char *found = cfg_getstr(cfg, "signature_hash");
+
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		if (strcmp(found, hashes[i]) == 0) {
+			snprintf(p->signature_hash, sizeof(p->signature_hash),
+			    "%s", found);
+			return 0;
+		}
+	return config_fail(cfg, "signature_hash", err, "found \"%s\", allowed "
+	    "sha256, sha384, sha512, or \"\" for what fits the CA's key",
+	    found);
 }
 
 static int
-check_keys(cfg_t *cfg, const struct profile *p, struct err *err)
+read_names(cfg_t *cfg, struct profile *p, struct err *err)
 {
-	if (p->keys == 0)
-		return config_fail(cfg, "keys", err, "found nothing, allowed "
-		    "one kind or more");
-	for (const struct word *w = key_names; w->word != NULL; w++) {
-		enum key_kind kind;
+	static const char attributes[] = "CN, C, O, OU, L, ST, street, "
+	    "serialNumber, SN, GN, title, UID, DC, emailAddress, postalCode, "
+	    "pseudonym, organizationIdentifier";
 
-		if ((p->keys & w->bit) != 0 &&
-		    key_kind_from_name(w->word, &kind) == 0 &&
-		    profile_key_usage(p, kind) == 0)
-			return config_fail(cfg, "keys", err, "found %s, which "
-			    "can do nothing of key_usage (RFC 5280, 4.2.1.3)",
-			    w->word);
-	}
-	return 0;
-}
-
-static int
-read_profile(cfg_t *cfg, struct profile *p, struct err *err)
-{
-	if (read_set(cfg, "key_usage", key_usages, &p->key_usage, err) == -1 ||
-	    read_words(cfg, "extended_key_usage", is_purpose, "serverAuth, "
-	    "clientAuth, codeSigning, emailProtection, timeStamping or an OID",
-	    p->eku, sizeof(p->eku), err) == -1 ||
-	    read_set(cfg, "san", san_forms, &p->sans, err) == -1 ||
-	    read_words(cfg, "subject", is_attribute, "CN, C, O, OU, L, ST, "
-	    "street, serialNumber, SN, GN, title, UID, DC, emailAddress, "
-	    "postalCode, pseudonym, organizationIdentifier",
+	p->san_required = cfg_getbool(cfg, "san_required");
+	p->wildcard = cfg_getbool(cfg, "wildcard");
+	if (read_set(cfg, "san", san_forms, &p->sans, err) == -1 ||
+	    read_set(cfg, "san_required_forms", san_forms, &p->sans_required,
+	    err) == -1 ||
+	    read_words(cfg, "subject", normal_attribute, attributes,
 	    p->subject, sizeof(p->subject), err) == -1 ||
-	    config_check_range(cfg, "validity_days", 1, MAX_DAYS, err) == -1 ||
+	    read_words(cfg, "subject_required", normal_attribute, attributes,
+	    p->subject_required, sizeof(p->subject_required), err) == -1)
+		return -1;
+	return read_template(cfg, p, err);
+}
+
+static int
+read_times(cfg_t *cfg, struct profile *p, struct err *err)
+{
+	if (config_check_range(cfg, "validity_days", 1, MAX_DAYS, err) == -1 ||
 	    config_check_range(cfg, "max_validity_days", 0, MAX_DAYS,
 	    err) == -1 ||
 	    config_check_range(cfg, "backdate_s", 0, 7 * DAY_S, err) == -1 ||
-	    read_set(cfg, "keys", key_names, &p->keys, err) == -1 ||
-	    config_check_range(cfg, "min_rsa_bits", 2048, 8192, err) == -1 ||
-	    read_words(cfg, "policies", is_oid, "OIDs like \"2.23.140.1\"",
-	    p->policy_oids, sizeof(p->policy_oids), err) == -1)
+	    config_check_range(cfg, "jitter_s", 0, 366 * DAY_S, err) == -1)
 		return -1;
-	p->san_required = cfg_getbool(cfg, "san_required");
-	p->wildcard = cfg_getbool(cfg, "wildcard");
 	p->validity_s = (int64_t)cfg_getint(cfg, "validity_days") * DAY_S;
 	p->max_validity_s = (int64_t)cfg_getint(cfg, "max_validity_days") *
 	    DAY_S;
 	if (p->max_validity_s == 0)
 		p->max_validity_s = p->validity_s;
 	p->backdate_s = cfg_getint(cfg, "backdate_s");
+	p->jitter_s = cfg_getint(cfg, "jitter_s");
+	return 0;
+}
+
+static int
+read_keys(cfg_t *cfg, struct profile *p, struct err *err)
+{
+	if (read_set(cfg, "keys", key_names, &p->keys, err) == -1 ||
+	    config_check_range(cfg, "min_rsa_bits", 2048, 8192, err) == -1)
+		return -1;
 	p->min_rsa_bits = (uint16_t)cfg_getint(cfg, "min_rsa_bits");
+	p->same_key = cfg_getbool(cfg, "same_key");
+	return read_hash(cfg, p, err);
+}
+
+static int
+read_extensions(cfg_t *cfg, struct profile *p, struct err *err)
+{
+	const char *url = cfg_getstr(cfg, "cps_url");
+
+	if (read_set(cfg, "key_usage", key_usages, &p->key_usage, err) == -1 ||
+	    read_words(cfg, "extended_key_usage", normal_purpose,
+	    "serverAuth, clientAuth, codeSigning, emailProtection, "
+	    "timeStamping or an OID", p->eku, sizeof(p->eku), err) == -1 ||
+	    config_check_range(cfg, "path_len", -1, 10, err) == -1 ||
+	    read_words(cfg, "policies", normal_oid,
+	    "OIDs like \"2.23.140.1\"", p->policy_oids,
+	    sizeof(p->policy_oids), err) == -1)
+		return -1;
+	/* No word of a file is longer (common/config.c). */
+	snprintf(p->cps_url, sizeof(p->cps_url), "%s", url);
 	p->ca = cfg_getbool(cfg, "ca");
+	p->path_len = (int)cfg_getint(cfg, "path_len");
 	p->aia = cfg_getbool(cfg, "aia");
 	p->cdp = cfg_getbool(cfg, "cdp");
-	if (p->max_validity_s < p->validity_s)
-		return config_fail(cfg, "max_validity_days", err,
-		    "found %ld, allowed %ld (validity_days) or more",
-		    cfg_getint(cfg, "max_validity_days"),
-		    cfg_getint(cfg, "validity_days"));
-	if (check_usages(cfg, p, err) == -1 || check_names(cfg, p, err) == -1)
-		return -1;
-	return check_keys(cfg, p, err);
+	p->no_rev_avail = cfg_getbool(cfg, "no_rev_avail");
+	p->must_staple = cfg_getbool(cfg, "must_staple");
+	for (unsigned int i = 0; i < cfg_size(cfg, "extension"); i++)
+		if (read_extension(cfg_getnsec(cfg, "extension", i), p,
+		    err) == -1)
+			return -1;
+	return 0;
 }
 
 int
@@ -353,112 +439,22 @@ profile_parse(const char *name, const char *path, struct bytes text,
 	if (strlen(name) > PROFILE_NAME_MAX || name[0] == '\0')
 		return err_set(err, ERR_FAULT, "%s: the profile's name has "
 		    "1 to %d octets", path, PROFILE_NAME_MAX);
+	if (strcmp(name, profile_ocsp_responder()->name) == 0)
+		return err_set(err, ERR_FAULT, "%s:1: this profile is built "
+		    "in, since who holds such a certificate speaks for the CA "
+		    "(RFC 6960, 4.2.2.2); remove the file", path);
 	memcpy(p->name, name, strlen(name) + 1);
 	memcpy(opts, options, sizeof(opts));
 	if (EVP_Digest(text.data, text.len, p->digest, NULL, EVP_sha256(),
 	    NULL) != 1)
 		return err_openssl(err, ERR_FAULT, "hashing a profile");
 	if (config_parse(path, text, opts, &cfg, err) == -1 ||
-	    read_profile(cfg, p, err) == -1)
+	    read_extensions(cfg, p, err) == -1 ||
+	    read_names(cfg, p, err) == -1 ||
+	    read_times(cfg, p, err) == -1 ||
+	    read_keys(cfg, p, err) == -1 ||
+	    profile_check_rules(cfg, p, err) == -1)
 		return -1;
 	*out = TAKE(p);
 	return 0;
-}
-
-static int
-check_sans(const struct profile *p, const struct names *names, struct err *err)
-{
-	for (size_t i = 0; i < names->n_sans; i++) {
-		const struct san *san = &names->sans[i];
-
-		if ((p->sans & PROFILE_SAN_BIT(san->kind)) == 0)
-			return err_set(err, ERR_REJECT, "%s:%.100s: the "
-			    "profile \"%s\" has no names of this form; leave "
-			    "it out", san_kind_name(san->kind), san->text,
-			    p->name);
-		if (san->kind == SAN_DNS && !p->wildcard &&
-		    strncmp(san->text, "*.", 2) == 0)
-			return err_set(err, ERR_REJECT, "DNS:%.100s: the "
-			    "profile \"%s\" has no wildcards; name the hosts",
-			    san->text, p->name);
-	}
-	if (p->san_required && names->n_sans == 0)
-		return err_set(err, ERR_REJECT, "the request has no "
-		    "subjectAltName, which the profile \"%s\" needs; name "
-		    "there what the certificate is for", p->name);
-	return 0;
-}
-
-/* Browsers look at the SANs; a common name that is none of them would be
- * certified without having been looked at. */
-static int
-check_server_name(const struct profile *p, const struct names *names,
-    struct err *err)
-{
-	if (!has_word(p->eku, "serverAuth"))
-		return 0;
-	for (size_t i = 0; i < names->n_attributes; i++) {
-		const char *cn = names->attributes[i].text;
-		bool found = names->attributes[i].nid != NID_commonName;
-
-		for (size_t k = 0; k < names->n_sans && !found; k++)
-			found = (names->sans[k].kind == SAN_DNS ||
-			    names->sans[k].kind == SAN_IP) &&
-			    strcasecmp(names->sans[k].text, cn) == 0;
-		if (!found)
-			return err_set(err, ERR_REJECT, "the common name "
-			    "\"%.100s\" is none of the subjectAltNames; add it "
-			    "there, or leave it out", cn);
-	}
-	return 0;
-}
-
-int
-profile_check(const struct profile *p, const struct names *names,
-    const struct key_facts *key, struct err *err)
-{
-	if ((p->keys & 1u << key->kind) == 0)
-		return err_set(err, ERR_REJECT, "the profile \"%s\" does not "
-		    "take %s keys; make another key and send a new request",
-		    p->name, key_kind_name(key->kind));
-	if (key->kind == KEY_RSA && key->bits < p->min_rsa_bits)
-		return err_set(err, ERR_REJECT, "the RSA key has %u bits; the "
-		    "profile \"%s\" needs %u or more; make a new key and send "
-		    "a new request", key->bits, p->name, p->min_rsa_bits);
-	for (size_t i = 0; i < names->n_attributes; i++) {
-		const char *sn = OBJ_nid2sn(names->attributes[i].nid);
-
-		if (!has_word(p->subject, sn))
-			return err_set(err, ERR_REJECT, "the subject's %s "
-			    "\"%.80s\": the profile \"%s\" has no such "
-			    "attribute; leave it out", sn,
-			    names->attributes[i].text, p->name);
-	}
-	if (check_sans(p, names, err) == -1 ||
-	    check_server_name(p, names, err) == -1)
-		return -1;
-	if (names->n_attributes == 0 && (names->n_sans == 0 || p->ca))
-		return err_set(err, ERR_REJECT, "the request names nobody: "
-		    "it has neither a subject nor a subjectAltName");
-	return 0;
-}
-
-const struct profile *
-profile_ocsp_responder(void)
-{
-	static const struct profile responder = {
-		.name = "ocsp-responder",
-		.key_usage = KU_DIGITAL_SIGNATURE,
-		.eku = "OCSPSigning",
-		.subject = "CN,O,OU,C",
-		/* 14 days with the hour that it is backdated. */
-		.validity_s = 14 * DAY_S - HOUR_S,
-		.max_validity_s = 14 * DAY_S - HOUR_S,
-		.backdate_s = HOUR_S,
-		.keys = ALL_KEYS,
-		.min_rsa_bits = 2048,
-		.ocsp_responder = true,
-	};
-
-	return &responder;
 }

@@ -39,9 +39,10 @@ struct profile {
 	bool		 wildcard;	/* "*.example.org" allowed */
 	char		 subject[256];	/* attributes allowed: "CN,O,C" */
 	char		 subject_required[256];	/* of those; "" none */
-	/* What the subject will be, whatever the request says: "CN={CN}",
-	 * "O=Example Ltd", ...; {TYPE} is the request's own, {SAN} the first
-	 * subjectAltName. NULL: as the request says. Owned. */
+	/* What the subject will be, whatever the request says: lines
+	 * "CN={CN}", "O=Example Ltd", ...; {TYPE} is the request's first of
+	 * that type, {SAN} its first subjectAltName. NULL: as the request
+	 * says. Owned. */
 	char		*subject_template;
 	int64_t		 validity_s;	/* default */
 	int64_t		 max_validity_s;	/* from now on: backdate_s comes
@@ -57,7 +58,9 @@ struct profile {
 	bool		 ca;		/* for sub-CAs: never by mail */
 	bool		 ocsp_responder;	/* nocheck, no AIA, no CDP */
 	bool		 aia, cdp;
-	bool		 no_rev_avail;	/* RFC 9608, 4; without aia's OCSP, cdp */
+	bool		 no_rev_avail;	/* RFC 9608, 2: aia then says where the
+					 * issuer is, and nothing of OCSP; no
+					 * cdp */
 	bool		 must_staple;	/* RFC 7633: status_request */
 	char		 policy_oids[256];
 	char		 cps_url[256];	/* CPSuri of each (4.2.1.4); "" none */
@@ -72,10 +75,22 @@ int	profile_parse(const char *name, const char *path, struct bytes text,
 void	profile_free(struct profile *);
 OWNED_STRUCT_BY(profile, profile_free)
 
-/* Does the profile allow a certificate for these names and this key?
+/*
+ * The names of the certificate for a request with these names: its SANs, and
+ * the subject that the template makes of its attributes. An entry of which the
+ * request lacks a part is left out, and so is what no entry asks for; an
+ * attribute that the profile does not allow is ERR_REJECT. Without a template
+ * a copy. *out is owned: names_free.
+ */
+int	profile_make_names(const struct profile *, const struct names *asked,
+	    struct names *out, struct err *);
+/* Does the profile allow a certificate with these names for this key?
  * ERR_REJECT names the first that it does not. */
 int	profile_check(const struct profile *, const struct names *,
 	    const struct key_facts *, struct err *);
+/* The two, one after the other: does it allow what a request asks for? */
+int	profile_check_request(const struct profile *,
+	    const struct names *asked, const struct key_facts *, struct err *);
 /* The KU_* bits that a key of that kind gets: what the profile says without
  * what such a key cannot do. */
 uint32_t profile_key_usage(const struct profile *, enum key_kind);

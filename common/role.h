@@ -20,7 +20,7 @@ struct err;
  * then one DESCRIPTOR frame for each, then GO. The role takes them by name,
  * raises its walls and answers READY.
  */
-#define ROLE_MAX_DESCRIPTORS	32
+#define ROLE_MAX_DESCRIPTORS	80	/* a passphrase for each CA */
 #define ROLE_MAX_PROBES		8
 
 /* main's side. */

@@ -62,6 +62,12 @@ void	store_rollback_to_savepoint(struct store *);
 int	store_read_begin(struct store *, struct err *);
 void	store_read_end(struct store *);
 
+/*
+ * A copy of the store as it is in this moment, in one new file (0600) that
+ * needs none beside it. Writers go on meanwhile.
+ */
+int	store_backup(struct store *, const char *path, struct err *);
+
 /* --- CAs ------------------------------------------------------------- */
 struct ca_row {
 	int64_t		 id;
@@ -70,11 +76,26 @@ struct ca_row {
 	struct bytes	 cert;		/* DER */
 	uint8_t		 key_sha1[20];	/* of the SPKI's BIT STRING content */
 	time_t		 not_before, not_after;
-	uint64_t	 crl_number;	/* last one committed; 0: none yet */
+	uint64_t	 crl_number;	/* last one committed, of any CRL; 0:
+					 * none yet */
+	/* Of the last full CRL; with shards, of one of them. */
 	time_t		 crl_this_update, crl_next_update;
-	uint64_t	 crl_change;	/* change number the last CRL covers */
+	uint64_t	 crl_change;	/* change number it covers */
 };
 int	store_add_ca(struct store *, const struct ca_row *, int64_t *id,
+	    struct err *);
+/* A new certificate for the same key, in place of the one in the row: by id,
+ * key_sha1, parent (which may be another generation), cert and dates. The
+ * ones before stay as certificates of the CA. */
+int	store_renew_ca(struct store *, const struct ca_row *, struct err *);
+struct ca_certificate_row {
+	int64_t		 ca_id;
+	struct bytes	 cert;		/* DER */
+	time_t		 not_before, not_after;
+};
+/* All certificates of a CA's key, oldest first. */
+int	store_each_ca_certificate(struct store *, int64_t ca,
+	    int (*fn)(const struct ca_certificate_row *, void *), void *,
 	    struct err *);
 /* Calls for each CA, by name. fn returns 0 to go on. */
 int	store_each_ca(struct store *, int (*fn)(const struct ca_row *, void *),
@@ -82,11 +103,6 @@ int	store_each_ca(struct store *, int (*fn)(const struct ca_row *, void *),
 /* 0 found (fn called once), 1 not found, -1. */
 int	store_find_ca(struct store *, const char *name,
 	    int (*fn)(const struct ca_row *, void *), void *, struct err *);
-/* Before a CRL is signed: number, dates and the change number it will equal.
- * Takes no change number itself. A number that is not above the last one, or
- * a thisUpdate before the last one, is ERR_FAULT. */
-int	store_reserve_crl(struct store *, int64_t ca, const struct crl_terms *,
-	    uint64_t change, struct err *);
 
 /* --- submissions and requests ---------------------------------------- */
 struct submission_row {
@@ -146,12 +162,17 @@ struct request_row {
 	const char	*ignored;	/* requested extensions not copied */
 	time_t		 decided_at;
 	const char	*decided_by;	/* principal; "" for policy */
+	int64_t		 renews;	/* certificate's id; 0: a first one */
+	bool		 no_mail;	/* nobody gets mail about this one */
+	bool		 revoke_old;	/* the renewed one, once issued */
 	/* From the submission, when read; not written. */
 	const char	*principal, *evidence, *reply_to, *channel,
 			*message_id, *references, *subject, *mailbox;
 	time_t		 received_at;
 	/* The certificate, when issued. */
 	struct serial	 serial;	/* len 0: none */
+	int64_t		 issuer;	/* which CA's (a generation's) id it
+					 * bears; 0: none */
 };
 int	store_add_request(struct store *, const struct request_row *,
 	    int64_t *id, struct err *);
@@ -212,6 +233,9 @@ struct cert_row {
 	const char	*origin;	/* "" (or NULL, written): ours;
 					 * "openssl", "easy-rsa", ...: then der
 					 * may be empty */
+	/* When read; not written. len 0: none. */
+	struct serial	 successor;	/* of superseded_by */
+	struct serial	 renews;	/* which this one renews */
 };
 /* Reserve the serial and freeze the order: state reserved. 1: that serial is
  * taken, draw another. */
@@ -229,21 +253,64 @@ int	store_add_certificate(struct store *, const struct cert_row *,
 int	store_find_certificate(struct store *, int64_t ca,
 	    const struct serial *, int (*fn)(const struct cert_row *, void *),
 	    void *, struct err *);
+/* A certificate with this key that is in force, in the making or on hold, and
+ * not over at `now`: 0 found (fn called once), 1 none, -1. */
+int	store_find_key_in_use(struct store *, const uint8_t spki_sha256[32],
+	    time_t now, int (*fn)(const struct cert_row *, void *), void *,
+	    struct err *);
 struct cert_filter {
 	enum cert_state	 state;		/* 0: any */
 	const char	*ca;		/* NULL: any */
+	bool		 family;	/* ca is one's name: all generations */
 	const char	*like;		/* names_text contains; NULL: any */
 	time_t		 expires_before;	/* 0: any */
 	time_t		 expires_after;	/* at that moment or later; 0: any */
 	const uint8_t	*spki_sha256;	/* of this key; NULL: any */
+	int		 superseded;	/* 1: only those; -1: the others; 0 */
 	int64_t		 after;
 	unsigned int	 limit;
 };
 int	store_each_certificate(struct store *, const struct cert_filter *,
 	    int (*fn)(const struct cert_row *, void *), void *, struct err *);
-/* 1: not there or not in force (already revoked, reserved, ...). */
+/* 1: not there or not in force (already revoked, reserved, ...). A hold may
+ * become final: its date stays, and reason and invalidity are the new ones. */
 int	store_revoke(struct store *, int64_t ca, const struct serial *,
 	    time_t at, enum crl_reason, time_t invalidity, struct err *);
+/* A serial that is reserved or abandoned here, and was revoked all the same:
+ * an older store learns of it. origin: who says so. 1: in another state. */
+int	store_revoke_unissued(struct store *, int64_t ca, const struct serial *,
+	    time_t at, enum crl_reason, time_t invalidity, const char *origin,
+	    struct err *);
+/* A hold is lifted: issued and good again. 1: it is not on hold. */
+int	store_release_hold(struct store *, int64_t ca, const struct serial *,
+	    time_t at, struct err *);
+
+/* --- renewals, and what is over (store_renewals.c) --------------------- */
+/* The request that renews this certificate and is not decided or not issued
+ * yet: 0 found, 1 none, -1. */
+int	store_find_renewal(struct store *, int64_t certificate,
+	    int (*fn)(const struct request_row *, void *), void *,
+	    struct err *);
+/* `old` (an id) has a successor: that serial of that CA. The first one
+ * stays. */
+int	store_supersede(struct store *, int64_t old, int64_t ca,
+	    const struct serial *, struct err *);
+/* Certificates that are to be revoked because the renewal is issued. */
+struct replaced_row {
+	int64_t		 request;	/* which renewal */
+	const char	*decided_by;	/* who wanted it so */
+	int64_t		 ca_id;
+	struct serial	 serial;
+};
+int	store_each_replaced(struct store *, unsigned int limit,
+	    int (*fn)(const struct replaced_row *, void *), void *,
+	    struct err *);
+/* That is done: request_row.revoke_old is false from now on. */
+int	store_settle_replaced(struct store *, int64_t request, struct err *);
+/* Issued certificates whose notAfter lies before now become expired, at most
+ * limit; n: how many. What OCSP and CRLs say of them does not change. */
+int	store_expire(struct store *, time_t now, unsigned int limit,
+	    unsigned int *n, struct err *);
 
 /* --- the revocation index: all that ocspd reads, and CRLs ------------- */
 enum status_state {
@@ -266,19 +333,66 @@ int	store_find_status(struct store *, int64_t ca, const struct serial *,
 	    struct status_row *out, struct err *);
 /* The number of the newest change to any status, CA or responder. */
 int	store_last_change(struct store *, uint64_t *out, struct err *);
-/* The change number of the newest revocation under the CA, 0 for none: a CRL
- * whose crl_change is at least that is not out of date. */
-int	store_last_revocation(struct store *, int64_t ca, uint64_t *out,
-	    struct err *);
 /* Changed statuses above `since`, in the order of their numbers. */
 int	store_changes_since(struct store *, uint64_t since,
 	    int (*fn)(const struct status_row *, void *), void *,
 	    struct err *);
-/* Revoked and not expired before `expired_before` (not_after is at least
- * that), for a CRL; in the order of their change numbers. */
-int	store_each_revoked(struct store *, int64_t ca, time_t expired_before,
+
+/* --- CRLs -------------------------------------------------------------- */
+struct crl_row {
+	int64_t		 ca_id;
+	const char	*ca;
+	struct crl_terms terms;		/* without addresses; number 0: the CA
+					 * has none yet */
+	uint64_t	 change;	/* the status that it equals */
+	uint64_t	 entries;	/* 0 also before it is published */
+};
+/* Before a CRL is signed: terms, and the change number it will equal. Takes no
+ * change number itself. ERR_FAULT: a number that is not above the last one of
+ * the CA (a delta may share that of the full one made just before it, of the
+ * same shard, thisUpdate and change), a thisUpdate before the last one, a base
+ * that is not on record. */
+int	store_reserve_crl(struct store *, int64_t ca, const struct crl_terms *,
+	    uint64_t change, struct err *);
+int	store_set_crl_entries(struct store *, int64_t ca,
+	    const struct crl_terms *, uint64_t entries, struct err *);
+/* The last full CRL and the last delta of each shard of every CA, full ones
+ * first; by name and shard. */
+int	store_each_crl(struct store *, int (*fn)(const struct crl_row *, void *),
+	    void *, struct err *);
+/* thisUpdate of the last full CRL of that shard which was made at `latest` or
+ * earlier; 0: none. */
+int	store_regular_crl(struct store *, int64_t ca, uint16_t shard,
+	    time_t latest, time_t *out, struct err *);
+/* The highest shard that a certificate or a CRL of the CA ever had, and
+ * whether a certificate has none. */
+int	store_find_shards(struct store *, int64_t ca, uint16_t *highest,
+	    bool *has_unsharded, struct err *);
+/*
+ * What stands on a CRL, page by page in the order of (shard, change): rows
+ * above (after_shard, after_change), to last_shard, with a change above
+ * `since` (0: all; the base's for a delta), whose not_after is at least
+ * expired_before. One list over several pages needs store_read_begin.
+ */
+struct crl_page {
+	uint16_t	 after_shard, last_shard;
+	uint64_t	 after_change;
+	uint64_t	 since;
+	time_t		 expired_before;
+	unsigned int	 limit;
+};
+int	store_each_revoked(struct store *, int64_t ca, const struct crl_page *,
 	    int (*fn)(const struct status_row *, void *), void *,
 	    struct err *);
+/* Holds that were lifted, and not set again: rows as a delta lists them, with
+ * reason CRL_REMOVE_FROM_CRL and the date of that as revoked_at. */
+int	store_each_released(struct store *, int64_t ca,
+	    const struct crl_page *, int (*fn)(const struct status_row *,
+	    void *), void *, struct err *);
+/* The change number of the newest revocation or release in that shard, 0 for
+ * none: a CRL whose change is at least that is not out of date. */
+int	store_last_revocation(struct store *, int64_t ca, uint16_t shard,
+	    uint64_t *out, struct err *);
 
 /* --- OCSP responder certificates -------------------------------------- */
 struct responder_row {
@@ -361,12 +475,76 @@ int	store_each_audit(struct store *, int64_t after, unsigned int limit,
 /* 0 and the number of rows; -1 names the first row that does not fit. */
 int	store_verify_audit(struct store *, uint64_t *rows, struct err *);
 
-/* --- keys that are never certified again (threats b6, c3) ---------------- */
-/* Blocked before: the first reason stays. */
+/* --- keys (threats b6, c2, c3) ------------------------------------------- */
+/* Why a key is never certified again. */
+enum key_block_kind {
+	KEY_BLOCKED = 1,	/* by a person, or its private half was seen */
+	KEY_COMPROMISED,	/* its certificates are revoked as well */
+	KEY_WEAK,		/* stands in a list of weak keys */
+};
+const char *key_block_kind_name(enum key_block_kind);	/* "blocked", ... */
+struct key_block_row {
+	int64_t		 id;		/* key for paging */
+	uint8_t		 spki_sha256[32];
+	enum key_block_kind kind;
+	const char	*why;
+	time_t		 at;
+};
+/* Blocked before: the first kind and reason stay, but that compromised
+ * replaces the others. */
 int	store_block_key(struct store *, const uint8_t spki_sha256[32],
-	    const char *why, time_t now, struct err *);
-/* 0 blocked, 1 not. */
+	    enum key_block_kind, const char *why, time_t now, struct err *);
+/* 0 blocked, and why (NULL: of no interest), 1 not. */
 int	store_is_key_blocked(struct store *, const uint8_t spki_sha256[32],
+	    enum key_block_kind *kind, struct err *);
+/* In the order in which they were blocked: ids above `after`. */
+int	store_each_blocked_key(struct store *, int64_t after,
+	    unsigned int limit, int (*fn)(const struct key_block_row *,
+	    void *), void *, struct err *);
+/* Not those of lists: the last `limit` that were blocked one by one, the newest
+ * first. */
+int	store_each_last_blocked_key(struct store *, unsigned int limit,
+	    int (*fn)(const struct key_block_row *, void *), void *arg,
+	    struct err *err);
+
+/* Moduli of lists such as Debian's openssl-blacklist: the last ten octets of
+ * SHA-1 over "Modulus=HEX\n". 1: known before. */
+#define WEAK_MODULUS_OCTETS	10
+int	store_add_weak_modulus(struct store *,
+	    const uint8_t digest[WEAK_MODULUS_OCTETS], struct err *);
+/* 0 listed, 1 not. */
+int	store_is_modulus_weak(struct store *,
+	    const uint8_t digest[WEAK_MODULUS_OCTETS], struct err *);
+
+/* Every RSA modulus that was seen, to find two that share a prime. */
+struct modulus_row {
+	int64_t		 id;		/* key for paging */
+	const uint8_t	*spki_sha256;	/* 32 octets */
+	struct bytes	 modulus;	/* big-endian, no zeros in front;
+					 * 128..1024 octets */
+	const char	*owner;		/* "request:12", "cert:SERIAL" */
+};
+/* 0 and its id (out may be NULL); 1: that SubjectPublicKeyInfo is on record,
+ * with its first owner. */
+int	store_add_modulus(struct store *, const struct modulus_row *,
+	    int64_t *id, struct err *);
+/* ids above `after`, in their order; at most limit. */
+int	store_each_modulus(struct store *, int64_t after, unsigned int limit,
+	    int (*fn)(const struct modulus_row *, void *), void *,
+	    struct err *);
+/* 0 found (fn called once), 1 not. */
+int	store_find_modulus(struct store *, const uint8_t spki_sha256[32],
+	    int (*fn)(const struct modulus_row *, void *), void *,
+	    struct err *);
+int	store_find_modulus_by_id(struct store *, int64_t id,
+	    int (*fn)(const struct modulus_row *, void *), void *,
+	    struct err *);
+/* Those two share a prime. Known before: nothing happens. */
+int	store_add_shared_prime(struct store *, int64_t modulus, int64_t other,
+	    time_t now, struct err *);
+/* Keys that share a prime and stand in a certificate in force. */
+int	store_each_broken_key(struct store *, unsigned int limit,
+	    int (*fn)(const struct modulus_row *, void *), void *,
 	    struct err *);
 
 /* --- counts for `csrmail status` ------------------------------------------ */

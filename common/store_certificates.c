@@ -30,111 +30,6 @@ cert_state_from_name(const char *name, enum cert_state *out)
 	return -1;
 }
 
-/* --- CAs ----------------------------------------------------------------- */
-
-static int
-ignore_ca(const struct ca_row *row, void *arg)
-{
-	(void)row;
-	(void)arg;
-	return 0;
-}
-
-int
-store_add_ca(struct store *store, const struct ca_row *row, int64_t *id,
-    struct err *err)
-{
-	QUERY(q, store, Q_ADD_CA);
-	uint64_t change;
-	int r;
-
-	if (store_check_writing(store, err) == -1)
-		return -1;
-	r = store_find_ca(store, row->name, ignore_ca, NULL, err);
-	if (r != 1)
-		return r == -1 ? -1 : err_set(err, ERR_FAULT,
-		    "there is a CA named %s already", row->name);
-	if (row->parent[0] != '\0') {
-		r = store_find_ca(store, row->parent, ignore_ca, NULL, err);
-		if (r != 0)
-			return r == -1 ? -1 : err_set(err, ERR_FAULT,
-			    "there is no CA named %s", row->parent);
-	}
-	if (store_next_change(store, &change, err) == -1)
-		return -1;
-	query_text(&q, row->name);
-	query_text(&q, row->parent);
-	query_blob(&q, row->cert);
-	query_blob(&q, (struct bytes){ row->key_sha1, sizeof(row->key_sha1) });
-	query_int(&q, row->not_before);
-	query_int(&q, row->not_after);
-	query_int(&q, (int64_t)change);
-	if (query_run(&q, NULL, err) == -1)
-		return -1;
-	*id = store_last_id(store);
-	return 0;
-}
-
-static int
-read_ca(const struct query *q, struct ca_row *row)
-{
-	*row = (struct ca_row){
-		.id = column_int(q, 0),
-		.name = column_text(q, 1),
-		.parent = column_text(q, 2),
-		.cert = column_blob(q, 3),
-		.not_before = column_int(q, 5),
-		.not_after = column_int(q, 6),
-		.crl_number = (uint64_t)column_int(q, 7),
-		.crl_this_update = column_int(q, 8),
-		.crl_next_update = column_int(q, 9),
-		.crl_change = (uint64_t)column_int(q, 10),
-	};
-	return column_fixed(q, 4, row->key_sha1, sizeof(row->key_sha1)) ?
-	    0 : -1;
-}
-
-int
-store_each_ca(struct store *store, int (*fn)(const struct ca_row *, void *),
-    void *arg, struct err *err)
-{
-	QUERY(q, store, Q_EACH_CA);
-	struct ca_row row;
-
-	return STORE_WALK(&q, &row, read_ca, fn, arg, err) == -1 ? -1 : 0;
-}
-
-int
-store_find_ca(struct store *store, const char *name,
-    int (*fn)(const struct ca_row *, void *), void *arg, struct err *err)
-{
-	QUERY(q, store, Q_FIND_CA);
-	struct ca_row row;
-
-	query_text(&q, name);
-	return STORE_WALK(&q, &row, read_ca, fn, arg, err);
-}
-
-int
-store_reserve_crl(struct store *store, int64_t ca,
-    const struct crl_terms *terms, uint64_t change, struct err *err)
-{
-	QUERY(q, store, Q_ADD_CRL);
-	int changed;
-
-	if (store_check_writing(store, err) == -1)
-		return -1;
-	query_int(&q, ca);
-	query_int(&q, (int64_t)terms->number);
-	query_int(&q, terms->this_update);
-	query_int(&q, terms->next_update);
-	query_int(&q, (int64_t)change);
-	if (query_run(&q, &changed, err) == -1)
-		return -1;
-	return changed == 1 ? 0 : err_set(err, ERR_FAULT,
-	    "a CRL's number must grow and its date not go back");
-}
-
 /* --- certificates -------------------------------------------------------- */
 
 static int
@@ -264,9 +159,10 @@ store_add_certificate(struct store *store, const struct cert_row *row,
 
 	if (store_check_writing(store, err) == -1)
 		return -1;
-	if (row->state != CERT_ISSUED && row->state != CERT_REVOKED)
-		return err_set(err, ERR_FAULT,
-		    "only issued and revoked certificates are added whole");
+	if (row->state != CERT_ISSUED && row->state != CERT_REVOKED &&
+	    row->state != CERT_EXPIRED)
+		return err_set(err, ERR_FAULT, "only issued, revoked and "
+		    "expired certificates are added whole");
 	r = store_find_certificate(store, row->ca_id, &row->serial,
 	    ignore_cert, NULL, err);
 	if (r != 1)
@@ -288,6 +184,33 @@ store_add_certificate(struct store *store, const struct cert_row *row,
 	query_text(&q, row->origin == NULL ? "" : row->origin);
 	if (query_run(&q, NULL, err) == -1)
 		return -1;
+	return add_status(store, &status, err);
+}
+
+int
+store_revoke_unissued(struct store *store, int64_t ca,
+    const struct serial *serial, time_t at, enum crl_reason reason,
+    time_t invalidity, const char *origin, struct err *err)
+{
+	struct status_row status = { .ca_id = ca, .serial = *serial,
+	    .state = STATUS_REVOKED, .revoked_at = at, .reason = reason,
+	    .invalidity = invalidity };
+	int r;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	{
+		QUERY(q, store, Q_REVOKE_UNISSUED);
+
+		query_text(&q, origin);
+		query_int(&q, ca);
+		query_serial(&q, serial);
+		r = query_step(&q, err);
+		if (r != 0)
+			return r;
+		status.not_after = column_int(&q, 0);
+		status.shard = (uint16_t)column_int(&q, 1);
+	}
 	return add_status(store, &status, err);
 }
 
@@ -318,6 +241,11 @@ read_cert(const struct query *q, struct cert_row *row)
 	spki = column_blob(q, 16);
 	if (spki.len == 32)
 		row->spki_sha256 = spki.data;
+	if ((column_blob(q, 20).len > 0 &&
+	    !column_serial(q, 20, &row->successor)) ||
+	    (column_blob(q, 21).len > 0 &&
+	    !column_serial(q, 21, &row->renews)))
+		return -1;
 	return column_serial(q, 3, &row->serial) ?
 	    cert_state_from_name(column_text(q, 5), &row->state) : -1;
 }
@@ -337,10 +265,26 @@ store_find_certificate(struct store *store, int64_t ca,
 }
 
 int
+store_find_key_in_use(struct store *store, const uint8_t spki_sha256[32],
+    time_t now, int (*fn)(const struct cert_row *, void *), void *arg,
+    struct err *err)
+{
+	QUERY(q, store, Q_FIND_KEY_IN_USE);
+	struct cert_row row;
+
+	query_blob_or_null(&q, spki_sha256, 32);
+	query_int(&q, now);
+	return STORE_WALK(&q, &row, read_cert, fn, arg, err);
+}
+
+int
 store_each_certificate(struct store *store, const struct cert_filter *filter,
     int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
 {
-	QUERY(q, store, (int)filter->state == 0 ? Q_EACH_CERTIFICATE :
+	QUERY(q, store, filter->spki_sha256 != NULL ? Q_EACH_OF_KEY :
+	    (int)filter->state == 0 ? Q_EACH_CERTIFICATE :
+	    filter->state == CERT_ISSUED && filter->expires_before != 0 &&
+	    filter->expires_after != 0 ? Q_EACH_EXPIRING :
 	    Q_EACH_CERTIFICATE_IN);
 	struct cert_row row;
 
@@ -353,6 +297,8 @@ store_each_certificate(struct store *store, const struct cert_filter *filter,
 	query_int(&q, filter->limit);
 	query_int(&q, filter->expires_after);
 	query_blob_or_null(&q, filter->spki_sha256, 32);
+	query_int(&q, filter->family);
+	query_int(&q, filter->superseded);
 	return STORE_WALK(&q, &row, read_cert, fn, arg, err) == -1 ? -1 : 0;
 }
 
@@ -369,6 +315,7 @@ store_revoke(struct store *store, int64_t ca, const struct serial *serial,
 		return -1;
 	query_int(&q, ca);
 	query_serial(&q, serial);
+	query_int(&q, reason);
 	if (query_run(&q, &changed, err) == -1)
 		return -1;
 	if (changed == 0)
@@ -386,10 +333,38 @@ store_revoke(struct store *store, int64_t ca, const struct serial *serial,
 	return changed == 1 ? 0 : store_corrupt(&status, err);
 }
 
+int
+store_release_hold(struct store *store, int64_t ca, const struct serial *serial,
+    time_t at, struct err *err)
+{
+	QUERY(q, store, Q_RELEASE_HOLD);
+	QUERY(status, store, Q_RELEASE_STATUS);
+	uint64_t change;
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, ca);
+	query_serial(&q, serial);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	if (changed == 0)
+		return 1;
+	if (store_next_change(store, &change, err) == -1)
+		return -1;
+	query_int(&status, at);
+	query_int(&status, (int64_t)change);
+	query_int(&status, ca);
+	query_serial(&status, serial);
+	if (query_run(&status, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 : store_corrupt(&status, err);
+}
+
 /* --- the revocation index ------------------------------------------------ */
 
-static int
-read_status(const struct query *q, struct status_row *row)
+int
+store_read_status(const struct query *q, struct status_row *row)
 {
 	*row = (struct status_row){
 		.ca_id = column_int(q, 0),
@@ -419,7 +394,7 @@ store_find_status(struct store *store, int64_t ca,
 	r = query_step(&q, err);
 	if (r != 0)
 		return r;
-	if (read_status(&q, &row) == -1)
+	if (store_read_status(&q, &row) == -1)
 		return store_corrupt(&q, err);
 	*out = row;
 	return 0;
@@ -433,34 +408,7 @@ store_changes_since(struct store *store, uint64_t since,
 	struct status_row row;
 
 	query_int(&q, (int64_t)since);
-	return STORE_WALK(&q, &row, read_status, fn, arg, err) == -1 ? -1 : 0;
-}
-
-int
-store_each_revoked(struct store *store, int64_t ca, time_t expired_before,
-    int (*fn)(const struct status_row *, void *), void *arg, struct err *err)
-{
-	QUERY(q, store, Q_EACH_REVOKED);
-	struct status_row row;
-
-	query_int(&q, ca);
-	query_int(&q, expired_before);
-	return STORE_WALK(&q, &row, read_status, fn, arg, err) == -1 ? -1 : 0;
-}
-
-int
-store_last_revocation(struct store *store, int64_t ca, uint64_t *out,
-    struct err *err)
-{
-	QUERY(q, store, Q_LAST_REVOCATION);
-	int r;
-
-	query_int(&q, ca);
-	r = query_step(&q, err);
-	if (r != 0)
-		return r == 1 ? store_corrupt(&q, err) : -1;
-	*out = (uint64_t)column_int(&q, 0);
-	return 0;
+	return STORE_WALK(&q, &row, store_read_status, fn, arg, err) == -1 ? -1 : 0;
 }
 
 /* --- responders ---------------------------------------------------------- */

@@ -268,31 +268,7 @@ store_verify_audit(struct store *store, uint64_t *rows, struct err *err)
 	return 0;
 }
 
-/* --- keys that are never certified again --------------------------------- */
-
-int
-store_block_key(struct store *store, const uint8_t spki_sha256[32],
-    const char *why, time_t now, struct err *err)
-{
-	QUERY(q, store, Q_BLOCK_KEY);
-
-	if (store_check_writing(store, err) == -1)
-		return -1;
-	query_blob(&q, (struct bytes){ spki_sha256, 32 });
-	query_text_cut(&q, why, 256);
-	query_int(&q, now);
-	return query_run(&q, NULL, err);
-}
-
-int
-store_is_key_blocked(struct store *store, const uint8_t spki_sha256[32],
-    struct err *err)
-{
-	QUERY(q, store, Q_IS_KEY_BLOCKED);
-
-	query_blob(&q, (struct bytes){ spki_sha256, 32 });
-	return query_step(&q, err);
-}
+/* --- counts --------------------------------------------------------------- */
 
 int
 store_count(struct store *store, struct store_counts *out, struct err *err)

@@ -19,7 +19,8 @@ enum statement {
 	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_READ_BEGIN,
 	Q_SAVEPOINT, Q_RELEASE, Q_ROLLBACK_TO,
 	Q_NEXT_CHANGE, Q_LAST_CHANGE,
-	Q_ADD_CA, Q_EACH_CA, Q_FIND_CA, Q_ADD_CRL,
+	Q_ADD_CA, Q_EACH_CA, Q_FIND_CA,
+	Q_ADD_CA_CERTIFICATE, Q_RENEW_CA, Q_EACH_CA_CERTIFICATE,
 	Q_FIND_PLACE, Q_FIND_IDENTITY, Q_ADD_PLACE, Q_ADD_SUBMISSION,
 	Q_SET_OUTCOME,
 	Q_ADD_REQUEST, Q_FIND_REQUEST, Q_EACH_REQUEST, Q_EACH_REQUEST_IN,
@@ -27,14 +28,24 @@ enum statement {
 	Q_DECIDE_REQUEST, Q_FIND_KEY, Q_ISSUE_REQUEST,
 	Q_RESERVE, Q_ISSUE, Q_ABANDON, Q_ADD_CERTIFICATE, Q_FIND_SERIAL,
 	Q_FIND_CERTIFICATE, Q_EACH_CERTIFICATE, Q_EACH_CERTIFICATE_IN,
-	Q_REVOKE,
+	Q_FIND_KEY_IN_USE,
+	Q_EACH_EXPIRING, Q_REVOKE, Q_REVOKE_UNISSUED,
+	Q_FIND_RENEWAL, Q_SUPERSEDE, Q_EACH_REPLACED, Q_SETTLE_REPLACED,
+	Q_EXPIRE,
 	Q_ADD_STATUS, Q_REVOKE_STATUS, Q_FIND_STATUS, Q_CHANGES_SINCE,
-	Q_EACH_REVOKED, Q_LAST_REVOCATION,
+	Q_EACH_OF_KEY, Q_RELEASE_HOLD, Q_RELEASE_STATUS,
+	Q_ADD_CRL, Q_SET_CRL_ENTRIES, Q_EACH_CRL, Q_REGULAR_CRL,
+	Q_MAX_SHARD, Q_HAS_UNSHARDED,
+	Q_EACH_REVOKED, Q_EACH_RELEASED, Q_LAST_REVOCATION,
 	Q_ADD_RESPONDER, Q_EACH_RESPONDER, Q_COUNT_RESPONDERS,
 	Q_ADD_OUTBOX, Q_EACH_DUE, Q_NEXT_DUE, Q_EACH_OUTBOX,
 	Q_EACH_OUTBOX_IN, Q_SET_OUTBOX, Q_COUNT_REPLIES,
 	Q_AUDIT_HEAD, Q_ADD_AUDIT, Q_EACH_AUDIT,
-	Q_BLOCK_KEY, Q_IS_KEY_BLOCKED, Q_COUNT,
+	Q_BLOCK_KEY, Q_IS_KEY_BLOCKED, Q_EACH_BLOCKED_KEY, Q_LAST_BLOCKED_KEYS,
+	Q_ADD_WEAK_MODULUS, Q_IS_MODULUS_WEAK,
+	Q_ADD_MODULUS, Q_EACH_MODULUS, Q_FIND_MODULUS,
+	Q_FIND_MODULUS_ID, Q_ADD_SHARED_PRIME, Q_EACH_BROKEN_KEY,
+	Q_COUNT,
 	N_STATEMENTS
 };
 
@@ -100,11 +111,15 @@ bool	column_serial(const struct query *, int, struct serial *);
 	r_ < 0 ? -1 : walked_;						\
 })
 int	store_corrupt(const struct query *, struct err *);
+/* A row of STATUS_COLUMNS; -1 when it cannot be right. */
+int	store_read_status(const struct query *, struct status_row *);
+int	store_read_request(const struct query *, struct request_row *);
 
 /* -1 unless inside store_begin .. store_commit. */
 int	store_check_writing(const struct store *, struct err *);
 /* The next change number, taken in this transaction. */
 int	store_next_change(struct store *, uint64_t *out, struct err *);
 int64_t	store_last_id(const struct store *);
+sqlite3	*store_database(struct store *);	/* for store_backup.c */
 
 #endif

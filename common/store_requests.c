@@ -166,14 +166,17 @@ store_add_request(struct store *store, const struct request_row *row,
 	query_text_cut(&q, row->ignored, 256);
 	query_int_or_null(&q, row->decided_at);
 	query_text(&q, row->decided_by);
+	query_int_or_null(&q, row->renews);
+	query_int(&q, row->no_mail);
+	query_int(&q, row->revoke_old);
 	if (query_run(&q, NULL, err) == -1)
 		return -1;
 	*id = store_last_id(store);
 	return 0;
 }
 
-static int
-read_request(const struct query *q, struct request_row *row)
+int
+store_read_request(const struct query *q, struct request_row *row)
 {
 	struct bytes digest = column_blob(q, 7), spki = column_blob(q, 8);
 
@@ -203,6 +206,10 @@ read_request(const struct query *q, struct request_row *row)
 		.subject = column_text(q, 23),
 		.received_at = column_int(q, 24),
 		.mailbox = column_text(q, 26),
+		.issuer = column_int(q, 27),
+		.renews = column_int(q, 28),
+		.no_mail = column_int(q, 29) != 0,
+		.revoke_old = column_int(q, 30) != 0,
 	};
 	if (column_blob(q, 25).len > 0 &&
 	    !column_serial(q, 25, &row->serial))
@@ -218,7 +225,7 @@ store_find_request(struct store *store, int64_t id,
 	struct request_row row;
 
 	query_int(&q, id);
-	return STORE_WALK(&q, &row, read_request, fn, arg, err);
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err);
 }
 
 int
@@ -233,7 +240,7 @@ store_each_request(struct store *store, enum request_state state,
 	if ((int)state != 0)
 		query_text(&q, request_state_name(state));
 	query_int(&q, limit);
-	return STORE_WALK(&q, &row, read_request, fn, arg, err) == -1 ? -1 : 0;
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
 }
 
 int
@@ -244,7 +251,7 @@ store_each_of_submission(struct store *store, int64_t submission,
 	struct request_row row;
 
 	query_int(&q, submission);
-	return STORE_WALK(&q, &row, read_request, fn, arg, err) == -1 ? -1 : 0;
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
 }
 
 int
@@ -276,5 +283,5 @@ store_find_key(struct store *store, const uint8_t spki_sha256[32],
 	struct request_row row;
 
 	query_blob(&q, (struct bytes){ spki_sha256, 32 });
-	return STORE_WALK(&q, &row, read_request, fn, arg, err);
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err);
 }

@@ -1,11 +1,14 @@
-#include "csrmaild/acts.h"
+#include "csrmaild/acts_private.h"
 
-#include "common/crash.h"
+#include "common/ca.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "csrmaild/describe.h"
+#include "csrmaild/key_check.h"
 #include "csrmaild/problem.h"
+#include "csrmaild/publish.h"
 #include "csrmaild/registry.h"
+#include "csrmaild/same_key.h"
 #include "csrmaild/submission.h"
 
 #include <openssl/rand.h>
@@ -93,52 +96,6 @@ registrar_reject(struct registrar *r, int64_t request, const char *reason,
 	return commit(r, result, err);
 }
 
-static int
-revoke_certificate(struct registrar *r, int64_t ca, const struct crl_entry *entry,
-    const char *who, struct err *err)
-{
-	char hex[SERIAL_HEX_SIZE], object[64];
-	int changed = store_revoke(r->store, ca, &entry->serial,
-	    entry->revoked_at, entry->reason, entry->invalidity, err);
-
-	serial_to_hex(&entry->serial, hex);
-	if (changed == 1)
-		return err_set(err, ERR_REJECT,
-		    "certificate %s is not in force: it cannot be revoked",
-		    hex);
-	snprintf(object, sizeof(object), "cert:%s", hex);
-	return changed == -1 ? -1 : store_audit(r->store, entry->revoked_at,
-	    "cert.revoked", who, object, crl_reason_name(entry->reason), err);
-}
-
-int
-registrar_revoke(struct registrar *r, int64_t ca_id,
-    const struct serial *serial, enum crl_reason reason, time_t invalidity,
-    const char *who, time_t now, struct err *err)
-{
-	struct authority *ca = authority_by_id(&r->authorities, ca_id);
-	struct wire_revoked m = { .entry = { .serial = *serial,
-		.revoked_at = now, .reason = reason,
-		.invalidity = invalidity } };
-	struct err later;
-
-	if (ca == NULL)
-		return err_set(err, ERR_REJECT, "there is no such CA");
-	if (store_begin(r->store, err) == -1 ||
-	    commit(r, revoke_certificate(r, ca_id, &m.entry, who, err),
-	    err) == -1)
-		return -1;
-	crash_point("registrar.after-revoke");
-	ca->crl_wanted = true;
-	/* For a restore of an old backup; the store has it in any case. */
-	snprintf(m.ca, sizeof(m.ca), "%s", ca->name);
-	if (ca->settings != NULL &&
-	    wire_send_revoked(r->signer, &m, &later) == -1)
-		log_warn("journal.behind", STR("ca", ca->name),
-		    STR("why", later.text));
-	return 0;
-}
-
 int
 registrar_examine_csr(struct registrar *r, struct bytes octets,
     uint64_t token, struct err *err)
@@ -150,78 +107,70 @@ registrar_examine_csr(struct registrar *r, struct bytes octets,
 	return wire_send_examine(r->parser, &m, err);
 }
 
+/* A key that shares a prime is worth a record, also when no request is. */
 static int
-add_cli_request(struct registrar *r, struct request_row *row,
-    const struct submission_row *submission, struct err *err)
+record_refused(struct registrar *r, const struct candidate *c,
+    const struct key_check *key, const char *who, struct err *err)
 {
+	char hex[65], object[80];
+
+	hex_encode((struct bytes){ c->key.spki_sha256, 32 }, hex);
+	snprintf(object, sizeof(object), "key:%s", hex);
+	return store_begin(r->store, err) == -1 ? -1 :
+	    commit(r, key_check_record(r, c, key, who, object, err), err);
+}
+
+static int
+add_rows(struct registrar *r, struct request_row *row,
+    const struct submission_row *submission, const struct candidate *c,
+    const char *why, struct err *err)
+{
+	static const struct key_check good = { 0 };
 	char object[32];
 
 	if (store_add_submission(r->store, submission, &row->submission,
 	    err) == -1 || store_add_request(r->store, row, &row->id, err) == -1)
 		return -1;
 	snprintf(object, sizeof(object), "request:%lld", (long long)row->id);
-	return store_audit(r->store, row->decided_at, "request.approved",
-	    submission->principal, object, "handed in by an administrator",
-	    err);
-}
-
-/* What holds for administrators too: profile, blocked keys, keys of CAs. */
-static int
-check(struct registrar *r, const struct candidate *c, const char *profile_name,
-    int64_t validity_s, struct err *err)
-{
-	const struct profile *profile =
-	    settings_profile(r->settings, profile_name);
-	int blocked;
-
-	if (profile == NULL)
-		return err_set(err, ERR_REJECT, "there is no profile %s",
-		    profile_name);
-	if (profile->ca || profile->ocsp_responder)
-		return err_set(err, ERR_REJECT,
-		    "profile %s is not for requests", profile_name);
-	if (validity_s > profile->max_validity_s)
-		return err_set(err, ERR_REJECT,
-		    "profile %s allows %lld days at most", profile_name,
-		    (long long)(profile->max_validity_s / DAY_S));
-	if (profile_check(profile, &c->names, &c->key, err) == -1)
+	if (key_check_record(r, c, &good, row->decided_by, object, err) == -1)
 		return -1;
-	if (authorities_have_key(&r->authorities, c->key.key_sha1))
-		return err_set(err, ERR_REJECT,
-		    "this is the key of one of our CAs");
-	blocked = store_is_key_blocked(r->store, c->key.spki_sha256, err);
-	if (blocked == 0)
-		return err_set(err, ERR_REJECT, "this key is blocked");
-	return blocked == -1 ? -1 : 0;
+	return store_audit(r->store, row->decided_at, "request.approved",
+	    row->decided_by, object, why, err);
 }
 
 int
-registrar_add_cli_request(struct registrar *r, const struct candidate *c,
-    const char *ca_name, const char *profile, int64_t validity_s,
-    const char *who, time_t now, int64_t *request, struct err *err)
+acts_add_request(struct registrar *r, const struct candidate *c,
+    const struct asking *asking, int64_t *request, struct err *err)
 {
-	const struct authority *ca = authority_by_name(&r->authorities,
-	    ca_name);
+	const struct request_row *from = asking->from;
+	char family[CA_NAME_MAX + 1];
 	char names_text[512], key_text[32];
 	OWNED_BUF(names, 64u << 10);
 	struct submission_row submission = { .channel = "cli", .mailbox = "",
-		.principal = who, .evidence = "", .reply_to = "",
+		.principal = asking->who, .evidence = "", .reply_to = "",
 		.message_id = "", .references = "", .subject = "",
 		.outcome = outcome_name(OUTCOME_PROCESSED),
-		.received_at = now };
-	struct request_row row = { .state = REQUEST_APPROVED, .ca = ca_name,
-		.profile = profile, .validity_s = validity_s, .csr = c->der,
-		.csr_digest = c->digest, .spki_sha256 = c->key.spki_sha256,
-		.names_text = names_text, .key_text = key_text,
-		.rule = "administrator", .reason = "",
-		.ignored = c->ignored, .decided_at = now,
-		.decided_by = who };
+		.received_at = asking->now };
+	struct request_row row = { .state = REQUEST_APPROVED, .ca = family,
+		.profile = asking->profile, .validity_s = asking->validity_s,
+		.csr = c->der, .csr_digest = c->digest,
+		.spki_sha256 = c->key.spki_sha256, .names_text = names_text,
+		.key_text = key_text, .rule = asking->rule, .reason = "",
+		.ignored = c->ignored, .decided_at = asking->now,
+		.decided_by = asking->who, .renews = asking->renews,
+		.no_mail = asking->no_mail, .revoke_old = asking->revoke_old };
 
-	if (ca == NULL || ca->settings == NULL)
-		return err_set(err, ERR_REJECT, "CA %s does not sign here",
-		    ca_name);
-	if (check(r, c, profile, validity_s, err) == -1)
-		return -1;
+	/* Whichever key is named: the one that signs now will. */
+	ca_family(asking->ca, family, sizeof(family));
+	/* Whoever has the key keeps it, and hears of it. */
+	if (from != NULL) {
+		submission.principal = from->principal;
+		submission.mailbox = from->mailbox;
+		submission.reply_to = from->reply_to;
+		submission.message_id = from->message_id;
+		submission.references = from->references;
+		submission.subject = from->subject;
+	}
 	/* Handing a file in twice is asking twice. */
 	if (RAND_bytes(submission.identity, sizeof(submission.identity)) != 1)
 		return err_openssl(err, ERR_RETRY, "drawing an identity");
@@ -230,29 +179,117 @@ registrar_add_cli_request(struct registrar *r, const struct candidate *c,
 	row.names = buf_bytes(&names);
 	snprintf(key_text, sizeof(key_text), c->key.kind == KEY_RSA ?
 	    "%s %u" : "%s", key_kind_name(c->key.kind), c->key.bits);
+	if (add_rows(r, &row, &submission, c, asking->why, err) == -1)
+		return -1;
+	*request = row.id;
+	return 0;
+}
+
+const struct profile *
+registrar_profile(const struct registrar *r, const char *name)
+{
+	const struct profile *responder = profile_ocsp_responder();
+
+	return strcmp(name, responder->name) == 0 ? responder :
+	    settings_profile(r->settings, name);
+}
+
+/* What holds for administrators too: profile, blocked keys, keys of CAs. */
+int
+acts_check_request(struct registrar *r, const struct candidate *c,
+    const char *profile_name, int64_t validity_s, time_t now,
+    struct key_check *key, struct err *err)
+{
+	const struct profile *profile =
+	    registrar_profile(r, profile_name);
+
+	if (profile == NULL)
+		return err_set(err, ERR_REJECT, "there is no profile %s",
+		    profile_name);
+	if (profile->ca || (profile->ocsp_responder &&
+	    profile != profile_ocsp_responder()))
+		return err_set(err, ERR_REJECT,
+		    "profile %s is not for requests", profile_name);
+	if (validity_s > profile->max_validity_s)
+		return err_set(err, ERR_REJECT,
+		    "profile %s allows %lld days at most", profile_name,
+		    (long long)(profile->max_validity_s / DAY_S));
+	if ((profile != profile_ocsp_responder() &&
+	    profile_check_request(profile, &c->names, &c->key, err) == -1) ||
+	    key_check(r, c, key, err) == -1)
+		return -1;
+	if (key->why[0] != '\0')
+		return err_set(err, ERR_REJECT, "%s", key->why);
+	return same_key_check(r->store, profile,
+	    c->key.spki_sha256, now, err);
+}
+
+int
+registrar_add_cli_request(struct registrar *r, const struct candidate *asked,
+    const char *ca_name, const char *profile, int64_t validity_s,
+    const char *who, time_t now, int64_t *request, struct err *err)
+{
+	struct candidate own = *asked;	/* borrows */
+	const struct authority *ca = authority_by_name(&r->authorities,
+	    ca_name);
+	const struct asking asking = { .ca = ca_name, .profile = profile,
+		.validity_s = validity_s, .who = who, .now = now,
+		.rule = "administrator",
+		.why = "handed in by an administrator" };
+	struct key_check key = { 0 };
+	struct err later;
+
+	if (ca == NULL || ca->settings == NULL)
+		return err_set(err, ERR_REJECT, "CA %s does not sign here",
+		    ca_name);
+	/* A responder is called after its CA, whatever it asked for. */
+	if (registrar_profile(r, profile) == profile_ocsp_responder())
+		own.names = (struct names){ 0 };
+	if (acts_check_request(r, &own, profile, validity_s, now, &key,
+	    err) == -1) {
+		if (key.shared && record_refused(r, &own, &key, who,
+		    &later) == -1)
+			log_warn("key.not-recorded", STR("why", later.text));
+		return -1;
+	}
 	if (store_begin(r->store, err) == -1 ||
-	    commit(r, add_cli_request(r, &row, &submission, err),
+	    commit(r, acts_add_request(r, &own, &asking, request, err),
 	    err) == -1)
 		return -1;
 	r->approvals = true;
-	*request = row.id;
 	return 0;
 }
 
 int
 registrar_publish_crl(struct registrar *r, const char *name, struct err *err)
 {
-	struct authority *ca = authority_by_name(&r->authorities, name);
+	const struct authority *shut = NULL;
+	bool open = false;
 
-	if (ca == NULL || ca->settings == NULL)
+	/* By a CA's name all its keys are meant: each has CRLs. */
+	for (size_t i = 0; i < r->authorities.n; i++) {
+		const struct authority *ca = &r->authorities.rows[i];
+
+		if (ca->settings == NULL || !ca_is_meant(name, ca->name))
+			continue;
+		if (ca->key_open)
+			open = true;
+		else
+			shut = ca;
+	}
+	/* One that is shut makes its own when it is opened. */
+	for (size_t i = 0; open && i < r->authorities.n; i++)
+		if (r->authorities.rows[i].settings != NULL &&
+		    ca_is_meant(name, r->authorities.rows[i].name))
+			publish_want_all(&r->authorities.rows[i]);
+	if (open)
+		return 0;
+	if (shut == NULL)
 		return err_set(err, ERR_REJECT,
 		    "CA %s does not sign here: its CRLs are made where its "
 		    "key is", name);
-	if (!ca->key_open)
-		return err_set(err, ERR_RETRY, "the key of %s is not open: %s",
-		    name, ca->key_text);
-	ca->crl_wanted = true;
-	return 0;
+	return err_set(err, ERR_RETRY, "the key of %s is not open: %s",
+	    shut->name, shut->key_text);
 }
 
 int
@@ -308,12 +345,20 @@ registrar_describe_status(struct registrar *r, json_t *out)
 			continue;
 		json_object_set_new(keys, ca->name,
 		    json_boolean(ca->key_open));
-		if (ca->key_open)
+		if (ca->revoked && ca->not_after > r->now) {
+			snprintf(sentence, sizeof(sentence),
+			    "%s is revoked: it signs no more", ca->name);
+			json_array_append_new(trouble, json_text(sentence));
+		}
+		/* Nothing is left to do for a key that is over. */
+		if (ca->key_open || ca->not_after < r->now)
 			continue;
 		snprintf(sentence, sizeof(sentence),
 		    "the key of %s is not open: %s", ca->name, ca->key_text);
 		json_array_append_new(trouble, json_text(sentence));
 	}
+	publish_describe_trouble(r, trouble);
+	key_check_describe_trouble(r, trouble);
 	if (r->trouble[0] != '\0')
 		json_array_append_new(trouble, json_text(r->trouble));
 	json_object_set_new(out, "mailboxes", mailboxes);

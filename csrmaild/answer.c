@@ -1,5 +1,6 @@
 #include "csrmaild/submission.h"
 
+#include "common/ca.h"
 #include "common/err.h"
 #include "common/store.h"
 #include "csrmaild/outbox.h"
@@ -15,15 +16,16 @@ struct answer {
 	int64_t		 submission;
 	char		 mailbox[64], to[MAILBOX_MAX + 1], message_id[256],
 			 references[1000], subject[201];
-	const struct ca_settings *ca;
-	X509		*chain[CHAIN_MAX];
-	size_t		 n_chain;
 	struct reply_item items[WIRE_MAX_CANDIDATES];
 	struct told {
 		char	names[512], reason[256], ignored[256];
 		struct serial serial;
-		int64_t	ca_id;
+		int64_t	ca_id;		/* of the generation that issued */
+		uint16_t shard;
 		X509	*cert;		/* owned */
+		X509	*chain[CHAIN_MAX];	/* borrowed */
+		char	ocsp_url[512], crl_url[512];
+		char	renews[SERIAL_HEX_SIZE];
 	}		 told[WIRE_MAX_CANDIDATES];
 	size_t		 n;
 	bool		 waits;		/* for the signer */
@@ -53,12 +55,11 @@ add_request(const struct request_row *row, void *arg)
 	struct answer *a = arg;
 	struct reply_item *item = &a->items[a->n];
 	struct told *told = &a->told[a->n];
-	struct authority *ca;
 
 	if (a->n == WIRE_MAX_CANDIDATES)
 		return 0;
 	a->submission = row->submission;
-	copy(a->to, sizeof(a->to), row->reply_to);
+	copy(a->to, sizeof(a->to), row->no_mail ? "" : row->reply_to);
 	copy(a->mailbox, sizeof(a->mailbox), row->mailbox);
 	copy(a->message_id, sizeof(a->message_id), row->message_id);
 	copy(a->references, sizeof(a->references), row->references);
@@ -67,13 +68,7 @@ add_request(const struct request_row *row, void *arg)
 	copy(told->reason, sizeof(told->reason), row->reason);
 	copy(told->ignored, sizeof(told->ignored), row->ignored);
 	told->serial = row->serial;
-	ca = authority_by_name(&a->registrar->authorities, row->ca);
-	if (ca != NULL) {
-		told->ca_id = ca->id;
-		a->ca = ca->settings;
-		a->n_chain = authority_chain(&a->registrar->authorities, ca,
-		    a->chain);
-	}
+	told->ca_id = row->issuer;
 	item->request = row->id;
 	item->names_text = told->names;
 	item->reason = told->reason;
@@ -103,10 +98,43 @@ static int
 keep_certificate(const struct cert_row *row, void *arg)
 {
 	const uint8_t *at = row->der.data;
-	X509 **out = arg;
+	struct told *told = arg;
 
-	if (*out == NULL)
-		*out = d2i_X509(NULL, &at, (long)row->der.len);
+	if (told->cert == NULL)
+		told->cert = d2i_X509(NULL, &at, (long)row->der.len);
+	told->shard = row->shard;
+	if (row->renews.len > 0)
+		serial_to_hex(&row->renews, told->renews);
+	return 0;
+}
+
+/* The chain and the addresses of the key that issued it, which need not be
+ * the one that the CA signs with now. */
+static int
+add_issuer(struct answer *a, struct told *told, struct reply_item *item,
+    struct err *err)
+{
+	struct registrar *r = a->registrar;
+	struct authority *ca = authority_by_id(&r->authorities, told->ca_id);
+	char shard[8] = "";
+
+	item->ocsp_url = told->ocsp_url;
+	item->crl_url = told->crl_url;
+	if (ca == NULL)
+		return 0;
+	item->chain = told->chain;
+	item->n_chain = authority_chain(&r->authorities, ca, r->now,
+	    told->chain);
+	if (ca->settings == NULL)
+		return 0;
+	if (told->shard != 0)
+		snprintf(shard, sizeof(shard), "%u", told->shard);
+	if (ca_expand_url(ca->settings->ocsp_url, ca->name, "",
+	    told->ocsp_url, sizeof(told->ocsp_url)) == -1 ||
+	    ca_expand_url(ca->settings->crl_url, ca->name, shard,
+	    told->crl_url, sizeof(told->crl_url)) == -1)
+		return err_set(err, ERR_FAULT,
+		    "an address of %s is too long", ca->name);
 	return 0;
 }
 
@@ -119,16 +147,15 @@ add_certificates(struct answer *a, struct err *err)
 		if (a->items[i].fate != REPLY_ISSUED)
 			continue;
 		if (store_find_certificate(a->registrar->store, told->ca_id,
-		    &told->serial, keep_certificate, &told->cert, err) == -1)
+		    &told->serial, keep_certificate, told, err) == -1)
 			return -1;
 		if (told->cert == NULL)
 			return err_set(err, ERR_FAULT,
 			    "an issued request without its certificate");
 		a->items[i].cert = told->cert;
-		a->items[i].chain = a->chain;
-		a->items[i].n_chain = a->n_chain;
-		a->items[i].ocsp_url = a->ca == NULL ? "" : a->ca->ocsp_url;
-		a->items[i].crl_url = a->ca == NULL ? "" : a->ca->crl_url;
+		a->items[i].renews = told->renews;
+		if (add_issuer(a, told, &a->items[i], err) == -1)
+			return -1;
 		a->has_certificate = true;
 	}
 	return 0;

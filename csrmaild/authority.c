@@ -6,6 +6,7 @@
 #include "csrmaild/settings.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct loading {
@@ -13,6 +14,25 @@ struct loading {
 	const struct settings *settings;
 	bool		 failed;
 };
+
+static int
+load_certificate(const struct ca_certificate_row *row, void *arg)
+{
+	struct authority *a = arg;
+	const uint8_t *at = row->cert.data;
+	X509 *cert = d2i_X509(NULL, &at, (long)row->cert.len);
+
+	if (cert == NULL)
+		return 1;
+	/* More than any CA has: then the oldest goes. */
+	if (a->n_certs == CERTIFICATES_MAX) {
+		X509_free(a->certs[0]);
+		memmove(a->certs, a->certs + 1,
+		    --a->n_certs * sizeof(a->certs[0]));
+	}
+	a->certs[a->n_certs++] = cert;
+	return 0;
+}
 
 static int
 load_one(const struct ca_row *row, void *arg)
@@ -43,9 +63,6 @@ load_one(const struct ca_row *row, void *arg)
 	a->not_after = row->not_after;
 	a->settings = settings_ca(loading->settings, row->name);
 	a->crl_number = row->crl_number;
-	a->crl_this_update = row->crl_this_update;
-	a->crl_next_update = row->crl_next_update;
-	a->crl_change = row->crl_change;
 	snprintf(a->key_text, sizeof(a->key_text),
 	    "the signer has not spoken of it");
 	return 0;
@@ -60,6 +77,10 @@ authorities_load(struct authorities *out, struct store *store,
 	out->n = 0;
 	if (store_each_ca(store, load_one, &loading, err) == -1)
 		return -1;
+	for (size_t i = 0; i < out->n; i++)
+		if (store_each_ca_certificate(store, out->rows[i].id,
+		    load_certificate, &out->rows[i], err) == -1)
+			return -1;
 	if (loading.failed)
 		return err_set(err, ERR_FAULT,
 		    "a CA on record is not readable, or there are more than "
@@ -70,14 +91,61 @@ authorities_load(struct authorities *out, struct store *store,
 			    "%s: there is no CA \"%s\" on record: make it "
 			    "with `csrmail ca create-root` or `create-child`",
 			    settings->path, settings->cas[i].name);
+	return authorities_note_revoked(out, store, err);
+}
+
+static int
+is_revoked(struct authorities *all, struct store *store,
+    const struct authority *a, struct err *err)
+{
+	const struct authority *parent = authority_by_name(all, a->parent);
+	struct status_row status;
+	struct serial serial;
+	int r;
+
+	if (parent == NULL)
+		return 0;
+	if (serial_from_asn1(X509_get0_serialNumber(a->cert), &serial,
+	    err) == -1)
+		return -1;
+	r = store_find_status(store, parent->id, &serial, &status, err);
+	return r == -1 ? -1 : r == 0 && status.state == STATUS_REVOKED;
+}
+
+int
+authorities_note_revoked(struct authorities *all, struct store *store,
+    struct err *err)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		int r = is_revoked(all, store, &all->rows[i], err);
+
+		if (r == -1)
+			return -1;
+		all->rows[i].revoked = r == 1;
+	}
+	/* Downwards: as often as a chain may be long. */
+	for (int depth = 0; depth < CHAIN_MAX; depth++)
+		for (size_t i = 0; i < all->n; i++) {
+			const struct authority *parent =
+			    authority_by_name(all, all->rows[i].parent);
+
+			if (parent != NULL && parent->revoked)
+				all->rows[i].revoked = true;
+		}
 	return 0;
 }
 
 void
 authorities_free_contents(struct authorities *all)
 {
-	for (size_t i = 0; i < all->n; i++)
+	for (size_t i = 0; i < all->n; i++) {
+		for (size_t j = 0; j < all->rows[i].n_certs; j++)
+			X509_free(all->rows[i].certs[j]);
 		X509_free(all->rows[i].cert);
+		for (size_t j = 0; j < all->rows[i].n_certs; j++)
+			X509_free(all->rows[i].certs[j]);
+		free(all->rows[i].scopes);
+	}
 	all->n = 0;
 }
 
@@ -98,7 +166,8 @@ authority_current(struct authorities *all, const char *family, time_t now)
 
 	for (size_t i = 0; i < all->n; i++) {
 		struct authority *a = &all->rows[i];
-		bool valid = a->not_before <= now && now < a->not_after;
+		bool valid = !a->revoked && a->not_before <= now &&
+		    now < a->not_after;
 
 		if (!ca_is_of_family(a->name, family) ||
 		    (best_is_valid && !valid))
@@ -121,16 +190,52 @@ authority_by_id(struct authorities *all, int64_t id)
 	return NULL;
 }
 
+X509 *
+authority_certificate(const struct authority *a, time_t now)
+{
+	time_t at = now;
+	X509 *best = NULL;
+
+	for (size_t i = 0; i < a->n_certs; i++) {
+		X509 *cert = a->certs[i];
+
+		if (X509_cmp_time(X509_get0_notBefore(cert), &at) <= 0 &&
+		    X509_cmp_time(X509_get0_notAfter(cert), &at) >= 0 &&
+		    (best == NULL || ASN1_TIME_compare(
+		    X509_get0_notAfter(cert), X509_get0_notAfter(best)) >= 0))
+			best = cert;
+	}
+	return best == NULL ? a->cert : best;
+}
+
+/* Who signed that certificate: the parent on record, or another of its
+ * generations, where the certificate is older than the parent's key. */
+static struct authority *
+find_issuer(struct authorities *all, const struct authority *a, X509 *cert)
+{
+	struct authority *issuer = a->parent[0] == '\0' ? NULL :
+	    authority_by_name(all, a->parent);
+
+	if (X509_check_issued(cert, cert) == X509_V_OK)
+		return NULL;
+	if (issuer != NULL &&
+	    X509_check_issued(issuer->cert, cert) == X509_V_OK)
+		return issuer;
+	for (size_t i = 0; i < all->n; i++)
+		if (X509_check_issued(all->rows[i].cert, cert) == X509_V_OK)
+			return &all->rows[i];
+	return NULL;
+}
+
 size_t
-authority_chain(struct authorities *all, struct authority *a,
+authority_chain(struct authorities *all, struct authority *a, time_t now,
     X509 *chain[CHAIN_MAX])
 {
 	size_t n = 0;
 
 	while (a != NULL && n < CHAIN_MAX) {
-		chain[n++] = a->cert;
-		a = a->parent[0] == '\0' ? NULL :
-		    authority_by_name(all, a->parent);
+		chain[n] = authority_certificate(a, now);
+		a = find_issuer(all, a, chain[n++]);
 	}
 	return n;
 }

@@ -22,10 +22,18 @@ bundle_add_file(struct buf *bundle, enum bundle_kind kind, const char *name,
 
 	if (config_read_file(path, BUNDLE_MAX_FILE_OCTETS, &text, err) == -1)
 		return -1;
+	return bundle_add_text(bundle, kind, name, path, buf_bytes(&text),
+	    err);
+}
+
+int
+bundle_add_text(struct buf *bundle, enum bundle_kind kind, const char *name,
+    const char *path, struct bytes text, struct err *err)
+{
 	put_u8(bundle, (uint8_t)kind);
 	put_str(bundle, name);
 	put_str(bundle, path);
-	put_bytes(bundle, buf_bytes(&text));
+	put_bytes(bundle, text);
 	if (bundle->failed)
 		return err_set(err, ERR_FAULT,
 		    "%s: the configuration is longer than %u octets", path,
@@ -82,7 +90,7 @@ int
 bundle_next(struct cursor *c, struct bundle_file *out, struct err *err)
 {
 	out->kind = (enum bundle_kind)get_enum(c, BUNDLE_CONF,
-	    BUNDLE_RULES);
+	    BUNDLE_SECRETS);
 	get_str(c, out->name, sizeof(out->name));
 	get_str(c, out->path, sizeof(out->path));
 	out->text = get_bytes(c, BUNDLE_MAX_FILE_OCTETS);

@@ -19,7 +19,12 @@ struct err;
 #define BUNDLE_MAX_FILE_OCTETS	(64u << 10)
 #define BUNDLE_MAX_FILES	64	/* of one kind */
 
-enum bundle_kind { BUNDLE_CONF = 1, BUNDLE_PROFILE, BUNDLE_RULES };
+enum bundle_kind {
+	BUNDLE_CONF = 1,
+	BUNDLE_PROFILE,
+	BUNDLE_RULES,
+	BUNDLE_SECRETS,		/* digests, not the file: csrmaild/secrets.h */
+};
 
 struct bundle_file {
 	enum bundle_kind kind;
@@ -31,6 +36,9 @@ struct bundle_file {
 /* Refuses what config_read_file refuses: links, files others can write. */
 int	bundle_add_file(struct buf *, enum bundle_kind, const char *name,
 	    const char *path, struct err *);
+/* The same from memory; path is for messages, or what the octets stand for. */
+int	bundle_add_text(struct buf *, enum bundle_kind, const char *name,
+	    const char *path, struct bytes text, struct err *);
 /* Every DIR/SUB/NAME.conf, by name. */
 int	bundle_add_folder(struct buf *, enum bundle_kind, const char *dir,
 	    const char *sub, struct err *);

@@ -4,10 +4,10 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/owned.h"
+#include "csrmaild/passphrase.h"
 #include "csrmaild/settings.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -130,24 +130,13 @@ connect_all(struct crew *crew, struct err *err)
 	return 0;
 }
 
-/* A secret's file: nobody but its owner (and a group) may read it, nobody but
- * its owner write it, and a link could be pointed elsewhere. */
 static int
 give_secret(struct crew_member *member, const char *name, const char *path,
     struct err *err)
 {
-	OWNED_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
+	int fd = passphrase_open_file(path, err);
 
-	if (fd < 0 || fstat(fd, &st) == -1)
-		return err_set(err, ERR_FAULT, "%s: %s", path,
-		    strerror(errno));
-	if (!S_ISREG(st.st_mode) ||
-	    (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
-		return err_set(err, ERR_FAULT,
-		    "%s: it holds a secret and others can reach it: "
-		    "chmod 600", path);
-	return role_give(&member->process, name, TAKE_FD(fd), err);
+	return fd < 0 ? -1 : role_give(&member->process, name, fd, err);
 }
 
 static int
@@ -165,16 +154,22 @@ static int
 give_passphrases(struct crew_member *member, const struct settings *settings,
     struct err *err)
 {
+	const char *from;
 	char name[96];
 
 	for (size_t i = 0; i < settings->n_cas; i++) {
 		const struct ca_settings *ca = &settings->cas[i];
+		int fd, r = passphrase_open(ca->name, ca->passphrase_file,
+		    &fd, &from, err);
 
-		if (ca->passphrase_file[0] == '\0')
-			continue;
+		if (r == 1)
+			continue;	/* `csrmail ca unlock` opens it */
 		snprintf(name, sizeof(name), "passphrase:%s", ca->name);
-		if (give_secret(member, name, ca->passphrase_file, err) == -1)
+		if (r == -1 || role_give(&member->process, name, fd,
+		    err) == -1)
 			return -1;
+		log_info("passphrase.found", STR("ca", ca->name),
+		    STR("source", from));
 	}
 	return 0;
 }
@@ -200,7 +195,8 @@ give_own(struct crew_member *member, const struct crew_options *options,
 	    give_dup(member, "api_socket", options->api_fd, err) == -1))
 		return -1;
 	if (strcmp(name, "signer") == 0 &&
-	    give_passphrases(member, settings, err) == -1)
+	    (give_dup(member, "unlock_socket", options->unlock_fd,
+	    err) == -1 || give_passphrases(member, settings, err) == -1))
 		return -1;
 	if (strcmp(name, "intake") == 0)
 		server = &settings_mailbox(settings, member->instance)->imap;

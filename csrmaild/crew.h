@@ -50,7 +50,7 @@ struct crew {
 
 struct crew_options {
 	const struct settings *settings;
-	int		 lock_fd, api_fd;	/* borrowed */
+	int		 lock_fd, api_fd, unlock_fd;	/* borrowed */
 	bool		 probe;
 	int64_t		 test_clock_offset_s;
 	const char	*test_crash_at;

@@ -2,8 +2,6 @@
 
 #include "csrmaild/problem.h"
 
-#include "common/store.h"
-
 void
 describe_text(json_t *object, const char *key, const char *text)
 {
@@ -49,17 +47,4 @@ describe_pem(json_t *object, const char *key, const char *label,
 	buf_printf(&pem, "-----END %s-----\n", label);
 	if (!pem.failed)
 		json_object_set_new(object, key, json_string(buf_str(&pem)));
-}
-
-json_t *
-describe_ca(const struct ca_row *row)
-{
-	json_t *out = json_object();
-
-	describe_text(out, "name", row->name);
-	describe_text(out, "parent", row->parent);
-	describe_time(out, "not_before", row->not_before);
-	describe_time(out, "not_after", row->not_after);
-	describe_pem(out, "pem", "CERTIFICATE", row->cert);
-	return out;
 }

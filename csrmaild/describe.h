@@ -9,6 +9,8 @@
 #include <time.h>
 
 struct ca_row;
+struct err;
+struct store;
 
 /*
  * Rows of the store as JSON, for the API and, where there is no daemon, for
@@ -22,7 +24,13 @@ void	describe_number(json_t *object, const char *key, int64_t);
 /* One PEM block of that DER. */
 void	describe_pem(json_t *object, const char *key, const char *label,
 	    struct bytes der);
-/* name, parent, not_before, not_after, pem. Owned. */
-json_t	*describe_ca(const struct ca_row *);
+/*
+ * A CA (describe_ca.c): name, family, generation, parent, subject, issuer, key,
+ * serial, not_before, not_after, sha256, path_len, constraints, policies, pem,
+ * crl (number, this_update, next_update), certificates (of the same key). What
+ * is of a certificate is of the one that is valid now and ends last. Owned.
+ */
+int	describe_ca(struct store *, const struct ca_row *, time_t now,
+	    json_t **out, struct err *);
 
 #endif

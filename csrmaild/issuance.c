@@ -6,10 +6,17 @@
 #include "common/owned.h"
 #include "common/profile.h"
 #include "common/store.h"
+#include "csrmaild/acts.h"
 #include "csrmaild/orders.h"
 #include "csrmaild/registry.h"
+#include "csrmaild/renewal.h"
 #include "csrmaild/responders.h"
+#include "csrmaild/same_key.h"
 #include "csrmaild/submission.h"
+
+#include <openssl/rand.h>
+
+#include <openssl/x509v3.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +28,7 @@
 struct decided {
 	int64_t		 submission;
 	bool		 by_a_person;
+	int64_t		 renews;
 };
 
 static int
@@ -30,6 +38,7 @@ note_decision(const struct request_row *row, void *arg)
 
 	decided->submission = row->submission;
 	decided->by_a_person = row->decided_by[0] != '\0';
+	decided->renews = row->renews;
 	return 0;
 }
 
@@ -92,17 +101,55 @@ struct making {
 	int		 result;
 };
 
+/* notBefore and notAfter, within the CA's own. */
+static int
+choose_dates(const struct registrar *r, const struct profile *profile,
+    int64_t wanted_s, const struct authority *ca, struct order *order,
+    struct err *err)
+{
+	int64_t validity_s = wanted_s > 0 ? wanted_s : profile->validity_s;
+	int64_t jitter_s = profile->jitter_s;
+	uint64_t drawn;
+
+	/* A rule may have asked for less than the jitter is: half is left. */
+	if (jitter_s > validity_s / 2)
+		jitter_s = validity_s / 2;
+	if (RAND_bytes((unsigned char *)&drawn, sizeof(drawn)) != 1)
+		return err_openssl(err, ERR_RETRY, "drawing a date");
+	validity_s -= (int64_t)(drawn % (uint64_t)(jitter_s + 1));
+	order->not_before = r->now - (time_t)profile->backdate_s;
+	if (order->not_before < ca->not_before)
+		order->not_before = ca->not_before;
+	order->not_after = r->now + (time_t)validity_s;
+	if (order->not_after > ca->not_after)
+		order->not_after = ca->not_after;
+	return 0;
+}
+
+/* The subject is the profile's to make of what was asked for. */
+static int
+choose_names(const struct profile *profile, struct bytes on_record,
+    struct order *order, struct err *err)
+{
+	__attribute__((cleanup(names_free))) struct names asked = { 0 };
+	struct cursor c = CURSOR(on_record);
+
+	get_names(&c, &asked);
+	if (!cursor_end(&c))
+		return err_set(err, ERR_FAULT,
+		    "the names on record are not readable");
+	return profile_make_names(profile, &asked, &order->names, err);
+}
+
 static int
 freeze_row(const struct request_row *row, void *arg)
 {
 	struct making *making = arg;
 	struct registrar *r = making->registrar;
 	struct order *order = &making->order;
-	const struct profile *profile =
-	    settings_profile(r->settings, row->profile);
+	const struct profile *profile = registrar_profile(r, row->profile);
 	const struct authority *ca =
 	    authority_current(&r->authorities, row->ca, r->now);
-	struct cursor names = CURSOR(row->names);
 
 	if (profile == NULL || ca == NULL || ca->settings == NULL) {
 		making->result = err_set(making->err, ERR_REJECT,
@@ -114,19 +161,14 @@ freeze_row(const struct request_row *row, void *arg)
 	snprintf(order->ca, sizeof(order->ca), "%s", ca->name);
 	snprintf(order->profile, sizeof(order->profile), "%s", row->profile);
 	memcpy(order->profile_digest, profile->digest, 32);
-	order->not_before = r->now - (time_t)profile->backdate_s;
-	if (order->not_before < ca->not_before)
-		order->not_before = ca->not_before;
-	order->not_after = r->now + (time_t)(row->validity_s > 0 ?
-	    row->validity_s : profile->validity_s);
-	if (order->not_after > ca->not_after)
-		order->not_after = ca->not_after;
 	order->csr = row->csr;
-	get_names(&names, &order->names);
-	if (!cursor_end(&names))
-		making->result = err_set(making->err, ERR_FAULT,
-		    "the names on record are not readable");
-	else
+	making->result = -1;
+	/* The key once more: another of its requests may have come first. */
+	if (same_key_check(r->store, profile, row->spki_sha256, r->now,
+	    making->err) == 0 &&
+	    choose_dates(r, profile, row->validity_s, ca, order,
+	    making->err) == 0 &&
+	    choose_names(profile, row->names, order, making->err) == 0)
 		making->result = orders_freeze(r, order, row->spki_sha256,
 		    making->err);
 	names_free(&order->names);
@@ -300,10 +342,18 @@ issuance_take_issued(struct registrar *r, const struct wire_issued *m,
 	if (store_audit(r->store, r->now, "cert.issued", "signer", object,
 	    detail, err) == -1)
 		return -1;
-	if (request == 0 ?
-	    responders_take_issued(r, ca->id, cert, m->der, err) == -1 :
-	    store_find_request(r->store, request, note_decision, &decided,
-	    err) == -1 || answer(r, request, &decided, err) == -1)
+	/* Out of a spool, or by hand: ocspd finds it all the same. */
+	if ((X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) != 0 &&
+	    (X509_get_extended_key_usage(cert) & XKU_OCSP_SIGN) != 0 &&
+	    responders_take_issued(r, ca->id, cert, m->der, err) == -1)
+		return -1;
+	if (request != 0 && store_find_request(r->store, request,
+	    note_decision, &decided, err) == -1)
+		return -1;
+	if (decided.renews != 0 && renewal_take_issued(r, decided.renews,
+	    ca->id, &m->serial, err) == -1)
+		return -1;
+	if (request != 0 && answer(r, request, &decided, err) == -1)
 		return -1;
 	log_info("cert.issued", STR("ca", ca->name), STR("serial", hex),
 	    NUM("request", request));

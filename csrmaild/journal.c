@@ -1,8 +1,13 @@
 #include "csrmaild/journal.h"
+#include "csrmaild/journal_index.h"
+#include "csrmaild/journal_private.h"
 #include "common/err.h"
 #include "common/frame.h"
+#include "common/key.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,198 +33,40 @@
 #define GROUP_TAIL	32
 #define GROUP_MAX	(4u << 20)
 
-enum kind {
-	KIND_HEADER = 1,
-	KIND_ISSUED,
-	KIND_REVOKED,
-	KIND_CRL,
-};
-static const char format[] = "csrmail journal 1";
-
-/* Where the certificate with a serial is: open addressing, linear probing.
- * Serials are random, so the first octets of a digest tell them apart. */
-struct slot {
-	uint64_t	tag;
-	uint64_t	at;	/* of the record in the file; 0: empty */
-};
-
 struct journal {
 	int		 fd;
 	char		 ca[64];
 	uint64_t	 end;		/* octets of the file that are whole */
 	uint8_t		 digest[32];	/* of its last group */
 	struct buf	 group;		/* GROUP_HEAD, then records */
-	struct slot	*slots;
-	size_t		 n_slots;	/* a power of two */
-	size_t		 n_used;
+	struct journal_index index;	/* certificates, by serial */
+	struct journal_index blocked;	/* keys, by digest: the record that
+					 * blocks one, or revokes its
+					 * certificate for a compromise */
 	struct crl_terms last_crl;	/* with what waits in the group */
 	struct crl_terms synced_crl;	/* on disk */
 	struct buf	 record;	/* the last one read back */
 	bool		 broken;
 };
 
-/* --- the index --------------------------------------------------------- */
-static uint64_t
-tag_of(const struct serial *serial)
-{
-	uint64_t tag = 0xcbf29ce484222325u;	/* FNV-1a */
-
-	for (size_t i = 0; i < serial->len; i++)
-		tag = (tag ^ serial->octets[i]) * 0x100000001b3u;
-	return tag;
-}
-
-static void
-index_put(struct slot *slots, size_t n_slots, uint64_t tag, uint64_t at)
-{
-	size_t i = (size_t)tag & (n_slots - 1);
-
-	while (slots[i].at != 0)
-		i = (i + 1) & (n_slots - 1);
-	slots[i] = (struct slot){ tag, at };
-}
-
-static int
-index_add(struct journal *j, uint64_t tag, uint64_t at, struct err *err)
-{
-	if (j->n_used * 2 >= j->n_slots) {
-		size_t n = j->n_slots == 0 ? 1024 : j->n_slots * 2;
-		struct slot *slots = calloc(n, sizeof(*slots));
-
-		if (slots == NULL)
-			return err_errno(err, ERR_RETRY,
-			    "growing the journal's index");
-		for (size_t i = 0; i < j->n_slots; i++) {
-			if (j->slots[i].at != 0)
-				index_put(slots, n, j->slots[i].tag,
-				    j->slots[i].at);
-		}
-		free(j->slots);
-		j->slots = slots;
-		j->n_slots = n;
-	}
-	index_put(j->slots, j->n_slots, tag, at);
-	j->n_used++;
-	return 0;
-}
-
-/* Take out all that lies at or behind `at`. Rare: after a full disk. */
-static void
-index_forget_from(struct journal *j, uint64_t at)
-{
-	struct slot *old = j->slots;
-	size_t n = j->n_slots;
-
-	if (n == 0)
-		return;
-	j->slots = calloc(n, sizeof(*j->slots));
-	if (j->slots == NULL) {
-		j->slots = old;
-		j->broken = true;
-		return;
-	}
-	j->n_used = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (old[i].at != 0 && old[i].at < at) {
-			index_put(j->slots, n, old[i].tag, old[i].at);
-			j->n_used++;
-		}
-	}
-	free(old);
-}
-
 /* --- records ------------------------------------------------------------ */
-static void
-put_serial(struct buf *b, const struct serial *serial)
-{
-	put_bytes(b, (struct bytes){ serial->octets, serial->len });
-}
-
-static void
-get_serial(struct cursor *c, struct serial *out)
-{
-	struct bytes octets = get_bytes(c, sizeof(out->octets));
-
-	*out = (struct serial){ 0 };
-	if (octets.len == 0) {
-		c->failed = true;
-		return;
-	}
-	memcpy(out->octets, octets.data, octets.len);
-	out->len = (uint8_t)octets.len;
-}
-
-static void
-get_digest(struct cursor *c, uint8_t out[32])
-{
-	struct bytes octets = get_bytes(c, 32);
-
-	if (octets.len == 32)
-		memcpy(out, octets.data, 32);
-	else
-		c->failed = true;
-}
-
-/* A record, decoded; the members of its kind only. */
-struct record {
-	enum kind		 kind;
-	char			 ca[64];
-	struct journal_issued	 issued;
-	struct crl_entry	 revoked;
-	struct crl_terms	 crl;
-};
-
-static int
-decode(struct bytes octets, struct record *out)
-{
-	struct cursor c = CURSOR(octets);
-	char text[sizeof(format)] = "";
-
-	*out = (struct record){ 0 };
-	out->kind = (enum kind)get_enum(&c, KIND_HEADER, KIND_CRL);
-	switch (out->kind) {
-	case KIND_HEADER:
-		get_str(&c, text, sizeof(text));
-		get_str(&c, out->ca, sizeof(out->ca));
-		if (strcmp(text, format) != 0)
-			return -1;
-		break;
-	case KIND_ISSUED:
-		get_serial(&c, &out->issued.serial);
-		get_digest(&c, out->issued.order_digest);
-		get_digest(&c, out->issued.tbs_digest);
-		out->issued.der = get_bytes(&c, JOURNAL_MAX_DER);
-		break;
-	case KIND_REVOKED:
-		get_serial(&c, &out->revoked.serial);
-		out->revoked.revoked_at = get_time(&c);
-		out->revoked.reason = (enum crl_reason)get_enum(&c, 0, 10);
-		out->revoked.invalidity = get_time(&c);
-		break;
-	case KIND_CRL:
-		out->crl.number = get_u64(&c);
-		out->crl.this_update = get_time(&c);
-		out->crl.next_update = get_time(&c);
-		break;
-	}
-	return cursor_end(&c) ? 0 : -1;
-}
-
 /* Into the group in memory; *at is where in the file it will be. */
 static int
-add_record(struct journal *j, const struct buf *fields, uint64_t *at,
-    struct err *err)
+add_record(struct journal *j, const struct journal_record *record,
+    uint64_t *at, struct err *err)
 {
+	OWNED_BUF(fields, JOURNAL_MAX_DER + 256);
 	size_t before = j->group.len;
 
 	if (j->broken)
 		return err_set(err, ERR_FAULT,
 		    "the journal of %s failed before", j->ca);
-	if (fields->failed || before + 4 + fields->len > GROUP_HEAD + GROUP_MAX)
+	put_journal_record(&fields, record);
+	if (fields.failed || before + 4 + fields.len > GROUP_HEAD + GROUP_MAX)
 		return err_set(err, ERR_RETRY,
 		    "too much waits for the journal");
 	*at = j->end + before;
-	put_bytes(&j->group, buf_bytes(fields));
+	put_bytes(&j->group, buf_bytes(&fields));
 	if (j->group.failed) {
 		j->group.failed = false;
 		j->group.len = before;
@@ -297,7 +144,7 @@ damaged(const struct journal *j, uint64_t at, struct err *err)
 }
 
 /* Called for each record of a whole group, at its place in the file. */
-typedef int group_fn(struct journal *, const struct record *, uint64_t at,
+typedef int group_fn(struct journal *, const struct journal_record *, uint64_t at,
 	    void *, struct err *);
 
 static int
@@ -305,13 +152,13 @@ each_record(struct journal *j, struct bytes records, uint64_t at,
     group_fn *fn, void *arg, struct err *err)
 {
 	struct cursor c = CURSOR(records);
-	struct record record;
+	struct journal_record record;
 
 	while (c.left.len > 0) {
 		uint64_t here = at + (records.len - c.left.len);
 		struct bytes octets = get_bytes(&c, GROUP_MAX);
 
-		if (c.failed || decode(octets, &record) < 0)
+		if (c.failed || journal_record_decode(octets, &record) < 0)
 			return damaged(j, here, err);
 		if (fn(j, &record, here, arg, err) != 0)
 			return -1;
@@ -391,27 +238,169 @@ scan(struct journal *j, uint64_t size, group_fn *fn, void *arg,
 	return 0;
 }
 
+static struct bytes
+serial_bytes(const struct serial *serial)
+{
+	return (struct bytes){ serial->octets, serial->len };
+}
+
+/* --- what the signer asks ---------------------------------------------------- */
+/* The record at `at`: in the file, or still in the group. */
 static int
-learn(struct journal *j, const struct record *record, uint64_t at,
+read_record(struct journal *j, uint64_t at, struct journal_record *out,
+    struct err *err)
+{
+	struct cursor c;
+	struct bytes octets;
+	size_t len;
+
+	if (at >= j->end) {
+		c = CURSOR(bytes_slice(buf_bytes(&j->group),
+		    (size_t)(at - j->end), j->group.len));
+		octets = get_bytes(&c, GROUP_MAX);
+		return journal_record_decode(octets, out) < 0 ? damaged(j, at, err) : 0;
+	}
+	if (read_at(j->fd, at, 4, &j->record, err) < 0)
+		return -1;
+	c = CURSOR(buf_bytes(&j->record));
+	len = get_u32(&c);
+	if (c.failed || len > GROUP_MAX)
+		return damaged(j, at, err);
+	if (read_at(j->fd, at + 4, len, &j->record, err) < 0)
+		return -1;
+	if (j->record.len < len || journal_record_decode(buf_bytes(&j->record), out) < 0)
+		return damaged(j, at, err);
+	return 0;
+}
+
+int
+journal_find(struct journal *j, const struct serial *serial,
+    struct journal_issued *out, struct err *err)
+{
+	struct journal_walk walk = journal_index_walk(&j->index,
+	    serial_bytes(serial));
+	struct journal_record record;
+	uint64_t at;
+
+	if (j->broken)
+		return err_set(err, ERR_FAULT,
+		    "the journal of %s failed before", j->ca);
+	while (journal_walk_next(&walk, &at)) {
+		if (read_record(j, at, &record, err) < 0)
+			return -1;
+		if (serial_equal(&record.issued.serial, serial)) {
+			*out = record.issued;
+			return 0;
+		}
+	}
+	return 1;
+}
+
+/* The digest of the key of a certificate that was recorded here; 1: there is
+ * none. */
+static int
+find_key(struct journal *j, const struct serial *serial, uint8_t out[32],
+    struct err *err)
+{
+	struct journal_issued issued;
+	OWNED(X509) *cert = NULL;
+	const uint8_t *at;
+	int r = journal_find(j, serial, &issued, err);
+
+	if (r != 0)
+		return r;
+	at = issued.der.data;
+	cert = d2i_X509(NULL, &at, (long)issued.der.len);
+	if (cert == NULL) {
+		ERR_clear_error();
+		return 1;
+	}
+	return key_digest_certificate(cert, out, err);
+}
+
+/* 0: that record blocks the key; 1: another one; -1. */
+static int
+blocks_key(struct journal *j, uint64_t at, const uint8_t spki_sha256[32],
+    struct err *err)
+{
+	struct journal_record record;
+	uint8_t own[32];
+	int r;
+
+	if (read_record(j, at, &record, err) < 0)
+		return -1;
+	if (record.kind == JOURNAL_BLOCKED)
+		return memcmp(record.blocked.spki_sha256, spki_sha256,
+		    32) != 0;
+	r = find_key(j, &record.revoked.serial, own, err);
+	return r != 0 ? r : memcmp(own, spki_sha256, 32) != 0;
+}
+
+int
+journal_is_blocked(struct journal *j, const uint8_t spki_sha256[32],
+    struct err *err)
+{
+	struct journal_walk walk = journal_index_walk(&j->blocked,
+	    (struct bytes){ spki_sha256, 32 });
+	uint64_t at;
+
+	if (j->broken)
+		return err_set(err, ERR_FAULT,
+		    "the journal of %s failed before", j->ca);
+	while (journal_walk_next(&walk, &at)) {
+		int r = blocks_key(j, at, spki_sha256, err);
+
+		if (r <= 0)
+			return r;
+	}
+	return 1;
+}
+
+/* --- what it learns -------------------------------------------------------- */
+/* RFC 5280, 5.3.1: whoever else has the key, no certificate is to say that it
+ * is the subject's. */
+static int
+learn_revoked(struct journal *j, const struct crl_entry *entry, uint64_t at,
+    struct err *err)
+{
+	uint8_t spki_sha256[32];
+	int r;
+
+	if (entry->reason != CRL_KEY_COMPROMISE &&
+	    entry->reason != CRL_CA_COMPROMISE)
+		return 0;
+	r = find_key(j, &entry->serial, spki_sha256, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return journal_index_add(&j->blocked,
+	    (struct bytes){ spki_sha256, 32 }, at, err);
+}
+
+static int
+learn(struct journal *j, const struct journal_record *record, uint64_t at,
     void *arg, struct err *err)
 {
 	(void)arg;
-	if ((at == GROUP_HEAD) != (record->kind == KIND_HEADER))
+	if ((at == GROUP_HEAD) != (record->kind == JOURNAL_HEADER))
 		return damaged(j, at, err);
 	switch (record->kind) {
-	case KIND_HEADER:
+	case JOURNAL_HEADER:
 		if (strcmp(record->ca, j->ca) != 0)
 			return err_set(err, ERR_FAULT,
 			    "this is the journal of %s, not of %s",
 			    record->ca, j->ca);
 		return 0;
-	case KIND_ISSUED:
-		return index_add(j, tag_of(&record->issued.serial), at, err);
-	case KIND_REVOKED:
-		return 0;
-	case KIND_CRL:
+	case JOURNAL_ISSUED:
+		return journal_index_add(&j->index,
+		    serial_bytes(&record->issued.serial), at, err);
+	case JOURNAL_REVOKED:
+		return learn_revoked(j, &record->revoked, at, err);
+	case JOURNAL_CRL:
 		j->last_crl = j->synced_crl = record->crl;
 		return 0;
+	case JOURNAL_BLOCKED:
+		return journal_index_add(&j->blocked, (struct bytes){
+		    record->blocked.spki_sha256, 32 }, at, err);
 	}
 	return 0;
 }
@@ -419,13 +408,11 @@ learn(struct journal *j, const struct record *record, uint64_t at,
 static int
 write_header(struct journal *j, int dir_fd, struct err *err)
 {
-	OWNED_BUF(fields, 256);
+	struct journal_record record = { .kind = JOURNAL_HEADER };
 	uint64_t at;
 
-	put_u8(&fields, KIND_HEADER);
-	put_str(&fields, format);
-	put_str(&fields, j->ca);
-	if (add_record(j, &fields, &at, err) < 0 || journal_sync(j, err) < 0)
+	memcpy(record.ca, j->ca, sizeof(record.ca));
+	if (add_record(j, &record, &at, err) < 0 || journal_sync(j, err) < 0)
 		return -1;
 	if (fsync(dir_fd) < 0)
 		return err_errno(err, ERR_RETRY, "writing a journal");
@@ -464,6 +451,8 @@ journal_open(int dir_fd, const char *file, const char *ca, bool create,
 	/* Its size only now that nobody else can be writing. */
 	if (fstat(j->fd, &st) < 0)
 		return err_errno(err, ERR_RETRY, "opening a journal");
+	/* What is learned looks back into the file. */
+	j->end = (uint64_t)st.st_size;
 	if (scan(j, (uint64_t)st.st_size, learn, NULL, &j->end, j->digest,
 	    err) < 0)
 		return -1;
@@ -486,71 +475,18 @@ journal_free(struct journal *j)
 		close(j->fd);
 	buf_free(&j->group);
 	buf_free(&j->record);
-	free(j->slots);
+	journal_index_free(&j->index);
+	journal_index_free(&j->blocked);
 	free(j);
 }
 
-/* --- what the signer asks and says ----------------------------------------- */
-/* The record at `at`: in the file, or still in the group. */
-static int
-read_record(struct journal *j, uint64_t at, struct record *out,
-    struct err *err)
-{
-	struct cursor c;
-	struct bytes octets;
-	size_t len;
-
-	if (at >= j->end) {
-		c = CURSOR(bytes_slice(buf_bytes(&j->group),
-		    (size_t)(at - j->end), j->group.len));
-		octets = get_bytes(&c, GROUP_MAX);
-		return decode(octets, out) < 0 ? damaged(j, at, err) : 0;
-	}
-	if (read_at(j->fd, at, 4, &j->record, err) < 0)
-		return -1;
-	c = CURSOR(buf_bytes(&j->record));
-	len = get_u32(&c);
-	if (c.failed || len > GROUP_MAX)
-		return damaged(j, at, err);
-	if (read_at(j->fd, at + 4, len, &j->record, err) < 0)
-		return -1;
-	if (j->record.len < len || decode(buf_bytes(&j->record), out) < 0)
-		return damaged(j, at, err);
-	return 0;
-}
-
-int
-journal_find(struct journal *j, const struct serial *serial,
-    struct journal_issued *out, struct err *err)
-{
-	uint64_t tag = tag_of(serial);
-	struct record record;
-	size_t i;
-
-	if (j->broken)
-		return err_set(err, ERR_FAULT,
-		    "the journal of %s failed before", j->ca);
-	if (j->n_slots == 0)
-		return 1;
-	for (i = (size_t)tag & (j->n_slots - 1); j->slots[i].at != 0;
-	    i = (i + 1) & (j->n_slots - 1)) {
-		if (j->slots[i].tag != tag)
-			continue;
-		if (read_record(j, j->slots[i].at, &record, err) < 0)
-			return -1;
-		if (serial_equal(&record.issued.serial, serial)) {
-			*out = record.issued;
-			return 0;
-		}
-	}
-	return 1;
-}
-
+/* --- what the signer says -------------------------------------------------- */
 int
 journal_append_issued(struct journal *j, const struct journal_issued *issued,
     struct err *err)
 {
-	OWNED_BUF(fields, JOURNAL_MAX_DER + 256);
+	struct journal_record record = { .kind = JOURNAL_ISSUED,
+		.issued = *issued };
 	struct journal_issued before;
 	size_t len = j->group.len;
 	uint64_t at;
@@ -564,14 +500,10 @@ journal_append_issued(struct journal *j, const struct journal_issued *issued,
 		    j->ca);
 	if (issued->der.len > JOURNAL_MAX_DER)
 		return err_set(err, ERR_FAULT, "the certificate is too long");
-	put_u8(&fields, KIND_ISSUED);
-	put_serial(&fields, &issued->serial);
-	put_bytes(&fields, (struct bytes){ issued->order_digest, 32 });
-	put_bytes(&fields, (struct bytes){ issued->tbs_digest, 32 });
-	put_bytes(&fields, issued->der);
-	if (add_record(j, &fields, &at, err) < 0)
+	if (add_record(j, &record, &at, err) < 0)
 		return -1;
-	if (index_add(j, tag_of(&issued->serial), at, err) < 0) {
+	if (journal_index_add(&j->index, serial_bytes(&issued->serial), at,
+	    err) < 0) {
 		j->group.len = len;
 		return -1;
 	}
@@ -582,25 +514,60 @@ int
 journal_append_revoked(struct journal *j, const struct crl_entry *entry,
     struct err *err)
 {
-	OWNED_BUF(fields, 256);
+	struct journal_record record = { .kind = JOURNAL_REVOKED,
+		.revoked = *entry };
+	size_t len = j->group.len;
 	uint64_t at;
 
-	put_u8(&fields, KIND_REVOKED);
-	put_serial(&fields, &entry->serial);
-	put_time(&fields, entry->revoked_at);
-	put_u8(&fields, (uint8_t)entry->reason);
-	put_time(&fields, entry->invalidity);
-	return add_record(j, &fields, &at, err);
+	if (add_record(j, &record, &at, err) < 0)
+		return -1;
+	if (learn_revoked(j, entry, at, err) < 0) {
+		j->group.len = len;
+		return -1;
+	}
+	return 0;
+}
+
+int
+journal_append_blocked(struct journal *j, const struct journal_blocked *key,
+    struct err *err)
+{
+	struct journal_record record = { .kind = JOURNAL_BLOCKED,
+		.blocked = *key };
+	size_t len = j->group.len;
+	uint64_t at;
+	int r = journal_is_blocked(j, key->spki_sha256, err);
+
+	if (r <= 0)
+		return r;
+	if (add_record(j, &record, &at, err) < 0)
+		return -1;
+	if (journal_index_add(&j->blocked, (struct bytes){ key->spki_sha256,
+	    32 }, at, err) < 0) {
+		j->group.len = len;
+		return -1;
+	}
+	return 0;
+}
+
+/* RFC 5280, 5.2.3: a delta that is made with a full one has its number. */
+static bool
+is_delta_of(const struct crl_terms *delta, const struct crl_terms *full)
+{
+	return delta->base != 0 && full->base == 0 &&
+	    delta->number == full->number && delta->shard == full->shard &&
+	    delta->this_update == full->this_update;
 }
 
 int
 journal_append_crl(struct journal *j, const struct crl_terms *terms,
     struct err *err)
 {
-	OWNED_BUF(fields, 256);
+	struct journal_record record = { .kind = JOURNAL_CRL, .crl = *terms };
 	uint64_t at;
 
-	if (terms->number <= j->last_crl.number)
+	if (terms->number <= j->last_crl.number &&
+	    !is_delta_of(terms, &j->last_crl))
 		return err_set(err, ERR_FAULT,
 		    "CRL number %llu of %s is not above %llu, the last one",
 		    (unsigned long long)terms->number, j->ca,
@@ -608,13 +575,10 @@ journal_append_crl(struct journal *j, const struct crl_terms *terms,
 	if (terms->this_update < j->last_crl.this_update)
 		return err_set(err, ERR_RETRY,
 		    "the clock is behind the last CRL of %s", j->ca);
-	put_u8(&fields, KIND_CRL);
-	put_u64(&fields, terms->number);
-	put_time(&fields, terms->this_update);
-	put_time(&fields, terms->next_update);
-	if (add_record(j, &fields, &at, err) < 0)
+	if (add_record(j, &record, &at, err) < 0)
 		return -1;
 	j->last_crl = *terms;
+	j->last_crl.point = j->last_crl.freshest = NULL;	/* borrowed */
 	return 0;
 }
 
@@ -671,9 +635,10 @@ journal_sync(struct journal *j, struct err *err)
 	}
 	if (write_group(j) < 0) {
 		err_errno(err, ERR_RETRY, "writing the journal");
-		if (ftruncate(j->fd, (off_t)j->end) < 0)
+		if (ftruncate(j->fd, (off_t)j->end) < 0 ||
+		    journal_index_forget_from(&j->index, j->end) < 0 ||
+		    journal_index_forget_from(&j->blocked, j->end) < 0)
 			j->broken = true;
-		index_forget_from(j, j->end);
 		j->last_crl = j->synced_crl;
 		start_group(j);
 		return -1;
@@ -697,17 +662,19 @@ struct tell {
 };
 
 static int
-tell(struct journal *j, const struct record *record, uint64_t at, void *arg,
+tell(struct journal *j, const struct journal_record *record, uint64_t at, void *arg,
     struct err *err)
 {
 	struct tell *to = arg;
 
 	(void)at;
-	if (record->kind == KIND_HEADER)
+	if (record->kind == JOURNAL_HEADER)
 		return 0;
-	if (to->fn(record->kind == KIND_ISSUED ? &record->issued : NULL,
-	    record->kind == KIND_REVOKED ? &record->revoked : NULL,
-	    record->kind == KIND_CRL ? &record->crl : NULL, to->arg) != 0)
+	if (to->fn(record->kind == JOURNAL_ISSUED ? &record->issued : NULL,
+	    record->kind == JOURNAL_REVOKED ? &record->revoked : NULL,
+	    record->kind == JOURNAL_CRL ? &record->crl : NULL,
+	    record->kind == JOURNAL_BLOCKED ? &record->blocked : NULL,
+	    to->arg) != 0)
 		return err_set(err, ERR_FAULT,
 		    "reading the journal of %s was broken off", j->ca);
 	return 0;

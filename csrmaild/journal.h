@@ -12,10 +12,11 @@
 struct err;
 
 /*
- * The signer's own memory of one CA: what it signed, what was revoked and
- * which CRL numbers it used. Append-only, beside the store and independent of
- * it, so that neither a crash between signing and commit nor a store restored
- * from an old backup makes a second certificate with one serial.
+ * The signer's own memory of one CA: what it signed, what was revoked, which
+ * CRL numbers it used and which keys are blocked. Append-only, beside the store
+ * and independent of it, so that neither a crash between signing and commit nor
+ * a store restored from an old backup makes a second certificate with one
+ * serial, or one for a key that was reported.
  *
  * One file a CA, held under flock(2) while it is open: a second process gets
  * ERR_RETRY. Records wait in memory until journal_sync writes them as one
@@ -23,7 +24,8 @@ struct err;
  * too. On opening, a last group that a crash cut short is cut off; nobody was
  * told of it. Any other damage is ERR_FAULT.
  *
- * Does not know what an order or a certificate is, and reads no clock.
+ * Does not know what an order is, and of a certificate no more than its key;
+ * reads no clock.
  */
 #define JOURNAL_MAX_DER		(64 * 1024)
 
@@ -55,10 +57,24 @@ int	journal_find(struct journal *, const struct serial *,
 /* ERR_FAULT for a serial that is there already. */
 int	journal_append_issued(struct journal *, const struct journal_issued *,
 	    struct err *);
+/* With keyCompromise or cACompromise it blocks the key too, if the certificate
+ * is on record here. */
 int	journal_append_revoked(struct journal *, const struct crl_entry *,
 	    struct err *);
-/* ERR_FAULT unless the number is above all before, and ERR_RETRY when
- * thisUpdate would go back (RFC 5280, 5.2.3). */
+struct journal_blocked {
+	uint8_t		 spki_sha256[32];	/* key_digest_spki */
+	int64_t		 at;	/* Unix seconds, UTC */
+};
+/* Writes nothing when the key is blocked here already. For good: nothing takes
+ * it back. */
+int	journal_append_blocked(struct journal *,
+	    const struct journal_blocked *, struct err *);
+/* 0 blocked (also before it is synced), 1 not, -1. */
+int	journal_is_blocked(struct journal *, const uint8_t spki_sha256[32],
+	    struct err *);
+/* ERR_FAULT unless the number is above all before (or that of the full one
+ * just before a delta), and ERR_RETRY when thisUpdate would go back (RFC 5280,
+ * 5.2.3). Addresses are not kept. */
 int	journal_append_crl(struct journal *, const struct crl_terms *,
 	    struct err *);
 /* The terms of the newest CRL, all zero when there was none. */
@@ -73,9 +89,10 @@ bool	journal_is_dirty(const struct journal *);
 int	journal_sync(struct journal *, struct err *);
 
 /* For restores: every record that is on disk, in order; the one pointer of
- * the three that is not NULL says what it is. fn returns 0 to go on. */
+ * the four that is not NULL says what it is. fn returns 0 to go on. */
 typedef int journal_fn(const struct journal_issued *,
-	    const struct crl_entry *, const struct crl_terms *, void *);
+	    const struct crl_entry *, const struct crl_terms *,
+	    const struct journal_blocked *, void *);
 int	journal_each(struct journal *, journal_fn *, void *, struct err *);
 
 #endif

@@ -8,6 +8,7 @@
 #include "csrmaild/crew.h"
 #include "csrmaild/intake.h"
 #include "csrmaild/parser.h"
+#include "csrmaild/passphrase.h"
 #include "csrmaild/registrar.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/signer.h"
@@ -22,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,6 +56,7 @@ static const struct crew_edge edges[] = {
 	{ "registrar",	"api" },
 };
 
+#define SECURITY_GROUP	"csrmail-security"
 #define GRACE_MS	10000	/* for the step in hand, at SIGTERM */
 #define READY_MS	30000
 #define FIRST_PAUSE_MS	500
@@ -109,10 +112,9 @@ take_lock(const struct settings *s, struct err *err)
 	return TAKE_FD(fd);
 }
 
-/* Anybody may connect: who may do what, the registrar decides by asking the
- * kernel who it is. */
 static int
-open_api_socket(const struct settings *s, struct err *err)
+open_socket(const struct settings *s, const char *name, gid_t group,
+    mode_t mode, int backlog, struct err *err)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	OWNED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
@@ -122,14 +124,36 @@ open_api_socket(const struct settings *s, struct err *err)
 		return err_errno(err, ERR_FAULT, "socket");
 	if (mkdir(s->run_dir, 0755) == 0)
 		(void)!chmod(s->run_dir, 0755);
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s/api.sock", s->run_dir);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/%s", s->run_dir, name);
 	/* We hold the lock: whose socket this was is gone. */
 	unlink(at.sun_path);
 	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == -1 ||
-	    chmod(at.sun_path, 0666) == -1 || listen(fd, 64) == -1)
+	    (group != (gid_t)-1 &&
+	    chown(at.sun_path, (uid_t)-1, group) == -1) ||
+	    chmod(at.sun_path, mode) == -1 || listen(fd, backlog) == -1)
 		return err_set(err, ERR_FAULT, "%s: %s", at.sun_path,
 		    strerror(errno));
 	return TAKE_FD(fd);
+}
+
+/* Anybody may connect: who may do what, the registrar decides by asking the
+ * kernel who it is. */
+static int
+open_api_socket(const struct settings *s, struct err *err)
+{
+	return open_socket(s, "api.sock", (gid_t)-1, 0666, 64, err);
+}
+
+/* Where passphrases are typed in. The signer asks the kernel who it is, too;
+ * but whoever may not do it cannot even take its time. */
+static int
+open_unlock_socket(const struct settings *s, struct err *err)
+{
+	const struct group *group = s->unprivileged ? NULL :
+	    getgrnam(SECURITY_GROUP);
+
+	return open_socket(s, "unlock.sock", group == NULL ? (gid_t)-1 :
+	    group->gr_gid, group == NULL ? 0600 : 0660, 8, err);
 }
 
 static int
@@ -184,7 +208,9 @@ reload(struct daemon *d, struct err *err)
 {
 	struct settings *fresh = NULL;
 
-	if (settings_read(d->conf, &fresh, err) == -1) {
+	if (settings_read(d->conf, &fresh, err) == -1 ||
+	    settings_read_secrets(fresh, err) == -1) {
+		settings_free(fresh);
 		log_error("reload.refused", STR("why", err->text));
 		return -1;
 	}
@@ -392,7 +418,8 @@ run_role(struct role *role)
 static int
 open_what_is_ours(struct daemon *d, struct err *err)
 {
-	if (settings_read(d->conf, &d->settings, err) == -1)
+	if (settings_read(d->conf, &d->settings, err) == -1 ||
+	    settings_read_secrets(d->settings, err) == -1)
 		return EX_CONFIG;
 	if (!d->settings->unprivileged && geteuid() != 0) {
 		err_set(err, ERR_FAULT, "%s: start it as root, or set "
@@ -403,7 +430,10 @@ open_what_is_ours(struct daemon *d, struct err *err)
 	if (d->options.lock_fd < 0)
 		return err->kind == ERR_RETRY ? EX_TEMPFAIL : EX_CANTCREAT;
 	d->options.api_fd = open_api_socket(d->settings, err);
-	return d->options.api_fd < 0 ? EX_CANTCREAT : EX_OK;
+	if (d->options.api_fd < 0)
+		return EX_CANTCREAT;
+	d->options.unlock_fd = open_unlock_socket(d->settings, err);
+	return d->options.unlock_fd < 0 ? EX_CANTCREAT : EX_OK;
 }
 
 struct arguments {
@@ -452,7 +482,8 @@ check_only(struct daemon *d)
 {
 	struct err err;
 
-	if (settings_read(d->conf, &d->settings, &err) == 0)
+	if (settings_read(d->conf, &d->settings, &err) == 0 &&
+	    settings_read_secrets(d->settings, &err) == 0)
 		return EX_OK;
 	fprintf(stderr, "csrmaild: %s\n", err.text);
 	return EX_CONFIG;
@@ -494,6 +525,10 @@ main(int argc, char **argv)
 	if (is_role)
 		_exit(run_role(&role));
 	privsep_harden_process();
+	if (passphrase_take_environment(&err) == -1) {
+		fprintf(stderr, "csrmaild: %s\n", err.text);
+		_exit(EX_CONFIG);
+	}
 	log_open("csrmaild", "", LOG_LEVEL_INFO);
 	notify_open();
 	read_arguments(argc, argv, &d, &arguments);

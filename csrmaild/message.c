@@ -130,6 +130,10 @@ add_der(struct message *msg, struct bytes der, bool forwarded,
 	c->good = true;
 	c->der = csr->der;
 	c->key = csr->key;
+	if (csr->key.kind == KEY_RSA)
+		c->modulus = key_rsa_modulus(csr->spki);
+	c->has_challenge = csr->has_challenge;
+	memcpy(c->challenge, csr->challenge, sizeof(c->challenge));
 	c->names = csr->names;	/* the findings own them from now on */
 	csr->names = (struct names){ 0 };
 	memcpy(c->digest, csr->digest, sizeof(c->digest));

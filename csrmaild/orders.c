@@ -6,6 +6,8 @@
 #include "csrmaild/registry.h"
 #include "csrmaild/wire.h"
 
+#include <openssl/rand.h>
+
 #include <string.h>
 
 #define MAX_DRAWS	8	/* of serials that turn out to be taken */
@@ -36,6 +38,23 @@ orders_forget(struct registrar *r, struct pending_order *order)
 	r->approvals = true;	/* there is room again */
 }
 
+/* Which CRL the certificate will name, for ever: any, but evenly. */
+static int
+draw_shard(const struct authority *ca, uint16_t *out, struct err *err)
+{
+	unsigned int n = ca->settings == NULL ? 1 : ca->settings->crl_shards;
+	uint32_t drawn;
+
+	*out = 0;
+	if (n <= 1)
+		return 0;
+	/* 2^32 is no multiple of every n <= 1024, and off by 2^-22. */
+	if (RAND_bytes((unsigned char *)&drawn, sizeof(drawn)) != 1)
+		return err_openssl(err, ERR_RETRY, "drawing a CRL's shard");
+	*out = (uint16_t)(1 + drawn % n);
+	return 0;
+}
+
 int
 orders_freeze(struct registrar *r, struct order *order,
     const uint8_t *spki_sha256, struct err *err)
@@ -50,6 +69,13 @@ orders_freeze(struct registrar *r, struct order *order,
 		return err_set(err, ERR_FAULT, "there is no CA %s", order->ca);
 	if (r->n_orders == REGISTRAR_MAX_ORDERS)
 		return err_set(err, ERR_RETRY, "the signer does not keep up");
+	/* RFC 5280 has no word for it; but what it signs now, nobody may
+	 * believe. Its responders still say what is revoked. */
+	if (ca->revoked && order->request_id != 0)
+		return err_set(err, ERR_REJECT,
+		    "CA %s is revoked: it signs no more", ca->name);
+	if (draw_shard(ca, &order->shard, err) == -1)
+		return -1;
 	memcpy(order->issuer_key, ca->key_sha1, sizeof(order->issuer_key));
 	names_describe(&order->names, names_text, sizeof(names_text));
 	for (int i = 0; i < MAX_DRAWS && taken == 1; i++) {

@@ -23,6 +23,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define PARSER_USER		"csrmail-parse"
+#define NOBODY			65534
 #define MAX_JOBS		4
 #define MAX_PEERS		ROLE_MAX_DESCRIPTORS
 #define CPU_S			2	/* of one child */
@@ -178,6 +180,26 @@ forget_others(struct parser *parser, int keep_fd)
 	close_range((unsigned int)keep_fd + 1, ~0U, 0);
 }
 
+/*
+ * Who examines without the role may be root, also while it acts as another
+ * user: the child is the parser's user for good, or, where there is none,
+ * nobody.
+ */
+static int
+drop_root(struct err *err)
+{
+	struct identity identity;
+	struct err ignored;
+
+	if (getuid() != 0 && geteuid() != 0)
+		return 0;
+	if (seteuid(0) == -1)
+		return err_errno(err, ERR_FAULT, "dropping root");
+	if (privsep_find_identity(PARSER_USER, &identity, &ignored) == -1)
+		identity = (struct identity){ .uid = NOBODY, .gid = NOBODY };
+	return privsep_become(&identity, err);
+}
+
 __attribute__((noreturn)) static void
 child(struct parser *parser, const struct wire_examine *question, int out)
 {
@@ -191,7 +213,9 @@ child(struct parser *parser, const struct wire_examine *question, int out)
 	buf_append_bytes(&octets, m.octets);
 	forget_others(parser, out);
 	m.octets = buf_bytes(&octets);
-	if (octets.failed || raise_higher_walls(octets.len, &err) == -1) {
+	if (octets.failed ||
+	    (parser->role == NULL && drop_root(&err) == -1) ||
+	    raise_higher_walls(octets.len, &err) == -1) {
 		log_error("parser.child", STR("why", err.text),
 		    STR("detail", err.detail));
 		_exit(EX_OSERR);
@@ -486,6 +510,40 @@ warm_up(void)
 	    &err) == -1)
 		log_warn("parser.cold", STR("why", err.text));
 	OPENSSL_free(der);
+}
+
+/* 1: the child has nothing more to say; 0: there may be more. */
+static int
+read_some(struct job *job)
+{
+	struct pollfd p = { job->fd, POLLIN, 0 };
+	int64_t left = job->until_ms - clock_monotonic_ms();
+	uint8_t octets[16384];
+	ssize_t n;
+
+	if (left <= 0 || (poll(&p, 1, (int)left) < 0 && errno != EINTR))
+		return 1;
+	n = read(job->fd, octets, sizeof(octets));
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 : 1;
+	return n == 0 ||
+	    buf_append(&job->out, octets, (size_t)n) == -1 ? 1 : 0;
+}
+
+int
+parser_examine(const struct wire_examine *m, struct buf *answer,
+    struct err *err)
+{
+	struct parser parser = { .role = NULL };
+	struct job *job = &parser.jobs[0];
+
+	warm_up();
+	if (start_job(&parser, job, NULL, m, err) == -1)
+		return -1;
+	while (read_some(job) == 0)
+		continue;
+	end_job(job, clock_monotonic_ms() >= job->until_ms, answer);
+	return 0;
 }
 
 int

@@ -1,7 +1,10 @@
 #ifndef CSRMAILD_PARSER_H
 #define CSRMAILD_PARSER_H
 
+struct buf;
+struct err;
 struct role;
+struct wire_examine;
 
 /*
  * The role that reads untrusted octets: MIME, PKCS#10.
@@ -18,5 +21,15 @@ struct role;
  * given is served. Returns the exit code.
  */
 int	parser_main(struct role *);
+
+/*
+ * One examination without the role: for a program that has no daemon beside
+ * it. The child is the same, with the same walls, and what is true of its death
+ * above is true here; answer gets the payload of a FINDINGS frame.
+ *
+ * Secrets of the caller should not be in memory yet: the child has a copy.
+ */
+int	parser_examine(const struct wire_examine *, struct buf *answer,
+	    struct err *);
 
 #endif

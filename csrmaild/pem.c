@@ -1,12 +1,12 @@
 #include "csrmaild/pem.h"
 
 #include "common/err.h"
+#include "common/key.h"
 #include "common/owned.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/sha.h>
 
 #include <limits.h>
 #include <string.h>
@@ -160,11 +160,11 @@ name_public_half(EVP_PKEY *key, struct pem_leak *leak)
 {
 	unsigned char *spki = NULL;
 	int n = i2d_PUBKEY(key, &spki);
+	struct err ignored;
 
-	if (n > 0) {
-		SHA256(spki, (size_t)n, leak->spki_sha256);
-		leak->has_public = true;
-	}
+	leak->has_public = n > 0 && key_digest_spki(
+	    (struct bytes){ spki, (size_t)n }, leak->spki_sha256,
+	    &ignored) == 0;
 	OPENSSL_free(spki);
 }
 

@@ -1,5 +1,6 @@
 #include "csrmaild/policy.h"
 #include "csrmaild/policy_match.h"
+#include "csrmaild/secrets.h"
 #include "csrmaild/wire.h"
 #include "common/config.h"
 #include "common/err.h"
@@ -53,6 +54,8 @@ struct rule {
 	char		 title[64];
 	struct patterns	 lists[N_LISTS];
 	uint8_t		 evidence;	/* any of these; 0: not asked */
+	char		 challenge_file[256];	/* "": not asked */
+	struct bytes	 secrets;	/* borrowed: what main read there */
 	enum action	 action;
 	char		 text[256];
 	char		 profile[64];
@@ -167,12 +170,18 @@ parse_rule(cfg_t *section, struct rule *rule, struct err *err)
 		names_listed |= i >= FIRST_NAME_LIST && rule->lists[i].n > 0;
 	}
 	if (parse_evidence(section, &rule->evidence, err) == -1 ||
+	    copy_text(section, "challenge_file", rule->challenge_file,
+	    sizeof(rule->challenge_file), err) == -1 ||
 	    copy_text(section, "text", rule->text, sizeof(rule->text),
 	    err) == -1 ||
 	    copy_text(section, "profile", rule->profile,
 	    sizeof(rule->profile), err) == -1 ||
 	    config_check_range(section, "days", 0, MAX_DAYS, err) == -1)
 		return -1;
+	if (rule->challenge_file[0] != '\0' && rule->challenge_file[0] != '/')
+		return config_fail(section, "challenge_file", err,
+		    "found \"%.60s\", allowed is a path that begins with /",
+		    rule->challenge_file);
 	rule->validity_s = (int64_t)cfg_getint(section, "days") * 86400;
 	if (rule->action != ACTION_SIGN)
 		return 0;
@@ -203,6 +212,7 @@ rules_parse(const char *name, const char *path, struct bytes text,
 		CFG_STR_LIST("subject",		NULL,	CFGF_NONE),
 		CFG_STR("profile",		NULL,	CFGF_NONE),
 		CFG_INT("days",			0,	CFGF_NONE),
+		CFG_STR("challenge_file",	NULL,	CFGF_NONE),
 		CFG_STR("action",		NULL,	CFGF_NONE),
 		CFG_STR("text",			NULL,	CFGF_NONE),
 		CFG_END()
@@ -263,6 +273,21 @@ const char *
 rules_name(const struct rules *rules)
 {
 	return rules->name;
+}
+
+const char *
+rules_challenge_file(const struct rules *rules, size_t i)
+{
+	return i < rules->n ? rules->rules[i].challenge_file : NULL;
+}
+
+void
+rules_set_secrets(struct rules *rules, const char *path,
+    struct bytes digests)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (strcmp(rules->rules[i].challenge_file, path) == 0)
+			rules->rules[i].secrets = digests;
 }
 
 /* --- deciding ------------------------------------------------------------ */
@@ -424,6 +449,20 @@ meets_a_name(const struct rule *rule, const struct petition *petition,
 	return false;
 }
 
+/* Why the challengePassword is not what the rule asks for; NULL: it is. */
+static const char *
+misses_challenge(const struct rule *rule, const struct petition *petition)
+{
+	if (rule->challenge_file[0] == '\0')
+		return NULL;
+	if (petition->challenge == NULL)
+		return "the request has no challengePassword";
+	if (rule->secrets.len == 0)
+		return "its challenge_file was not read";
+	return secrets_match(rule->secrets, petition->challenge) ? NULL :
+	    "the challengePassword is none of its challenge_file";
+}
+
 static bool
 rule_matches(const struct rule *rule, const struct petition *petition,
     struct buf *why)
@@ -441,6 +480,8 @@ rule_matches(const struct rule *rule, const struct petition *petition,
 		miss = "the evidence it asks for is not there";
 	else if (rule->action == ACTION_SIGN && petition->sender[0] == '\0')
 		miss = "the sender is not known";
+	else
+		miss = misses_challenge(rule, petition);
 	if (miss != NULL) {
 		if (why != NULL)
 			buf_append_str(why, miss);

@@ -29,6 +29,7 @@ struct err;
  *		subject  = { "O=Example" }	every other attribute
  *		profile  = "user"		else the mailbox's
  *		days     = 365			else the profile's
+ *		challenge_file = "/etc/csrmail/enrol.secrets"	none: not asked
  *		action   = sign | hold | reject
  *		text     = "for the answer"
  *	}
@@ -40,6 +41,10 @@ struct err;
  * holds or rejects matches when any one name is on its lists, or when it has
  * no lists of names. What no rule decides is held. A request from a forwarded
  * mail is never signed, only held (or rejected).
+ *
+ * With challenge_file a rule matches only when the request's challengePassword
+ * (RFC 2985, 5.4.1) is one of the secrets in that file; it must still name
+ * evidence to sign, since the password travels in the clear.
  *
  * Patterns. "*" stands for any run of octets within one part of a name: a
  * label of a domain, the local part of a mailbox, in cn and subject anything
@@ -65,6 +70,7 @@ struct petition {
 	bool		 forwarded;	/* found in a forwarded mail: b3 */
 	const struct names *names;
 	const struct key_facts *key;
+	const uint8_t	*challenge;	/* csr_digest_challenge; NULL: none */
 };
 
 struct verdict {
@@ -81,6 +87,13 @@ int	rules_parse(const char *name, const char *path, struct bytes text,
 void	rules_free(struct rules *);
 OWNED_STRUCT_BY(rules, rules_free)
 const char *rules_name(const struct rules *);
+/* The file of secrets that the i-th rule names, "" for none; NULL after the
+ * last rule. */
+const char *rules_challenge_file(const struct rules *, size_t i);
+/* What main read from that file (csrmaild/secrets.h), for every rule that
+ * names it. Borrowed. Until then such a rule matches nothing. */
+void	rules_set_secrets(struct rules *, const char *path,
+	    struct bytes digests);
 
 /* Always decides. `why`, when not NULL, gets one line for each rule looked
  * at: its title and what did not match ("csrmail policy test"). */

@@ -1,17 +1,14 @@
-#include "csrmaild/publish.h"
+#include "csrmaild/publish_private.h"
 
-#include "common/ca.h"
 #include "common/crash.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/owned.h"
 #include "common/store.h"
-#include "csrmaild/registry.h"
+#include "csrmaild/problem.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,22 +17,150 @@
 
 #define COALESCE_S	2	/* revocations close together share a CRL */
 #define RETRY_S		30
-#define GRACE_S		3600	/* an entry stays for one CRL after expiry */
+#define LATE_S		3600	/* behind its schedule: a person should know */
+
+/* --- scopes --------------------------------------------------------------- */
+
+static bool
+has_deltas(const struct authority *ca)
+{
+	return ca->settings != NULL && ca->settings->delta_interval_s != 0;
+}
+
+static struct crl_scope *
+find_scope(struct authority *ca, uint16_t shard)
+{
+	for (size_t i = 0; i < ca->n_scopes; i++)
+		if (ca->scopes[i].shard == shard)
+			return &ca->scopes[i];
+	return NULL;
+}
+
+static void
+want(struct authority *ca, struct crl_scope *scope, bool full)
+{
+	if (full || !has_deltas(ca) || scope->full.number == 0)
+		scope->full_wanted = true;
+	else
+		scope->delta_wanted = true;
+	ca->crl_wanted = true;
+}
+
+void
+publish_note_change(struct authority *ca, uint16_t shard)
+{
+	struct crl_scope *all = find_scope(ca, 0);
+	struct crl_scope *one = shard == 0 ? NULL : find_scope(ca, shard);
+
+	if (all != NULL)
+		want(ca, all, false);
+	if (one != NULL)
+		want(ca, one, false);
+}
+
+void
+publish_want_all(struct authority *ca)
+{
+	for (size_t i = 0; i < ca->n_scopes; i++)
+		want(ca, &ca->scopes[i], true);
+}
 
 /*
- * Is the file the CRL that was reserved last? A published file bears its
- * thisUpdate as time of modification, so that this need not read it: a crash
- * between reservation and rename leaves an older one.
+ * The shards of the configuration, and those that certificates or CRLs have
+ * from earlier ones: a shard is fixed when a certificate is issued. Shard 0
+ * where certificates have none, or will have none.
  */
-static bool
-is_published(const struct registrar *r, const struct authority *ca)
+static int
+make_scopes(struct registrar *r, struct authority *ca, struct err *err)
 {
-	struct stat st;
-	char file[128];
+	unsigned int configured = ca->settings == NULL ? 1 :
+	    ca->settings->crl_shards;
+	uint16_t highest = 0;
+	bool unsharded = false;
 
-	ca_file_name(ca->name, ".crl", file, sizeof(file));
-	return fstatat(r->published_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_mtime == ca->crl_this_update;
+	if (store_find_shards(r->store, ca->id, &highest, &unsharded,
+	    err) == -1)
+		return -1;
+	unsharded = unsharded || configured <= 1;
+	if (configured > 1 && configured > highest)
+		highest = (uint16_t)configured;
+	ca->scopes = calloc((size_t)highest + 1, sizeof(*ca->scopes));
+	if (ca->scopes == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	ca->n_scopes = 0;
+	if (unsharded)
+		ca->n_scopes++;
+	for (uint16_t shard = 1; shard <= highest; shard++)
+		ca->scopes[ca->n_scopes++].shard = shard;
+	return 0;
+}
+
+static int
+note_crl(const struct crl_row *row, void *arg)
+{
+	struct registrar *r = arg;
+	struct authority *ca = authority_by_id(&r->authorities, row->ca_id);
+	struct crl_scope *scope = ca == NULL ? NULL :
+	    find_scope(ca, row->terms.shard);
+
+	if (ca == NULL || row->terms.number == 0)
+		return 0;
+	if (row->terms.this_update > ca->crl_this_update)
+		ca->crl_this_update = row->terms.this_update;
+	if (scope == NULL)
+		return 0;
+	if (row->terms.base == 0) {
+		scope->full = row->terms;
+		scope->full_change = row->change;
+	} else {
+		scope->delta = row->terms;
+		scope->delta_change = row->change;
+	}
+	return 0;
+}
+
+/* The newest change that the scope's lists must show. */
+static int
+last_change(struct registrar *r, const struct authority *ca,
+    const struct crl_scope *scope, uint64_t *out, struct err *err)
+{
+	uint16_t last = scope->shard != 0 ? scope->shard :
+	    ca->scopes[ca->n_scopes - 1].shard;
+
+	*out = 0;
+	for (uint16_t shard = scope->shard; shard <= last; shard++) {
+		uint64_t change = 0;
+
+		if (store_last_revocation(r->store, ca->id, shard, &change,
+		    err) == -1)
+			return -1;
+		if (change > *out)
+			*out = change;
+	}
+	return 0;
+}
+
+static int
+resume_scope(struct registrar *r, struct authority *ca,
+    struct crl_scope *scope, struct err *err)
+{
+	bool deltas = has_deltas(ca);
+	uint64_t change = 0, covered = scope->full_change;
+
+	scope->full_is_published = scope->full.number != 0 &&
+	    publication_is_there(r, ca->name, &scope->full);
+	if (scope->full_is_published)
+		scope->shown = scope->full;
+	else
+		want(ca, scope, true);
+	if (deltas && scope->delta_change > covered)
+		covered = scope->delta_change;
+	if (last_change(r, ca, scope, &change, err) == -1)
+		return -1;
+	if (change > covered || (deltas && scope->delta.number != 0 &&
+	    !publication_is_there(r, ca->name, &scope->delta)))
+		want(ca, scope, false);
+	return 0;
 }
 
 int
@@ -43,254 +168,446 @@ publish_resume(struct registrar *r, struct err *err)
 {
 	r->crl_fd = -1;
 	r->crl_in_hand = NULL;
+	r->publication = NULL;
+	for (size_t i = 0; i < r->authorities.n; i++)
+		if (make_scopes(r, &r->authorities.rows[i], err) == -1)
+			return -1;
+	if (store_each_crl(r->store, note_crl, r, err) == -1)
+		return -1;
 	for (size_t i = 0; i < r->authorities.n; i++) {
 		struct authority *ca = &r->authorities.rows[i];
-		uint64_t change = 0;
 
-		if (store_last_revocation(r->store, ca->id, &change,
-		    err) == -1)
-			return -1;
-		ca->crl_wanted = change > ca->crl_change ||
-		    !is_published(r, ca);
+		for (size_t j = 0; j < ca->n_scopes; j++)
+			if (resume_scope(r, ca, &ca->scopes[j], err) == -1)
+				return -1;
 	}
 	return 0;
 }
 
+/* --- when ----------------------------------------------------------------- */
+
+static time_t
+newest(const struct crl_scope *scope)
+{
+	return scope->delta.this_update > scope->full.this_update ?
+	    scope->delta.this_update : scope->full.this_update;
+}
+
+/* Seconds after the last one; the clock may have gone back meanwhile. */
 static bool
-is_due(const struct registrar *r, const struct authority *ca)
+is_settled(const struct registrar *r, const struct crl_scope *scope)
 {
-	if (ca->settings == NULL || !ca->key_open ||
-	    ca->crl_not_before > r->now)
+	time_t last = newest(scope);
+
+	return r->now < last || r->now - last >= COALESCE_S;
+}
+
+static bool
+full_is_due(const struct registrar *r, const struct authority *ca,
+    const struct crl_scope *scope)
+{
+	return scope->full.number == 0 ||
+	    (scope->full_wanted && is_settled(r, scope)) ||
+	    r->now >= scope->full.this_update +
+	    (time_t)ca->settings->crl_interval_s;
+}
+
+static bool
+delta_is_due(const struct registrar *r, const struct authority *ca,
+    const struct crl_scope *scope)
+{
+	if (!has_deltas(ca) || !scope->full_is_published)
 		return false;
-	if (ca->crl_wanted && r->now - ca->crl_this_update >= COALESCE_S)
-		return true;
-	return r->now >= ca->crl_this_update + ca->settings->crl_interval_s;
+	return ((scope->delta_wanted || scope->delta.number == 0) &&
+	    is_settled(r, scope)) || r->now >= newest(scope) +
+	    (time_t)ca->settings->delta_interval_s;
 }
 
-/* --- entries, in chunks ------------------------------------------------------ */
+/* --- making one ----------------------------------------------------------- */
 
-struct chunk {
-	struct registrar *registrar;
-	struct crl_entry *entries;
-	size_t		 n;
-	struct err	*err;
-	int		 result;
-};
-
-static int
-flush_chunk(struct chunk *chunk)
+static time_t
+end_of(const struct authority *ca, const struct crl_terms *terms)
 {
-	if (chunk->n == 0)
-		return 0;
-	chunk->result = wire_send_crl_entries(chunk->registrar->signer,
-	    chunk->entries, chunk->n, chunk->err);
-	chunk->n = 0;
-	return chunk->result;
-}
+	/* A delta lives for two of its intervals. */
+	time_t end = terms->this_update + (time_t)(terms->base == 0 ?
+	    ca->settings->crl_validity_s : 2 * ca->settings->delta_interval_s);
 
-static int
-add_entry(const struct status_row *row, void *arg)
-{
-	struct chunk *chunk = arg;
-
-	chunk->entries[chunk->n++] = (struct crl_entry){
-		.serial = row->serial, .revoked_at = row->revoked_at,
-		.reason = row->reason, .invalidity = row->invalidity };
-	return chunk->n == WIRE_MAX_CRL_ENTRIES ? flush_chunk(chunk) : 0;
-}
-
-static int
-send_entries(struct registrar *r, const struct authority *ca, struct err *err)
-{
-	OWNED_HEAP(struct crl_entry) *entries =
-	    calloc(WIRE_MAX_CRL_ENTRIES, sizeof(*entries));
-	struct chunk chunk = { .registrar = r, .entries = entries,
-		.err = err };
-	time_t expired_before = (ca->crl_this_update == 0 ? r->now :
-	    ca->crl_this_update) - GRACE_S;
-
-	if (entries == NULL)
-		return err_set(err, ERR_RETRY, "out of memory");
-	if (store_each_revoked(r->store, ca->id, expired_before, add_entry,
-	    &chunk, err) == -1 || chunk.result == -1)
-		return -1;
-	return flush_chunk(&chunk);
+	return end > ca->not_after ? ca->not_after : end;
 }
 
 /* Number, dates and change number are on record before anything is signed. */
 static int
-reserve(struct registrar *r, struct authority *ca, struct crl_terms *terms,
-    struct err *err)
+reserve(struct registrar *r, const struct authority *ca,
+    const struct crl_terms *terms, uint64_t *change, struct err *err)
 {
-	uint64_t change = 0;
-
-	terms->number = ca->crl_number + 1;
-	/* The clock may have gone back; thisUpdate never does. */
-	terms->this_update = r->now > ca->crl_this_update ? r->now :
-	    ca->crl_this_update + 1;
-	terms->next_update = terms->this_update +
-	    (time_t)ca->settings->crl_validity_s;
-	if (terms->next_update > ca->not_after)
-		terms->next_update = ca->not_after;
 	if (store_begin(r->store, err) == 0 &&
-	    store_last_change(r->store, &change, err) == 0 &&
-	    store_reserve_crl(r->store, ca->id, terms, change, err) == 0 &&
+	    (*change != 0 ||
+	    store_last_change(r->store, change, err) == 0) &&
+	    store_reserve_crl(r->store, ca->id, terms, *change, err) == 0 &&
 	    store_commit(r->store, err) == 0)
 		return 0;
 	store_rollback(r->store);
 	return -1;
 }
 
-static int
-start(struct registrar *r, struct authority *ca, struct err *err)
+static void
+note_reserved(struct publication *p)
 {
-	struct wire_crl_open open_it = { 0 };
+	struct crl_scope *scope = p->scope;
+
+	p->ca->crl_number = p->terms.number;
+	p->ca->crl_this_update = p->terms.this_update;
+	if (p->terms.base != 0) {
+		scope->delta = p->terms;
+		scope->delta_change = p->change;
+		scope->delta_wanted = false;
+		return;
+	}
+	/* A base must have been published (RFC 5280, 5.2.4). */
+	if (scope->full_is_published) {
+		scope->previous = scope->full;
+		scope->previous_change = scope->full_change;
+	}
+	scope->full = p->terms;
+	scope->full_change = p->change;
+	scope->full_is_published = false;
+	scope->full_wanted = scope->delta_wanted = false;
+}
+
+/* With the terms set: on record, opened with the signer. */
+static int
+begin(struct registrar *r, struct publication *p, struct err *err)
+{
+	struct wire_crl_open open_it = { .terms = p->terms };
 	OWNED_FD fd = memfd_create("crl", MFD_CLOEXEC);
 	int for_signer = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
 	if (for_signer < 0)
 		return err_errno(err, ERR_RETRY, "a place for the CRL");
-	if (reserve(r, ca, &open_it.terms, err) == -1) {
+	if (reserve(r, p->ca, &p->terms, &p->change, err) == -1) {
 		close(for_signer);
 		return -1;
 	}
+	note_reserved(p);
 	crash_point("registrar.after-crl-reserve");
-	snprintf(open_it.ca, sizeof(open_it.ca), "%s", ca->name);
-	if (wire_send_crl_open(r->signer, &open_it, for_signer, err) == -1 ||
-	    send_entries(r, ca, err) == -1 ||
-	    wire_send_crl_close(r->signer, err) == -1)
+	snprintf(open_it.ca, sizeof(open_it.ca), "%s", p->ca->name);
+	p->releases = false;
+	p->n_entries = 0;
+	p->failed[0] = '\0';
+	if (publication_open(r, p, err) == -1) {
+		close(for_signer);
 		return -1;
-	ca->crl_number = open_it.terms.number;
-	ca->crl_this_update = open_it.terms.this_update;
-	ca->crl_next_update = open_it.terms.next_update;
-	ca->crl_wanted = false;
-	r->crl_terms = open_it.terms;
-	r->crl_in_hand = ca;
+	}
+	if (wire_send_crl_open(r->signer, &open_it, for_signer, err) == -1)
+		return -1;
+	p->stage = PUBLISH_ENTRIES;
+	if (r->crl_fd >= 0)
+		close(r->crl_fd);
 	r->crl_fd = TAKE_FD(fd);
-	return 0;
-}
-
-void
-publish_pump(struct registrar *r)
-{
-	struct err err;
-
-	if (r->crl_in_hand != NULL)
-		return;
-	for (size_t i = 0; i < r->authorities.n; i++) {
-		struct authority *ca = &r->authorities.rows[i];
-
-		if (!is_due(r, ca))
-			continue;
-		if (start(r, ca, &err) == 0)
-			return;
-		ca->crl_not_before = r->now + RETRY_S;
-		ca->crl_wanted = true;
-		log_error("crl.failed", STR("ca", ca->name),
-		    STR("why", err.text), STR("detail", err.detail));
-	}
-}
-
-/* --- publication ---------------------------------------------------------------- */
-
-static int
-copy_to(int from, int to, struct err *err)
-{
-	char octets[64 * 1024];
-	off_t at = 0;
-	ssize_t n;
-
-	while ((n = pread(from, octets, sizeof(octets), at)) > 0) {
-		if (write(to, octets, (size_t)n) != n)
-			return err_errno(err, ERR_RETRY, "writing the CRL");
-		at += n;
-	}
-	if (n < 0 || fsync(to) == -1)
-		return err_errno(err, ERR_RETRY, "writing the CRL");
-	return 0;
-}
-
-/* By rename, so that nobody ever reads half of one. */
-static int
-publish(struct registrar *r, const char *ca, struct err *err)
-{
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-		{ .tv_sec = r->crl_terms.this_update } };
-	char file[128], temporary[128];
-	OWNED_FD fd = -1;
-
-	ca_file_name(ca, ".crl", file, sizeof(file));
-	ca_file_name(ca, ".crl.new", temporary, sizeof(temporary));
-	fd = openat(r->published_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC |
-	    O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 || fchmod(fd, 0644) == -1)
-		return err_errno(err, ERR_RETRY, "writing the CRL");
-	if (copy_to(r->crl_fd, fd, err) == -1)
-		return -1;
-	if (futimens(fd, times) == -1)
-		return err_errno(err, ERR_RETRY, "dating the CRL");
-	crash_point("registrar.before-crl-rename");
-	if (renameat(r->published_fd, temporary, r->published_fd, file) == -1 ||
-	    fsync(r->published_fd) == -1)
-		return err_errno(err, ERR_RETRY, "publishing the CRL");
 	return 0;
 }
 
 static void
 put_away(struct registrar *r)
 {
+	struct publication *p = r->publication;
+
+	if (p != NULL) {
+		p->ca->crl_wanted = false;
+		for (size_t i = 0; i < p->ca->n_scopes; i++)
+			if (p->ca->scopes[i].full_wanted ||
+			    p->ca->scopes[i].delta_wanted)
+				p->ca->crl_wanted = true;
+		publication_close_files(p);
+		store_free(p->snapshot);
+		free(p);
+	}
 	if (r->crl_fd >= 0)
 		close(r->crl_fd);
 	r->crl_fd = -1;
 	r->crl_in_hand = NULL;
+	r->publication = NULL;
 }
 
+void
+publish_close(struct registrar *r)
+{
+	put_away(r);
+}
+
+/* Later, once more, with a number of its own. */
 static void
 fail(struct registrar *r, const char *why, const char *detail)
 {
-	struct authority *ca = r->crl_in_hand;
+	struct publication *p = r->publication;
+	struct authority *ca = p->ca;
 
-	log_error("crl.failed", STR("ca", ca->name), STR("why", why),
+	log_error("crl.failed", STR("ca", ca->name),
+	    NUM("shard", p->terms.shard), STR("why", why),
 	    STR("detail", detail));
-	ca->crl_wanted = true;
+	snprintf(ca->crl_text, sizeof(ca->crl_text), "%s", why);
 	ca->crl_not_before = r->now + RETRY_S;
+	if (p->terms.base == 0)
+		p->scope->full_wanted = true;
+	else
+		p->scope->delta_wanted = true;
 	put_away(r);
+}
+
+static void
+start(struct registrar *r, struct authority *ca, struct crl_scope *scope,
+    bool full)
+{
+	struct publication *p = calloc(1, sizeof(*p));
+	struct err err;
+
+	if (p == NULL)
+		return;		/* the next turn tries again */
+	p->ca = ca;
+	p->scope = scope;
+	p->der_fd = p->pem_fd = -1;
+	p->terms.shard = scope->shard;
+	p->terms.number = ca->crl_number + 1;
+	if (!full)
+		p->terms.base = scope->previous.number != 0 ?
+		    scope->previous.number : scope->full.number;
+	/* The clock may have gone back; thisUpdate never does. */
+	p->terms.this_update = r->now;
+	if (p->terms.this_update <= newest(scope))
+		p->terms.this_update = newest(scope) + 1;
+	if (p->terms.this_update < ca->crl_this_update)
+		p->terms.this_update = ca->crl_this_update;
+	p->terms.next_update = end_of(ca, &p->terms);
+	r->publication = p;
+	r->crl_in_hand = ca;
+	ca->crl_wanted = true;		/* until it is put away */
+	if (begin(r, p, &err) == -1)
+		fail(r, err.text, err.detail);
+}
+
+/* The delta that comes with a full one: the same moment, the same number, and
+ * the same snapshot. */
+static bool
+start_delta(struct registrar *r, struct publication *p)
+{
+	struct err err;
+
+	if (!has_deltas(p->ca) || p->terms.base != 0 ||
+	    p->scope->previous.number == 0)
+		return false;
+	p->terms.base = p->scope->previous.number;
+	p->terms.next_update = end_of(p->ca, &p->terms);
+	if (begin(r, p, &err) == -1)
+		fail(r, err.text, err.detail);
+	return true;
+}
+
+static void
+send_entries(struct registrar *r, struct publication *p)
+{
+	struct err err;
+	int last = publication_send(r, p, &err);
+
+	if (last == 0)
+		return;
+	/* The signer has half of it: it must end before another begins. */
+	if (last == -1)
+		snprintf(p->failed, sizeof(p->failed), "%.199s", err.text);
+	p->stage = PUBLISH_SIGNING;
+	if (wire_send_crl_close(r->signer, &err) == -1)
+		fail(r, err.text, err.detail);
+}
+
+static void
+write_audit(struct registrar *r, const struct publication *p)
+{
+	char object[96], detail[160];
+	struct err err;
+
+	snprintf(object, sizeof(object), "crl:%s", p->ca->name);
+	snprintf(detail, sizeof(detail), "number:%llu shard:%u base:%llu "
+	    "entries:%llu", (unsigned long long)p->terms.number,
+	    p->terms.shard, (unsigned long long)p->terms.base,
+	    (unsigned long long)p->n_entries);
+	if (store_begin(r->store, &err) == 0 &&
+	    store_set_crl_entries(r->store, p->ca->id, &p->terms,
+	    p->n_entries, &err) == 0 &&
+	    store_audit(r->store, r->now, "crl.published", "registrar",
+	    object, detail, &err) == 0 && store_commit(r->store, &err) == 0)
+		return;
+	store_rollback(r->store);
+	log_warn("audit.deferred", STR("why", err.text));
+}
+
+static void
+note_published(struct registrar *r, struct publication *p)
+{
+	struct authority *ca = p->ca;
+
+	log_info("crl.published", STR("ca", ca->name),
+	    NUM("number", p->terms.number), NUM("shard", p->terms.shard),
+	    NUM("base", p->terms.base), NUM("entries", p->n_entries));
+	if (p->terms.base == 0) {
+		p->scope->full_is_published = true;
+		p->scope->shown = p->terms;
+	}
+	ca->crl_text[0] = '\0';
+	publication_close_files(p);
+	write_audit(r, p);
+}
+
+static void
+copy_files(struct registrar *r, struct publication *p)
+{
+	struct err err;
+	int last = publication_copy(r, p, &err);
+
+	if (last == -1) {
+		fail(r, err.text, err.detail);
+	} else if (last == 1) {
+		note_published(r, p);
+		if (!start_delta(r, p))
+			put_away(r);
+	}
+}
+
+static bool
+start_one(struct registrar *r, struct authority *ca, struct crl_scope *scope)
+{
+	bool full;
+
+	if (ca->settings == NULL || !ca->key_open ||
+	    ca->crl_not_before > r->now || ca->not_after <= r->now)
+		return false;
+	full = full_is_due(r, ca, scope);
+	if (!full && !delta_is_due(r, ca, scope))
+		return false;
+	start(r, ca, scope, full);
+	return true;
+}
+
+/* One at a time; with several due, none waits for the same others again. */
+static void
+start_next(struct registrar *r)
+{
+	size_t n = 0, turn = 0;
+
+	for (size_t i = 0; i < r->authorities.n; i++)
+		n += r->authorities.rows[i].n_scopes;
+	for (size_t tried = 0; tried < n; tried++) {
+		size_t at = (r->crl_turn + tried) % n, i = 0;
+
+		while (at >= r->authorities.rows[i].n_scopes)
+			at -= r->authorities.rows[i++].n_scopes;
+		turn = r->crl_turn + tried + 1;
+		if (start_one(r, &r->authorities.rows[i],
+		    &r->authorities.rows[i].scopes[at]))
+			break;
+	}
+	r->crl_turn = n == 0 ? 0 : turn % n;
+}
+
+void
+publish_pump(struct registrar *r)
+{
+	struct publication *p = r->publication;
+
+	if (p == NULL) {
+		start_next(r);
+		p = r->publication;
+		if (p == NULL)
+			return;
+	}
+	switch (p->stage) {
+	case PUBLISH_ENTRIES:
+		send_entries(r, p);
+		break;
+	case PUBLISH_SIGNING:
+		break;
+	case PUBLISH_COPYING:
+		copy_files(r, p);
+		break;
+	}
+}
+
+bool
+publish_is_busy(const struct registrar *r)
+{
+	const struct publication *p = r->publication;
+
+	/* With octets in the signer's queue, its socket wakes us. */
+	return p != NULL && (p->stage == PUBLISH_COPYING ||
+	    (p->stage == PUBLISH_ENTRIES && channel_queued(r->signer) == 0));
 }
 
 void
 publish_take_done(struct registrar *r, const struct wire_crl_done *m)
 {
-	struct authority *ca = r->crl_in_hand;
-	char object[64], detail[64];
-	struct err err;
+	struct publication *p = r->publication;
 
-	if (ca == NULL || strcmp(ca->name, m->ca) != 0 ||
-	    m->number != r->crl_terms.number) {
+	if (p == NULL || p->stage != PUBLISH_SIGNING ||
+	    strcmp(p->ca->name, m->ca) != 0 || m->number != p->terms.number) {
 		log_error("crl.unasked", STR("ca", m->ca));
 		return;
 	}
-	if (publish(r, ca->name, &err) == -1) {
-		fail(r, err.text, err.detail);
+	if (p->failed[0] != '\0') {
+		fail(r, p->failed, "");
 		return;
 	}
-	log_info("crl.published", STR("ca", ca->name),
-	    NUM("number", m->number));
-	put_away(r);
-	snprintf(object, sizeof(object), "crl:%.50s", m->ca);
-	snprintf(detail, sizeof(detail), "number:%llu",
-	    (unsigned long long)m->number);
-	if (store_begin(r->store, &err) == -1 ||
-	    store_audit(r->store, r->now, "crl.published", "registrar",
-	    object, detail, &err) == -1 ||
-	    store_commit(r->store, &err) == -1) {
-		store_rollback(r->store);
-		log_warn("audit.deferred", STR("why", err.text));
-	}
+	p->stage = PUBLISH_COPYING;
+	copy_files(r, p);
 }
 
 void
 publish_take_refused(struct registrar *r, const struct wire_refused *m)
 {
-	if (r->crl_in_hand != NULL)
+	if (r->publication != NULL)
 		fail(r, m->text, "");
+}
+
+/* --- status --------------------------------------------------------------- */
+
+static void
+describe_scope(const struct registrar *r, const struct authority *ca,
+    const struct crl_scope *scope, json_t *trouble)
+{
+	char which[128], sentence[400];
+	const char *why = ca->crl_text[0] != '\0' ? ca->crl_text :
+	    ca->key_open ? "the log says why" : "its key is not open";
+	time_t due = scope->shown.this_update +
+	    (time_t)ca->settings->crl_interval_s;
+
+	snprintf(which, sizeof(which), scope->shard == 0 ? "the CRL of %s" :
+	    "the CRL of %s, shard %u,", ca->name, scope->shard);
+	if (scope->shown.number == 0) {
+		if (ca->crl_text[0] == '\0')
+			return;		/* it is only just being made */
+		snprintf(sentence, sizeof(sentence),
+		    "%s is not published: %s", which, why);
+	} else if (scope->shown.next_update <= r->now)
+		snprintf(sentence, sizeof(sentence), "%s has expired: %s",
+		    which, why);
+	else if (r->now > due + LATE_S)
+		snprintf(sentence, sizeof(sentence), "%s is late, and ends "
+		    "in %lld hours: %s", which, (long long)
+		    (scope->shown.next_update - r->now) / 3600, why);
+	else
+		return;
+	json_array_append_new(trouble, json_text(sentence));
+}
+
+void
+publish_describe_trouble(const struct registrar *r, json_t *trouble)
+{
+	for (size_t i = 0; i < r->authorities.n; i++) {
+		const struct authority *ca = &r->authorities.rows[i];
+
+		if (ca->not_after <= r->now)
+			continue;
+		if (ca->settings == NULL)
+			publication_describe_installed(r, ca, trouble);
+		for (size_t j = 0; ca->settings != NULL &&
+		    j < ca->n_scopes; j++)
+			describe_scope(r, ca, &ca->scopes[j], trouble);
+	}
 }

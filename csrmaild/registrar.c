@@ -6,11 +6,14 @@
 #include "common/log.h"
 #include "common/owned.h"
 #include "common/role.h"
+#include "csrmaild/acts.h"
 #include "csrmaild/issuance.h"
+#include "csrmaild/key_check.h"
 #include "csrmaild/outbox.h"
 #include "csrmaild/people.h"
 #include "csrmaild/publish.h"
 #include "csrmaild/registry.h"
+#include "csrmaild/renewal.h"
 #include "csrmaild/responders.h"
 #include "csrmaild/submission.h"
 #include "csrmaild/verbs.h"
@@ -43,6 +46,8 @@ struct work {
 	bool		 answer;	/* an OUTCOME is due after the commit */
 	struct wire_outcome outcome;
 	uint64_t	 mail;		/* outbox row to forget, or 0 */
+	bool		 has_burnt;	/* a key that is blocked by this */
+	uint8_t		 burnt_spki_sha256[32];
 };
 
 struct queue {
@@ -66,9 +71,27 @@ do_submit(struct registrar *r, struct work *w, const struct frame *frame,
 	result = w->failed ?
 	    submission_give_up(r, &m, &w->outcome.outcome, err) :
 	    submission_take(r, &m, &w->outcome.outcome, err);
+	w->has_burnt = result == 0 && m.findings->has_burnt;
+	memcpy(w->burnt_spki_sha256, m.findings->burnt_spki_sha256,
+	    sizeof(w->burnt_spki_sha256));
 	wire_submit_free_contents(&m);
 	w->answer = result == 0;
 	return result;
+}
+
+/* Somebody opened or closed it by hand. The signer asked the kernel who it
+ * was; the audit trail is ours. */
+static int
+do_key(struct registrar *r, const struct frame *frame, struct err *err)
+{
+	struct wire_keys m;
+	char object[sizeof(m.ca) + 3];
+
+	if (wire_get_keys(frame, &m, err) == -1)
+		return -1;
+	snprintf(object, sizeof(object), "ca:%s", m.ca);
+	return store_audit(r->store, r->now, m.open ? "key.opened" :
+	    "key.closed", m.who, object, "", err);
 }
 
 static int
@@ -95,6 +118,8 @@ do_work(struct registrar *r, struct work *w, struct err *err)
 			return 0;
 		}
 		return issuance_take_refused(r, &refused, err);
+	case WIRE_KEYS:
+		return do_key(r, &frame, err);
 	case WIRE_SENT:
 		if (wire_get_sent(&frame, &sent, err) == -1)
 			return -1;
@@ -153,6 +178,9 @@ tell(struct registrar *r, struct queue *q)
 			log_warn("outcome.lost", STR("why", err.text));
 		if (w->mail != 0)
 			outbox_forget(r, w->mail);
+		if (w->has_burnt)
+			registrar_tell_blocked(r, w->burnt_spki_sha256,
+			    r->now);
 		buf_free(&w->payload);
 	}
 	q->n = 0;
@@ -214,8 +242,19 @@ from_intake(struct registrar *r, struct intake_peer *peer, struct queue *q,
 	return err_set(err, ERR_FAULT, "an unexpected frame");
 }
 
+/* A key was opened: what waited for it is due now. */
+static void
+wake(struct registrar *r, struct authority *ca)
+{
+	for (size_t i = 0; i < r->n_orders; i++)
+		if (r->orders[i].ca == ca->id)
+			r->orders[i].not_before = 0;
+	ca->crl_not_before = 0;
+	r->approvals = true;
+}
+
 static int
-take_keys(struct registrar *r, const struct frame *frame, struct err *err)
+take_keys(struct registrar *r, struct queue *q, const struct frame *frame, struct err *err)
 {
 	struct wire_keys m;
 	struct authority *ca;
@@ -223,11 +262,19 @@ take_keys(struct registrar *r, const struct frame *frame, struct err *err)
 	if (wire_get_keys(frame, &m, err) == -1)
 		return -1;
 	ca = authority_by_name(&r->authorities, m.ca);
+	if (ca == NULL && settings_ca(r->settings, m.ca) != NULL) {
+		log_warn("ca.unfinished", STR("ca", m.ca), STR("why",
+		    "its ceremony was cut off: the same command again "
+		    "completes it"));
+		return 0;
+	}
 	if (ca == NULL)
 		return err_set(err, ERR_FAULT, "a key of no CA of ours");
+	if (m.open && !ca->key_open)
+		wake(r, ca);
 	ca->key_open = m.open;
 	snprintf(ca->key_text, sizeof(ca->key_text), "%s", m.text);
-	return 0;
+	return m.who[0] == '\0' ? 0 : add_work(q, r->signer, frame, err);
 }
 
 static int
@@ -241,7 +288,7 @@ from_signer(struct registrar *r, struct queue *q, const struct frame *frame,
 	case WIRE_REFUSED:
 		return add_work(q, r->signer, frame, err);
 	case WIRE_KEYS:
-		return take_keys(r, frame, err);
+		return take_keys(r, q, frame, err);
 	case WIRE_CRL_DONE:
 		if (wire_get_crl_done(frame, &done, err) == -1)
 			return -1;
@@ -379,9 +426,11 @@ static void
 pump(struct registrar *r)
 {
 	issuance_pump(r);
+	renewal_pump(r);
 	outbox_pump(r);
 	publish_pump(r);
 	responders_pump(r);
+	key_check_catch_up(r);
 	verbs_expire(r, r->now);
 }
 
@@ -408,6 +457,7 @@ wait_and_move(struct registrar *r, const struct queue *q, struct err *err)
 	struct channel *peers[MAX_PEERS];
 	size_t n = list_peers(r, peers);
 	bool full = q->n == MAX_WORK;
+	int timeout_ms = q->n > 0 ? STORE_RETRY_MS / 10 : TICK_MS;
 
 	for (size_t i = 0; i < n; i++) {
 		short events = channel_events(peers[i]);
@@ -419,8 +469,9 @@ wait_and_move(struct registrar *r, const struct queue *q, struct err *err)
 	}
 	fds[n] = (struct pollfd){ r->listen_fd, POLLIN, 0 };
 	fds[n + 1] = (struct pollfd){ role_signal_fd(), POLLIN, 0 };
-	if (poll(fds, n + 2, q->n > 0 ? STORE_RETRY_MS / 10 : TICK_MS) < 0 &&
-	    errno != EINTR)
+	if (publish_is_busy(r))
+		timeout_ms = 0;
+	if (poll(fds, n + 2, timeout_ms) < 0 && errno != EINTR)
 		return err_errno(err, ERR_FAULT, "poll");
 	for (size_t i = 0; i < n; i++) {
 		if ((fds[i].revents & POLLOUT) != 0 &&
@@ -560,6 +611,8 @@ static void
 close_down(struct registrar *r)
 {
 	responders_close(r);
+	key_check_close(r);
+	publish_close(r);
 	authorities_free_contents(&r->authorities);
 	for (size_t i = 0; i < r->n_intakes; i++)
 		channel_free(r->intakes[i].channel);
@@ -588,7 +641,8 @@ start_up(struct registrar *r, struct role *role, struct err *err)
 	r->now_ms = clock_monotonic_ms();
 	if (authorities_load(&r->authorities, r->store, r->settings,
 	    err) == -1 ||
-	    issuance_resume(r, err) == -1 || publish_resume(r, err) == -1)
+	    issuance_resume(r, err) == -1 || publish_resume(r, err) == -1 ||
+	    registrar_tell_blocked_again(r, err) == -1)
 		return -1;
 	return responders_open(r, err);
 }

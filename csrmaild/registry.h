@@ -60,16 +60,22 @@ struct registrar {
 	struct pending_order orders[REGISTRAR_MAX_ORDERS];
 	size_t		 n_orders;
 	bool		 approvals;	/* look for approved requests */
+	/* csrmaild/renewal.h: when to look again for what is replaced, and
+	 * for what is over. */
+	time_t		 replaced_not_before, expiry_not_before;
 
 	int64_t		 mails[REGISTRAR_MAX_MAILS];	/* outbox rows */
 	size_t		 n_mails;
 	struct wire_mailbox smtp;	/* how the SMTP server does */
 
 	struct authority *crl_in_hand;	/* NULL: none */
-	struct crl_terms crl_terms;
+	struct publication *publication;	/* owned by publish.c, while
+						 * one is in hand */
 	int		 crl_fd;	/* owned while one is in hand */
+	size_t		 crl_turn;	/* whose scope is looked at first */
 
 	struct responder_desk *responders;	/* owned by responders.c */
+	struct shared_prime *primes;	/* owned by key_check.c */
 
 	int		 listen_fd;	/* owned: the API socket */
 	struct right_groups groups;

@@ -3,17 +3,15 @@
 #include "common/err.h"
 #include "common/owned.h"
 #include "common/serial.h"
+#include "csrmaild/certs_only.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs7.h>
 #include <openssl/x509.h>
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-OWNED_BY(PKCS7, PKCS7_free)
 
 #define MAX_TEXT	(64u << 10)	/* without certificates */
 #define MAX_PEM		(32u << 10)	/* one certificate */
@@ -269,6 +267,9 @@ say_issued(const struct reply_item *item, const struct files *files,
 	    (long long)item->request);
 	say("Names", item->names_text, MAX_NAMES, text);
 	buf_printf(text, "  Serial:      %s\r\n", hex);
+	if (item->renews != NULL && item->renews[0] != '\0')
+		buf_printf(text, "  In place of: %s, for the same key\r\n",
+		    item->renews);
 	if (say_time("Valid from: ", X509_get0_notBefore(item->cert), text,
 	    err) == -1 ||
 	    say_time("Valid until:", X509_get0_notAfter(item->cert), text,
@@ -348,30 +349,6 @@ say_how(const struct reply_item *item, const struct files *files,
 
 /* --- attachments --------------------------------------------------------- */
 
-int
-reply_certs_only(X509 *const *certs, size_t n, struct buf *out,
-    struct err *err)
-{
-	OWNED(PKCS7) *p7 = PKCS7_new();
-	uint8_t *to;
-	int len;
-
-	/* RFC 8551, 3.8: SignedData, no signers, no content. */
-	if (p7 == NULL || PKCS7_set_type(p7, NID_pkcs7_signed) != 1)
-		return err_openssl(err, ERR_RETRY, "making a certs-only");
-	p7->d.sign->contents->type = OBJ_nid2obj(NID_pkcs7_data);
-	for (size_t i = 0; i < n; i++)
-		if (PKCS7_add_certificate(p7, certs[i]) != 1)
-			return err_openssl(err, ERR_RETRY,
-			    "making a certs-only");
-	len = i2d_PKCS7(p7, NULL);
-	to = len <= 0 ? NULL : buf_reserve(out, (size_t)len);
-	if (to == NULL || i2d_PKCS7(p7, &to) != len)
-		return err_openssl(err, ERR_FAULT, "encoding a certs-only");
-	out->len += (size_t)len;
-	return 0;
-}
-
 #define MAX_CHAIN	10
 
 static int
@@ -386,7 +363,7 @@ put_files(const struct reply_item *item, const struct files *files,
 		    MAX_CHAIN);
 	for (size_t i = 0; i < item->n_chain; i++)
 		certs[1 + i] = item->chain[i];
-	if (reply_certs_only(certs, 1 + item->n_chain, &p7c, err) == -1)
+	if (certs_only_write(certs, 1 + item->n_chain, &p7c, err) == -1)
 		return -1;
 	buf_printf(out, "\r\n--%s\r\n"
 	    "Content-Type: application/x-pem-file; name=\"%s\"\r\n"
@@ -534,6 +511,36 @@ reply_compose_nothing(const struct reply_head *head, const char *why,
 	    "        -keyout YOUR.key -out YOUR.p10 \\\r\n"
 	    "        -subj \"/CN=YOU@DOMAIN\" \\\r\n"
 	    "        -addext \"subjectAltName=email:YOU@DOMAIN\"\r\n");
+	buf_append_str(&text, footer);
+	put_text(&text, &mail);
+	return finish(&mail, out, err);
+}
+
+int
+reply_compose_revocation(const struct reply_head *head,
+    const struct reply_revocation *m, struct buf *out, struct err *err)
+{
+	static const char *const sentences[] = {
+		[REPLY_REVOKED] = "A certificate that you asked for was "
+		    "revoked. It is not to be used\r\nany more, and nobody "
+		    "accepts it who looks.\r\n",
+		[REPLY_ON_HOLD] = "A certificate that you asked for was put "
+		    "on hold: nobody accepts it\r\nwho looks, until the hold "
+		    "is lifted.\r\n",
+		[REPLY_GOOD_AGAIN] = "The hold on a certificate that you "
+		    "asked for was lifted: it is good\r\nagain.\r\n",
+	};
+	OWNED_BUF(text, MAX_TEXT);
+	OWNED_BUF(mail, out->max);
+
+	if (put_head(head, &mail, err) == -1)
+		return -1;
+	buf_append_str(&text, sentences[m->what]);
+	buf_printf(&text, "\r\n  Request number %lld\r\n",
+	    (long long)m->request);
+	say("Serial", m->serial, MAX_REASON, &text);
+	say("Names", m->names_text, MAX_NAMES, &text);
+	say("Reason", m->reason, MAX_REASON, &text);
 	buf_append_str(&text, footer);
 	put_text(&text, &mail);
 	return finish(&mail, out, err);

@@ -37,6 +37,7 @@ struct reply_item {
 	const char	*reason;	/* held, rejected; "" */
 	const char	*ignored;	/* extensions not copied; "" */
 	X509		*cert;		/* issued only; borrowed */
+	const char	*renews;	/* serial of the one before; NULL, "" */
 	X509		*const *chain;	/* issuer first, root last; borrowed */
 	size_t		 n_chain;
 	const char	*ocsp_url, *crl_url;	/* "" */
@@ -54,14 +55,20 @@ struct reply_item {
  */
 int	reply_compose(const struct reply_head *, const struct reply_item *,
 	    size_t n, struct buf *out, struct err *);
+/* A certificate was revoked, put on hold, or is good again. serial: in hex. */
+struct reply_revocation {
+	enum { REPLY_REVOKED = 1, REPLY_ON_HOLD, REPLY_GOOD_AGAIN } what;
+	const char	*serial;
+	const char	*names_text;
+	const char	*reason;	/* RFC 5280's word; "" */
+	int64_t		 request;
+};
+int	reply_compose_revocation(const struct reply_head *,
+	    const struct reply_revocation *, struct buf *out, struct err *);
 /* No request was found, or the message as a whole was refused. parts: what
  * was seen, one line each. */
 int	reply_compose_nothing(const struct reply_head *, const char *why,
 	    const char *const *parts, size_t n_parts, struct buf *out,
-	    struct err *);
-/* Degenerate SignedData (RFC 8551, 3.8). DER, but that the certificates stand
- * in the order given instead of sorted. */
-int	reply_certs_only(X509 *const *certs, size_t n, struct buf *out,
 	    struct err *);
 
 #endif

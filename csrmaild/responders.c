@@ -6,6 +6,7 @@
 #include "common/owned.h"
 #include "common/profile.h"
 #include "common/store.h"
+#include "csrmaild/key_check.h"
 #include "csrmaild/orders.h"
 #include "csrmaild/registry.h"
 
@@ -221,6 +222,7 @@ order_certificate(struct registrar *r, struct spool *spool,
 		.not_after = r->now + (time_t)profile->validity_s,
 		.csr = c->der };
 	unsigned int today = 0;
+	struct key_check key;
 	int r_freeze;
 
 	if (store_count_responders(r->store, spool->ca->id, r->now - DAY_S,
@@ -229,8 +231,10 @@ order_certificate(struct registrar *r, struct spool *spool,
 	if (today >= MAX_A_DAY)
 		return err_set(err, ERR_REJECT,
 		    "%u responder certificates in a day are enough", today);
-	if (authorities_have_key(&r->authorities, c->key.key_sha1))
-		return err_set(err, ERR_REJECT, "the key of a CA");
+	if (key_check(r, c, &key, err) == -1)
+		return -1;
+	if (key.why[0] != '\0')
+		return err_set(err, ERR_REJECT, "%s", key.why);
 	if (memcmp(c->key.key_sha1, spool->key_sha1, 20) != 0)
 		return err_set(err, ERR_REJECT,
 		    "another key than the file's name says");

@@ -2,10 +2,13 @@
 
 #include "common/ca.h"
 #include "common/config.h"
+#include "common/crl.h"
 #include "common/err.h"
 #include "common/frame.h"
+#include "common/keystore_token.h"
 #include "csrmaild/bundle.h"
 #include "csrmaild/policy.h"
+#include "csrmaild/secrets.h"
 #include "csrmaild/wire.h"
 
 #include <arpa/inet.h>
@@ -70,6 +73,8 @@ static cfg_opt_t ca_opts[] = {
 	CFG_STR("ca_url",		"",		CFGF_NONE),
 	CFG_INT("crl_validity_s",	7 * DAY_S,	CFGF_NONE),
 	CFG_INT("crl_interval_s",	DAY_S,		CFGF_NONE),
+	CFG_INT("crl_shards",		1,		CFGF_NONE),
+	CFG_INT("delta_interval_s",	0,		CFGF_NONE),
 	CFG_STR("responder_spool",	"",		CFGF_NONE),
 	CFG_END()
 };
@@ -80,6 +85,11 @@ static cfg_opt_t settings_opts[] = {
 	CFG_STR("log_level",	"info",				CFGF_NONE),
 	CFG_BOOL("unprivileged", cfg_false,			CFGF_NONE),
 	CFG_INT("replies_per_hour", 10,				CFGF_NONE),
+	CFG_STR("ocspd_health", "",				CFGF_NONE),
+	CFG_STR("pkcs11_module", "",				CFGF_NONE),
+	CFG_STR_LIST("pkcs11_environment", "{}",		CFGF_NONE),
+	CFG_STR_LIST("pkcs11_paths", "{}",			CFGF_NONE),
+	CFG_BOOL("pkcs11_network", cfg_false,			CFGF_NONE),
 	CFG_SEC("smtp",		smtp_opts,			CFGF_NONE),
 	CFG_SEC("mailbox",	mailbox_opts,			CFGF_TITLE |
 	    CFGF_MULTI | CFGF_NO_TITLE_DUPES),
@@ -249,6 +259,35 @@ read_mailbox(cfg_t *s, struct mailbox_settings *out, struct err *err)
 	return read_server(cfg_getsec(s, "imap"), true, &out->imap, err);
 }
 
+/* Several CRLs of one CA need several addresses. */
+static int
+read_ca_crls(cfg_t *s, struct ca_settings *out, struct err *err)
+{
+	const char *url = cfg_getstr(s, "crl_url");
+
+	if (config_check_range(s, "crl_validity_s", 3600, 400 * DAY_S,
+	    err) == -1 ||
+	    config_check_range(s, "crl_interval_s", 60,
+	    cfg_getint(s, "crl_validity_s") - 1, err) == -1 ||
+	    config_check_range(s, "crl_shards", 1, CRL_MAX_SHARDS,
+	    err) == -1 ||
+	    (cfg_getint(s, "delta_interval_s") != 0 &&
+	    config_check_range(s, "delta_interval_s", 60,
+	    cfg_getint(s, "crl_interval_s") - 1, err) == -1))
+		return -1;
+	out->crl_validity_s = cfg_getint(s, "crl_validity_s");
+	out->crl_interval_s = cfg_getint(s, "crl_interval_s");
+	out->crl_shards = (unsigned int)cfg_getint(s, "crl_shards");
+	out->delta_interval_s = cfg_getint(s, "delta_interval_s");
+	if ((out->crl_shards > 1 || out->delta_interval_s != 0) &&
+	    !ca_url_has_place(url))
+		return config_fail(s, out->crl_shards > 1 ? "crl_shards" :
+		    "delta_interval_s", err, "there are several CRLs then, "
+		    "and crl_url must have \"{ca}\" in it: found \"%.100s\"",
+		    url);
+	return copy_str(s, "crl_url", &out->crl_url, err);
+}
+
 static int
 read_ca(cfg_t *s, struct ca_settings *out, struct err *err)
 {
@@ -259,18 +298,12 @@ read_ca(cfg_t *s, struct ca_settings *out, struct err *err)
 		return config_fail(s, "passphrase_file", err,
 		    "\"%s\" is no name for a CA: letters, digits, '.', '-', "
 		    "'_' and one '/'", out->name);
-	if (config_check_range(s, "crl_validity_s", 3600, 400 * DAY_S,
-	    err) == -1 ||
-	    config_check_range(s, "crl_interval_s", 60,
-	    cfg_getint(s, "crl_validity_s") - 1, err) == -1 ||
-	    check_path(s, "passphrase_file", err) == -1 ||
-	    check_path(s, "responder_spool", err) == -1)
+	if (check_path(s, "passphrase_file", err) == -1 ||
+	    check_path(s, "responder_spool", err) == -1 ||
+	    read_ca_crls(s, out, err) == -1)
 		return -1;
-	out->crl_validity_s = cfg_getint(s, "crl_validity_s");
-	out->crl_interval_s = cfg_getint(s, "crl_interval_s");
 	if (copy_str(s, "passphrase_file", &out->passphrase_file, err) == -1 ||
 	    copy_str(s, "ocsp_url", &out->ocsp_url, err) == -1 ||
-	    copy_str(s, "crl_url", &out->crl_url, err) == -1 ||
 	    copy_str(s, "ca_url", &out->ca_url, err) == -1)
 		return -1;
 	return copy_str(s, "responder_spool", &out->responder_spool, err);
@@ -322,6 +355,62 @@ read_smtp(cfg_t *cfg, struct server_settings *out, struct err *err)
 	return 0;
 }
 
+/* what: the form that each value must have. */
+static int
+read_list(cfg_t *cfg, const char *key, bool (*is_good)(const char *),
+    const char *what, char *out[SETTINGS_MAX_TOKEN_LIST], size_t *n,
+    struct err *err)
+{
+	unsigned int size = cfg_size(cfg, key);
+
+	if (size > SETTINGS_MAX_TOKEN_LIST)
+		return config_fail(cfg, key, err, "found %u values, allowed "
+		    "are %d", size, SETTINGS_MAX_TOKEN_LIST);
+	for (unsigned int i = 0; i < size; i++) {
+		const char *value = cfg_getnstr(cfg, key, i);
+
+		if (!is_good(value))
+			return config_fail(cfg, key, err,
+			    "found \"%s\", allowed is %s", value, what);
+		out[*n] = strdup(value);
+		if (out[*n] == NULL)
+			return err_set(err, ERR_FAULT, "out of memory");
+		++*n;
+	}
+	return 0;
+}
+
+static bool
+is_absolute(const char *path)
+{
+	return path[0] == '/' && path[1] != '\0';
+}
+
+/* A variable that changes which code is loaded is not the module's alone. */
+static bool
+is_variable(const char *text)
+{
+	size_t len = strspn(text,
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789_");
+
+	return len > 0 && text[len] == '=' && strncmp(text, "LD_", 3) != 0;
+}
+
+static int
+read_token(cfg_t *cfg, struct token_settings *out, struct err *err)
+{
+	if (check_path(cfg, "pkcs11_module", err) == -1 ||
+	    copy_str(cfg, "pkcs11_module", &out->module, err) == -1 ||
+	    read_list(cfg, "pkcs11_environment", is_variable,
+	    "NAME=VALUE, and not LD_*", out->environment, &out->n_environment,
+	    err) == -1)
+		return -1;
+	out->network = cfg_getbool(cfg, "pkcs11_network");
+	return read_list(cfg, "pkcs11_paths", is_absolute,
+	    "a path that begins with /", out->paths, &out->n_paths, err);
+}
+
 static int
 read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 {
@@ -343,6 +432,13 @@ read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 		return config_fail(cfg, "run_dir", err,
 		    "longer than 90 octets: a socket is made in it");
 	out->unprivileged = cfg_getbool(cfg, "unprivileged");
+	out->ocspd_health = strdup(cfg_getstr(cfg, "ocspd_health"));
+	if (out->ocspd_health == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	if (strpbrk(out->ocspd_health, "/@ ") != NULL)
+		return config_fail(cfg, "ocspd_health", err, "found \"%s\", "
+		    "allowed ADDRESS:PORT, as ocspd.conf's health_listen",
+		    out->ocspd_health);
 	out->replies_per_hour =
 	    (unsigned int)cfg_getint(cfg, "replies_per_hour");
 	if (copy_str(cfg, "state_dir", &out->state_dir, err) == -1 ||
@@ -350,12 +446,26 @@ read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 	    copy_str(cfg, "policies_dir", &out->policies_dir, err) == -1 ||
 	    copy_str(cfg, "log_level", &out->log_level, err) == -1)
 		return -1;
-	if (read_smtp(cfg, &out->smtp, err) == -1)
+	if (read_token(cfg, &out->token, err) == -1 ||
+	    read_smtp(cfg, &out->smtp, err) == -1)
 		return -1;
 	return read_sections(cfg, out, err);
 }
 
 /* --- the files together --------------------------------------------------------- */
+
+/* Behind all rules in the bundle. */
+static int
+set_secrets(struct settings *s, const struct bundle_file *file,
+    struct err *err)
+{
+	if (!secrets_are_whole(file->text))
+		return err_set(err, ERR_FAULT,
+		    "the configuration bundle is broken");
+	for (size_t i = 0; i < s->n_rules; i++)
+		rules_set_secrets(s->rules[i], file->path, file->text);
+	return 0;
+}
 
 static int
 parse_file(struct settings *s, const struct bundle_file *file, struct err *err)
@@ -379,6 +489,8 @@ parse_file(struct settings *s, const struct bundle_file *file, struct err *err)
 			return -1;
 		s->n_rules++;
 		return 0;
+	case BUNDLE_SECRETS:
+		return set_secrets(s, file, err);
 	}
 	return -1;
 }
@@ -494,6 +606,65 @@ settings_decode(int fd, struct settings **out, struct err *err)
 	return 0;
 }
 
+/* Is it in the bundle already, for another rule? */
+static bool
+has_secrets(struct bytes bundle, const char *path)
+{
+	struct cursor c = CURSOR(bundle);
+	struct bundle_file file;
+	struct err err;
+
+	while (c.left.len > 0 && bundle_next(&c, &file, &err) == 0)
+		if (file.kind == BUNDLE_SECRETS &&
+		    strcmp(file.path, path) == 0)
+			return true;
+	return false;
+}
+
+static int
+add_secrets(const struct rules *rules, struct buf *bundle, struct err *err)
+{
+	OWNED_BUF(digests, SECRETS_DIGESTS_MAX);
+	const char *path;
+
+	for (size_t i = 0; (path = rules_challenge_file(rules, i)) != NULL;
+	    i++) {
+		if (path[0] == '\0' || has_secrets(buf_bytes(bundle), path))
+			continue;
+		if (secrets_read(path, &digests, err) == -1 ||
+		    bundle_add_text(bundle, BUNDLE_SECRETS, "", path,
+		    buf_bytes(&digests), err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+settings_read_secrets(struct settings *s, struct err *err)
+{
+	OWNED_BUF(bundle, BUNDLE_MAX_OCTETS);
+	struct bundle_file file;
+	struct cursor c;
+
+	buf_append_bytes(&bundle, s->bundle);
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (add_secrets(s->rules[i], &bundle, err) == -1)
+			return -1;
+	if (bundle.failed)
+		return err_set(err, ERR_RETRY, "out of memory");
+	free((void *)(uintptr_t)s->bundle.data);
+	s->bundle = buf_bytes(&bundle);
+	bundle = BUF(0);	/* the settings own the octets now */
+	/* What parse_bundle does for the roles. */
+	c = CURSOR(s->bundle);
+	while (c.left.len > 0)
+		if (bundle_next(&c, &file, err) == -1 ||
+		    (file.kind == BUNDLE_SECRETS &&
+		    set_secrets(s, &file, err) == -1))
+			return -1;
+	return 0;
+}
+
 int
 settings_bundle_fd(const struct settings *s, struct err *err)
 {
@@ -537,6 +708,16 @@ free_ca(struct ca_settings *ca)
 	free(ca->responder_spool);
 }
 
+static void
+free_token(struct token_settings *t)
+{
+	free(t->module);
+	while (t->n_environment > 0)
+		free(t->environment[--t->n_environment]);
+	while (t->n_paths > 0)
+		free(t->paths[--t->n_paths]);
+}
+
 void
 settings_free(struct settings *s)
 {
@@ -555,13 +736,24 @@ settings_free(struct settings *s)
 	free(s->profiles);
 	free(s->rules);
 	free_server(&s->smtp);
+	free_token(&s->token);
 	free(s->path);
 	free(s->state_dir);
 	free(s->run_dir);
 	free(s->policies_dir);
 	free(s->log_level);
+	free(s->ocspd_health);
 	free((void *)(uintptr_t)s->bundle.data);
 	free(s);
+}
+
+int
+settings_use_token(const struct settings *s, struct err *err)
+{
+	const struct token_settings *t = &s->token;
+
+	return token_use_module(t->module == NULL ? "" : t->module,
+	    (const char *const *)t->environment, t->n_environment, err);
 }
 
 const struct mailbox_settings *

@@ -67,7 +67,20 @@ struct ca_settings {
 	char		*ocsp_url, *crl_url, *ca_url;	/* "" leaves it out */
 	int64_t		 crl_validity_s;	/* 7 days */
 	int64_t		 crl_interval_s;	/* 1 day */
+	int64_t		 delta_interval_s;	/* 0: no delta CRLs */
+	unsigned int	 crl_shards;	/* 1..CRL_MAX_SHARDS; 1: not split */
 	char		*responder_spool;	/* ocspd's spool folder; "" none */
+};
+
+/* How keys in tokens are reached (common/keystore_token.h). */
+#define SETTINGS_MAX_TOKEN_LIST	16
+struct token_settings {
+	char		*module;	/* "": none */
+	char		*environment[SETTINGS_MAX_TOKEN_LIST];	/* NAME=VALUE */
+	size_t		 n_environment;
+	char		*paths[SETTINGS_MAX_TOKEN_LIST];	/* what it writes */
+	size_t		 n_paths;
+	bool		 network;	/* it reaches its token over IP */
 };
 
 struct settings {
@@ -79,6 +92,9 @@ struct settings {
 	bool		 unprivileged;	/* all roles as the one who starts us */
 	struct server_settings smtp;
 	unsigned int	 replies_per_hour;	/* to one sender, a5: 10 */
+	char		*ocspd_health;	/* "127.0.0.1:9180": where `csrmail
+					 * status` asks ocspd; "" nowhere */
+	struct token_settings token;
 	struct mailbox_settings *mailboxes;
 	size_t		 n_mailboxes;
 	struct ca_settings *cas;
@@ -93,11 +109,16 @@ struct settings {
 /* Read the files at path and below its policies_dir, and check everything.
  * err->text is whole: "FILE:LINE: KEY: found X, allowed Y". */
 int	settings_read(const char *path, struct settings **out, struct err *);
+/* main's part, and that of who tries rules: reads the files of secrets that
+ * rules name, and puts their digests into the bundle. Once. */
+int	settings_read_secrets(struct settings *, struct err *);
 /* The same from the bundle in descriptor fd (taken). */
 int	settings_decode(int fd, struct settings **out, struct err *);
 /* A sealed memfd with the bundle; the caller's. */
 int	settings_bundle_fd(const struct settings *, struct err *);
 void	settings_free(struct settings *);
+/* Tell this process's key store by which module tokens are reached. */
+int	settings_use_token(const struct settings *, struct err *);
 OWNED_STRUCT_BY(settings, settings_free)
 
 const struct mailbox_settings *settings_mailbox(const struct settings *,

@@ -2,26 +2,16 @@
 #include "common/crash.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "common/role.h"
 #include "csrmaild/journal.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/wire.h"
 
-#include <openssl/crypto.h>
-
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_WAITING	256	/* answers that share one fsync */
-#define MAX_QUEUED	((size_t)16 << 20)
-#define PASSPHRASE_MAX	1024
-/* Locked memory for OpenSSL's secrets; a key takes a few kilobytes. */
-#define SECURE_HEAP	((size_t)256 << 10)
 
 /* One order, carried out; told when the journal is on disk. */
 struct waiting {
@@ -39,6 +29,7 @@ struct signer_desk {
 	bool			 crl_open;
 	struct wire_crl_open	 crl;
 	struct signer_ca	*crl_ca;
+	struct signer_addresses	 crl_addresses;	/* the terms borrow them */
 	struct crl_writer	*crl_writer;
 	int			 crl_fd;
 	struct err		 crl_err;	/* why it failed */
@@ -79,6 +70,12 @@ signer_desk_free(struct signer_desk *d)
 	for (size_t i = 0; i < d->n_waiting; i++)
 		free((void *)(uintptr_t)d->waiting[i].der.data);
 	free(d);
+}
+
+bool
+signer_desk_is_idle(const struct signer_desk *d)
+{
+	return !d->crl_open;
 }
 
 static void
@@ -186,6 +183,22 @@ answer_revoked(struct signer_desk *d, struct frame *frame, struct err *err)
 		log_error("signer.revocation-not-in-journal",
 		    STR("ca", m.ca), STR("why", why.text),
 		    STR("detail", why.detail));
+	if (ca != NULL)
+		signer_note_revoked(d->signer, ca, &m.entry);
+	return 0;
+}
+
+static int
+answer_blocked(struct signer_desk *d, struct frame *frame, struct err *err)
+{
+	struct journal_blocked key = { 0 };
+	struct wire_blocked m;
+
+	if (wire_get_blocked(frame, &m, err) < 0)
+		return -1;
+	memcpy(key.spki_sha256, m.spki_sha256, sizeof(key.spki_sha256));
+	key.at = m.at;
+	signer_note_blocked(d->signer, &key);
 	return 0;
 }
 
@@ -212,7 +225,8 @@ answer_crl_open(struct signer_desk *d, struct frame *frame, struct err *err)
 	frame->fd = -1;
 	d->crl_open = true;
 	d->crl_ca = signer_find_ca(d->signer, d->crl.ca, &d->crl_err);
-	if (d->crl_ca != NULL && crl_open(&d->crl_ca->issuer, &d->crl.terms,
+	if (d->crl_ca != NULL && signer_crl_addresses(d->signer, d->crl_ca,
+	    &d->crl.terms, &d->crl_addresses, &d->crl_err) == 0 && crl_open(&d->crl_ca->issuer, &d->crl.terms,
 	    &d->crl_writer, &d->crl_err) == 0)
 		use_disk(d);
 	return 0;
@@ -263,6 +277,8 @@ answer_crl_close(struct signer_desk *d, struct frame *frame, struct err *err)
 		return -1;
 	made = d->crl_writer != NULL && finish_crl(d, &d->crl_err) == 0;
 	crl_forget(d);
+	if (!made && d->crl_ca != NULL)
+		signer_check_token(d->signer, d->crl_ca, &d->crl_err);
 	if (made) {
 		snprintf(done.ca, sizeof(done.ca), "%s", d->crl.ca);
 		return wire_send_crl_done(d->registrar, &done, err);
@@ -286,6 +302,7 @@ static const struct verb {
 } verbs[] = {
 	{ WIRE_ISSUE,		WIRE_MAX_ISSUE,	answer_issue },
 	{ WIRE_REVOKED,		1024,		answer_revoked },
+	{ WIRE_BLOCKED,		40,		answer_blocked },
 	{ WIRE_CRL_OPEN,	1024,		answer_crl_open },
 	{ WIRE_CRL_ENTRIES,	64 * 1024,	answer_crl_entries },
 	{ WIRE_CRL_CLOSE,	0,		answer_crl_close },
@@ -324,164 +341,4 @@ signer_desk_serve(struct signer_desk *d, struct err *err)
 			return -1;
 	}
 	return r < 0 ? -1 : settle(d, err);
-}
-
-/* --- the role -------------------------------------------------------------------- */
-/* One trailing newline is the editor's, not the passphrase's. */
-static int
-read_passphrase(int fd, struct buf *out, struct err *err)
-{
-	uint8_t *to = buf_reserve(out, PASSPHRASE_MAX + 1);
-
-	if (to == NULL)
-		return err_set(err, ERR_RETRY, "out of memory");
-	while (out->len <= PASSPHRASE_MAX) {
-		ssize_t n = read(fd, to + out->len,
-		    PASSPHRASE_MAX + 1 - out->len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, ERR_FAULT,
-			    "reading a passphrase");
-		if (n == 0)
-			break;
-		out->len += (size_t)n;
-	}
-	if (out->len > PASSPHRASE_MAX)
-		return err_set(err, ERR_FAULT,
-		    "a passphrase has at most %d octets", PASSPHRASE_MAX);
-	if (out->len > 0 && out->data[out->len - 1] == '\n')
-		out->len--;
-	return 0;
-}
-
-static void
-open_keys(struct signer *s, struct role *role)
-{
-	for (size_t i = 0; i < s->n_cas; i++) {
-		__attribute__((cleanup(buf_wipe))) struct buf passphrase =
-		    BUF(PASSPHRASE_MAX + 1);
-		struct signer_ca *ca = &s->cas[i];
-		char name[96];
-		OWNED_FD fd = -1;
-		struct err err = { 0 };
-
-		snprintf(name, sizeof(name), "passphrase:%s", ca->name);
-		fd = role_take(role, name);
-		if (fd >= 0 && read_passphrase(fd, &passphrase, &err) < 0)
-			snprintf(ca->why_not, sizeof(ca->why_not), "%s",
-			    err.text);
-		else if (signer_open_ca(s, ca, buf_bytes(&passphrase),
-		    &err) == 0)
-			continue;
-		log_warn("signer.key-not-open", STR("ca", ca->name),
-		    STR("why", err.text), STR("detail", err.detail));
-	}
-}
-
-static int
-tell_keys(struct signer *s, struct channel *registrar, struct err *err)
-{
-	for (size_t i = 0; i < s->n_cas; i++) {
-		struct wire_keys keys = { .open = s->cas[i].key != NULL };
-
-		snprintf(keys.ca, sizeof(keys.ca), "%s", s->cas[i].name);
-		snprintf(keys.text, sizeof(keys.text), "%s",
-		    s->cas[i].why_not);
-		if (wire_send_keys(registrar, &keys, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Keys and certificates are open by now: all that is left to open is the
- * scratch file of a CRL. */
-static int
-raise_walls(struct role *role, const struct settings *settings,
-    struct err *err)
-{
-	char journal[PATH_MAX];
-	const struct sandbox_path paths[] = { { journal, 1 } };
-	const struct sandbox box = { .allow = SANDBOX_OPEN | SANDBOX_LOCK,
-		.paths = paths, .n_paths = 1 };
-
-	snprintf(journal, sizeof(journal), "%s/journal", settings->state_dir);
-	return role_ready(role, &box, err);
-}
-
-static int
-serve(struct role *role, struct signer_desk *d, struct err *err)
-{
-	struct channel *registrar = d->registrar;
-
-	while (!role_is_stopping()) {
-		struct pollfd fds[] = {
-			{ .fd = channel_fd(registrar),
-			    .events = channel_events(registrar) },
-			{ .fd = role_signal_fd(), .events = POLLIN },
-			{ .fd = channel_fd(role->control),
-			    .events = channel_events(role->control) },
-		};
-
-		/* A registrar that does not listen gets no more work done. */
-		if (channel_queued(registrar) > MAX_QUEUED / 2)
-			fds[0].events = POLLOUT;
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
-			return err_errno(err, ERR_FAULT, "poll");
-		if ((fds[2].revents & POLLOUT) != 0 &&
-		    channel_flush(role->control, err) < 0)
-			return -1;
-		if ((fds[2].revents & (POLLIN | POLLHUP)) != 0 &&
-		    channel_read(role->control, err) < 0)
-			return err->kind == ERR_RETRY ? 0 : -1;
-		if ((fds[0].revents & POLLOUT) != 0 &&
-		    channel_flush(registrar, err) < 0)
-			return -1;
-		if ((fds[0].revents & (POLLIN | POLLHUP)) != 0 &&
-		    signer_desk_serve(d, err) < 0)
-			return err->kind == ERR_RETRY ? 0 : -1;
-	}
-	return 0;
-}
-
-static int
-run(struct role *role, struct signer *s, struct err *err)
-{
-	OWNED_STRUCT(settings) *settings = NULL;
-	OWNED_STRUCT(channel) *registrar = role_take_peer(role, "registrar",
-	    WIRE_MAX_ISSUE, MAX_QUEUED);
-	OWNED_STRUCT(signer_desk) *desk = NULL;
-
-	if (registrar == NULL)
-		return err_set(err, ERR_FAULT, "no channel to the registrar");
-	if (settings_decode(role_take(role, "settings"), &settings, err) < 0 ||
-	    signer_init(s, settings, err) < 0)
-		return -1;
-	open_keys(s, role);
-	signer_close_folders(s);
-	if (raise_walls(role, settings, err) < 0 ||
-	    signer_desk_new(s, registrar, &desk, err) < 0 ||
-	    tell_keys(s, registrar, err) < 0)
-		return -1;
-	return serve(role, desk, err);
-}
-
-int
-signer_main(struct role *role)
-{
-	struct signer s = { .keys_fd = -1, .journal_fd = -1,
-		.published_fd = -1 };
-	struct err err = { 0 };
-	int r;
-
-	/* Private keys go to locked memory that no core and no swap sees. */
-	if (CRYPTO_secure_malloc_init(SECURE_HEAP, 32) != 1)
-		log_warn("signer.memory-not-locked");
-	r = run(role, &s, &err);
-	if (r < 0)
-		log_error("signer.failed", STR("why", err.text),
-		    STR("detail", err.detail));
-	signer_free_contents(&s);
-	return r < 0 ? 1 : 0;
 }

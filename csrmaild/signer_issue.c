@@ -11,6 +11,8 @@
 
 /* RFC 5280, A.1: ub-common-name. */
 #define COMMON_NAME_MAX	64
+/* As long as a chain may be (csrmaild/authority.h). */
+#define MAX_ABOVE	8
 
 /* The profile by its name, as this process read it; the order only says
  * which one the registrar meant. */
@@ -60,7 +62,22 @@ check_foreign_key(const struct signer *s, const struct csr *csr,
 	return 0;
 }
 
-/* "Example Users CA OCSP responder": the CA's name, not the request's. */
+/* What profile_ocsp_responder allows besides the common name. */
+static bool
+places_organization(int nid)
+{
+	static const int nids[] = { NID_countryName, NID_organizationName,
+		NID_organizationalUnitName, NID_localityName,
+		NID_stateOrProvinceName, NID_domainComponent };
+
+	for (size_t i = 0; i < sizeof(nids) / sizeof(nids[0]); i++)
+		if (nids[i] == nid)
+			return true;
+	return false;
+}
+
+/* "O=Example, CN=Users CA OCSP responder": the CA's name, not the request's,
+ * and within the directoryName constraints that bind what the CA issues. */
 static int
 responder_names(const struct signer_ca *ca, struct names *out,
     struct err *err)
@@ -85,6 +102,11 @@ responder_names(const struct signer_ca *ca, struct names *out,
 			n--;
 	}
 	snprintf(text, sizeof(text), "%.*s%s", (int)n, name, suffix);
+	for (size_t i = 0; i < issuer.n_attributes; i++)
+		if (places_organization(issuer.attributes[i].nid) &&
+		    names_add_attribute(out, issuer.attributes[i].nid,
+		    bytes_of(issuer.attributes[i].text), err) < 0)
+			return -1;
 	return names_add_attribute(out, NID_commonName, bytes_of(text), err);
 }
 
@@ -151,8 +173,28 @@ recall(struct signer_ca *ca, const struct order *order,
 	return 0;
 }
 
+/* The CAs above it, nearest first, as far as they are configured here. */
+static size_t
+find_above(const struct signer *s, X509 *cert, X509 *above[MAX_ABOVE])
+{
+	size_t n = 0;
+
+	for (bool found = true; found && n < MAX_ABOVE;) {
+		found = false;
+		for (size_t i = 0; i < s->n_cas && !found; i++) {
+			X509 *other = s->cas[i].cert;
+
+			found = other != NULL && X509_cmp(other, cert) != 0 &&
+			    X509_check_issued(other, cert) == X509_V_OK;
+			if (found)
+				cert = above[n++] = other;
+		}
+	}
+	return n;
+}
+
 static int
-build(const struct signer *s, const struct signer_ca *ca,
+build(struct signer *s, const struct signer_ca *ca,
     const struct order *order, X509 **out, struct err *err)
 {
 	__attribute__((cleanup(names_free))) struct names names = { 0 };
@@ -160,19 +202,30 @@ build(const struct signer *s, const struct signer_ca *ca,
 	OWNED(X509) *cert = NULL;
 	const struct profile *profile = NULL;
 	struct order own = *order;
+	struct signer_addresses addresses;
+	X509 *above[MAX_ABOVE];
+	struct issuer issuer;
 
 	if (find_profile(s, order, &profile, err) < 0 ||
 	    csr_read(order->csr, &csr, err) < 0 ||
-	    check_foreign_key(s, csr, err) < 0)
+	    check_foreign_key(s, csr, err) < 0 ||
+	    signer_check_blocked(s, csr->key.spki_sha256, err) < 0)
 		return -1;
+	if (ca->revoked && !profile->ocsp_responder)
+		return err_set(err, ERR_REJECT,
+		    "CA %s is revoked: it signs no more", ca->name);
 	if (profile->ocsp_responder) {
 		if (responder_names(ca, &names, err) < 0)
 			return -1;
 		own.names = names;	/* borrowed from here */
 	}
-	if (issue_build(&own, csr, profile, &ca->issuer, &cert, err) < 0 ||
-	    lint_certificate(cert, profile, &ca->issuer, err) < 0 ||
-	    issue_sign(cert, &ca->issuer, err) < 0)
+	if (signer_issuer(ca, order->shard, &addresses, &issuer, err) < 0)
+		return -1;
+	issuer.above = above;
+	issuer.n_above = find_above(s, ca->cert, above);
+	if (issue_build(&own, csr, profile, &issuer, &cert, err) < 0 ||
+	    lint_certificate(cert, profile, &issuer, err) < 0 ||
+	    issue_sign(cert, &issuer, err) < 0)
 		return -1;
 	*out = TAKE(cert);
 	return 0;
@@ -196,7 +249,9 @@ signer_issue(struct signer *s, const struct order *order,
 	r = recall(ca, order, order_digest, der, err);
 	if (r <= 0)
 		return r;
-	if (build(s, ca, order, &cert, err) < 0)
+	if (build(s, ca, order, &cert, err) < 0) {
+		signer_check_token(s, ca, err);
 		return -1;
+	}
 	return record(ca, order, order_digest, cert, der, err);
 }

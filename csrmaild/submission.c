@@ -4,10 +4,12 @@
 #include "common/log.h"
 #include "common/profile.h"
 #include "common/store.h"
+#include "csrmaild/key_check.h"
 #include "csrmaild/outbox.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
+#include "csrmaild/same_key.h"
 
 #include <openssl/evp.h>
 
@@ -123,26 +125,20 @@ decide(struct verdict *v, enum action action, const char *rule,
 	va_end(ap);
 }
 
-/* Keys that no rule can let through. */
+/* The same key again: for the profile to allow, for others never unseen. */
 static int
-check_key(struct registrar *r, const struct taking *t,
+check_same_key(struct registrar *r, const struct taking *t,
     const struct candidate *c, struct verdict *v, struct err *err)
 {
+	const struct profile *profile =
+	    settings_profile(r->settings, v->profile);
 	struct key_holder holder = { t->principal, false };
-	int known;
 
-	if (authorities_have_key(&r->authorities, c->key.key_sha1)) {
-		decide(v, ACTION_REJECT, "key",
-		    "this is the key of one of our CAs");
-		return 0;
-	}
-	known = store_is_key_blocked(r->store, c->key.spki_sha256, err);
-	if (known == -1)
-		return -1;
-	if (known == 0) {
-		decide(v, ACTION_REJECT, "key",
-		    "this key is blocked, because others may know it: make a "
-		    "new key and send a new request");
+	if (profile != NULL && same_key_check(r->store, profile,
+	    c->key.spki_sha256, r->now, err) == -1) {
+		if (err->kind != ERR_REJECT)
+			return -1;
+		decide(v, ACTION_REJECT, "key", "%s", err->text);
 		return 0;
 	}
 	if (store_find_key(r->store, c->key.spki_sha256, look_at_holder,
@@ -168,7 +164,8 @@ check_profile(const struct profile *profile, const struct candidate *c,
 	else if (profile->ca || profile->ocsp_responder)
 		decide(v, ACTION_REJECT, v->rule,
 		    "certificates of this kind are not issued by mail");
-	else if (profile_check(profile, &c->names, &c->key, &why) == -1)
+	else if (profile_check_request(profile, &c->names, &c->key,
+	    &why) == -1)
 		decide(v, ACTION_REJECT, v->rule, "%s", why.text);
 	else if (v->validity_s > profile->max_validity_s)
 		v->validity_s = profile->max_validity_s;
@@ -181,7 +178,8 @@ judge(struct registrar *r, const struct taking *t, const struct candidate *c,
 	const struct petition petition = { .mailbox = t->mailbox->title,
 		.sender = t->submit->envelope.from,
 		.evidence = t->submit->envelope.evidence,
-		.forwarded = c->forwarded, .names = &c->names, .key = &c->key };
+		.forwarded = c->forwarded, .names = &c->names, .key = &c->key,
+		.challenge = c->has_challenge ? c->challenge : NULL };
 
 	policy_decide(settings_rules(r->settings, t->mailbox->rules),
 	    &petition, v, NULL);
@@ -196,19 +194,20 @@ judge(struct registrar *r, const struct taking *t, const struct candidate *c,
 		    "nothing vouches for the sender");
 	if (v->action == ACTION_REJECT)
 		return 0;
-	return check_key(r, t, c, v, err);
+	return check_same_key(r, t, c, v, err);
 }
 
+/* The request's row, as it was decided; object: "request:12". */
 static int
-put_on_record(struct registrar *r, struct taking *t,
-    const struct candidate *c, const struct verdict *v, struct err *err)
+add_request(struct registrar *r, struct taking *t, const struct candidate *c,
+    const struct verdict *v, char object[32], struct err *err)
 {
 	static const enum request_state states[] = {
 		[ACTION_SIGN] = REQUEST_APPROVED,
 		[ACTION_HOLD] = REQUEST_HELD,
 		[ACTION_REJECT] = REQUEST_REJECTED,
 	};
-	char names_text[512], key_text[32] = "", object[32];
+	char names_text[512], key_text[32] = "";
 	OWNED_BUF(names, 64u << 10);
 	struct request_row row = { .submission = t->submission,
 		.state = states[v->action], .ca = t->mailbox->ca,
@@ -232,7 +231,7 @@ put_on_record(struct registrar *r, struct taking *t,
 		return err_set(err, ERR_FAULT, "names too long for the store");
 	if (store_add_request(r->store, &row, &id, err) == -1)
 		return -1;
-	snprintf(object, sizeof(object), "request:%lld", (long long)id);
+	snprintf(object, 32, "request:%lld", (long long)id);
 	switch (v->action) {
 	case ACTION_SIGN:
 		t->n_approved++;
@@ -267,22 +266,29 @@ check_digest(const struct candidate *c, struct err *err)
 	return 0;
 }
 
+/* Keys that no rule can let through come first, then the rules. */
 static int
 take_candidate(struct registrar *r, struct taking *t,
     const struct candidate *c, struct err *err)
 {
 	struct verdict v = { .action = ACTION_REJECT };
+	struct key_check key = { 0 };
+	char object[32];
 
-	if (c->good && check_digest(c, err) == -1)
+	if (c->good && (check_digest(c, err) == -1 ||
+	    key_check(r, c, &key, err) == -1))
 		return -1;
-	if (!c->good) {
+	snprintf(v.profile, sizeof(v.profile), "%s", t->mailbox->profile);
+	if (!c->good)
 		decide(&v, ACTION_REJECT, "request", "%s", c->text);
-		snprintf(v.profile, sizeof(v.profile), "%s",
-		    t->mailbox->profile);
-	} else if (judge(r, t, c, &v, err) == -1) {
+	else if (key.why[0] != '\0')
+		decide(&v, ACTION_REJECT, "key", "%s", key.why);
+	else if (judge(r, t, c, &v, err) == -1)
 		return -1;
-	}
-	return put_on_record(r, t, c, &v, err);
+	if (add_request(r, t, c, &v, object, err) == -1)
+		return -1;
+	return c->good ? key_check_record(r, c, &key, t->principal, object,
+	    err) : 0;
 }
 
 /* The reply to a mail without any request in it. */
@@ -352,8 +358,8 @@ add_submission(struct registrar *r, struct taking *t,
 	snprintf(object, sizeof(object), "submission:%lld",
 	    (long long)t->submission);
 	if (found->has_burnt && store_block_key(r->store,
-	    found->burnt_spki_sha256, "its private half came by mail",
-	    r->now, err) == -1)
+	    found->burnt_spki_sha256, KEY_BLOCKED,
+	    "its private half came by mail", r->now, err) == -1)
 		return -1;
 	return store_audit(r->store, r->now, whole == NULL ?
 	    "submission.taken" : "submission.refused", t->principal, object,

@@ -97,3 +97,25 @@ verb_page_add(struct verb_page *page, json_t *row, int64_t id)
 	if (++page->n >= page->limit)
 		describe_number(page->call->answer, "next", id);
 }
+
+int
+verb_revocation(struct verb_call *vc, enum crl_reason *reason,
+    time_t *invalidity)
+{
+	const char *name = verb_text(vc, "reason");
+
+	/* What may be left out has one. */
+	if (name == NULL)
+		name = crl_reason_name(*reason);
+	*invalidity = (time_t)verb_number(vc, "invalidity", 0);
+	if (crl_reason_from_name(name, reason) != 0)
+		verb_refuse(vc, 400, "reason: %.32s is none: unspecified, "
+		    "keyCompromise, cACompromise, affiliationChanged, "
+		    "superseded, cessationOfOperation, certificateHold, "
+		    "privilegeWithdrawn or aACompromise", name);
+	else if (*invalidity > vc->now)
+		verb_refuse(vc, 400, "invalidity lies in the future");
+	else
+		return 0;
+	return -1;
+}

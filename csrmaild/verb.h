@@ -4,6 +4,7 @@
 #include "csrmaild/principal.h"
 
 #include "common/bytes.h"
+#include "common/crl.h"
 
 #include <jansson.h>
 
@@ -13,6 +14,7 @@
 struct err;
 struct findings;
 struct registrar;
+struct renewal;
 
 /*
  * Between the table of verbs (verbs.c) and the handlers, one file a noun:
@@ -34,14 +36,22 @@ struct verb_call {
 /* A handler returns 0 when it has answered, 1 when it will. */
 typedef int verb_handler(struct verb_call *);
 
-verb_handler verb_ca_list, verb_ca_show, verb_crl_list, verb_crl_update;
+verb_handler verb_ca_list, verb_ca_show, verb_ca_revoke, verb_crl_list, verb_crl_update,
+    verb_crl_install;
 verb_handler verb_request_list, verb_request_show, verb_request_approve,
     verb_request_reject, verb_request_add;
-verb_handler verb_cert_list, verb_cert_show, verb_cert_revoke;
+verb_handler verb_cert_list, verb_cert_show, verb_cert_revoke,
+    verb_cert_unhold, verb_cert_revoke_matching, verb_cert_renew,
+    verb_cert_reissue;
+verb_handler verb_key_list, verb_key_block, verb_key_import;
 verb_handler verb_outbox_list, verb_audit_list, verb_audit_verify,
     verb_status, verb_reload;
 
-/* The tail of verb_request_add, and what else ends its wait. */
+/* Have the request on record examined anew; then it is approved like one that
+ * was handed in, and the answer is its number too. */
+int	verb_request_renew(struct verb_call *, const struct renewal *);
+/* The tail of verb_request_add and verb_request_renew, and what else ends
+ * their wait. */
 void	verb_request_examined(struct registrar *, uint64_t token,
 	    const struct findings *);
 void	verb_request_closed(uint64_t connection);
@@ -58,6 +68,10 @@ const char *verb_text(const struct verb_call *, const char *name);
 int64_t	verb_number(const struct verb_call *, const char *name,
 	    int64_t otherwise);
 unsigned int verb_limit(const struct verb_call *);
+/* The arguments "reason" and "invalidity" of a revocation; -1 and refused.
+ * *reason stays when none is given, which the verb's arguments allow or not. */
+int	verb_revocation(struct verb_call *, enum crl_reason *,
+	    time_t *invalidity);
 /* The path's part as a positive number; 0: it is none. */
 int64_t	verb_id(const struct verb_call *);
 

@@ -4,46 +4,84 @@
 #include "csrmaild/acts.h"
 #include "csrmaild/registry.h"
 
+#include "common/ca.h"
 #include "common/err.h"
 #include "common/store.h"
 
+#include <string.h>
+
 /* CAs and their revocation lists. */
 
-static int
-list_one(const struct ca_row *row, void *items)
+/* What only the registrar knows: whether its key is open, and which of its
+ * generations signs. */
+static void
+add_state(struct verb_call *vc, json_t *out, const char *name)
 {
-	json_array_append_new(items, describe_ca(row));
+	struct authorities *all = &vc->registrar->authorities;
+	const struct authority *ca = authority_by_name(all, name);
+	char family[CA_NAME_MAX + 1];
+
+	if (ca == NULL || ca->settings == NULL)
+		return;
+	ca_family(name, family, sizeof(family));
+	json_object_set_new(out, "signs", json_boolean(
+	    authority_current(all, family, vc->now) == ca));
+	json_object_set_new(out, "key_open", json_boolean(ca->key_open));
+	if (!ca->key_open)
+		describe_text(out, "key_why", ca->key_text);
+}
+
+struct describing {
+	struct verb_call *vc;
+	json_t		*items;		/* NULL: the answer itself */
+	struct err	*err;
+};
+
+static int
+describe_one(const struct ca_row *row, void *arg)
+{
+	struct describing *d = arg;
+	json_t *ca;
+
+	if (describe_ca(d->vc->registrar->store, row, d->vc->now, &ca,
+	    d->err) != 0)
+		return -1;
+	add_state(d->vc, ca, row->name);
+	if (d->items != NULL) {
+		json_array_append_new(d->items, ca);
+	} else {
+		json_decref(d->vc->answer);
+		d->vc->answer = ca;
+	}
 	return 0;
 }
 
 int
 verb_ca_list(struct verb_call *vc)
 {
-	json_t *items = json_array();
 	struct err err;
+	struct describing d = { vc, json_array(), &err };
 
-	json_object_set_new(vc->answer, "items", items);
-	if (store_each_ca(vc->registrar->store, list_one, items, &err) != 0)
+	json_object_set_new(vc->answer, "items", d.items);
+	if (store_each_ca(vc->registrar->store, describe_one, &d, &err) != 0)
 		return verb_fail(vc, &err);
 	return 0;
 }
 
-static int
-show_one(const struct ca_row *row, void *arg)
-{
-	struct verb_call *vc = arg;
-
-	json_decref(vc->answer);
-	vc->answer = describe_ca(row);
-	return 0;
-}
-
+/* By a CA's name the generation that signs now is meant; "users~1" is the
+ * first one. */
 int
 verb_ca_show(struct verb_call *vc)
 {
+	const struct authority *ca = strchr(vc->part, '~') != NULL ? NULL :
+	    authority_current(&vc->registrar->authorities, vc->part, vc->now);
+	char first[CA_NAME_MAX + 1];
 	struct err err;
+	struct describing d = { vc, NULL, &err };
 
-	switch (store_find_ca(vc->registrar->store, vc->part, show_one, vc,
+	ca_family(vc->part, first, sizeof(first));
+	switch (store_find_ca(vc->registrar->store, ca != NULL ? ca->name :
+	    ca_is_meant(vc->part, first) ? first : vc->part, describe_one, &d,
 	    &err)) {
 	case 0:
 		return 0;
@@ -53,46 +91,86 @@ verb_ca_show(struct verb_call *vc)
 	return verb_fail(vc, &err);
 }
 
-static json_t *
-describe_crl(const struct ca_row *row)
+/* The reasons that end a CA, and all below it. */
+int
+verb_ca_revoke(struct verb_call *vc)
 {
-	json_t *out = json_object();
+	enum crl_reason reason;
+	time_t invalidity;
+	unsigned int n = 0;
+	struct err err;
+	struct describing d = { vc, NULL, &err };
 
-	describe_text(out, "ca", row->name);
-	describe_number(out, "number", (int64_t)row->crl_number);
-	describe_time(out, "this_update", row->crl_this_update);
-	describe_time(out, "next_update", row->crl_next_update);
-	describe_number(out, "change", (int64_t)row->crl_change);
-	return out;
+	if (verb_revocation(vc, &reason, &invalidity) != 0)
+		return 0;
+	switch (store_find_ca(vc->registrar->store, vc->part, describe_one, &d,
+	    &err)) {
+	case 0:
+		break;
+	case 1:
+		return verb_refuse(vc, 404, "there is no CA %.80s", vc->part);
+	default:
+		return verb_fail(vc, &err);
+	}
+	if (registrar_revoke_ca(vc->registrar, vc->part, reason, invalidity,
+	    vc->who, vc->now, &n, &err) != 0)
+		return verb_fail(vc, &err);
+	describe_number(vc->answer, "revoked", n);
+	return 0;
+}
+
+struct crl_list {
+	json_t		*items;		/* borrowed */
+	const char	*ca;		/* NULL: of all */
+};
+
+static int
+list_one_crl(const struct crl_row *row, void *arg)
+{
+	struct crl_list *list = arg;
+	json_t *out;
+
+	if (list->ca != NULL && !ca_is_meant(list->ca, row->ca))
+		return 0;
+	out = json_object();
+	describe_text(out, "ca", row->ca);
+	describe_number(out, "shard", row->terms.shard);
+	describe_text(out, "kind", row->terms.base == 0 ? "full" : "delta");
+	describe_number(out, "number", (int64_t)row->terms.number);
+	if (row->terms.base != 0)
+		describe_number(out, "base", (int64_t)row->terms.base);
+	describe_time(out, "this_update", row->terms.this_update);
+	describe_time(out, "next_update", row->terms.next_update);
+	describe_number(out, "entries", (int64_t)row->entries);
+	describe_number(out, "change", (int64_t)row->change);
+	json_array_append_new(list->items, out);
+	return 0;
 }
 
 static int
-list_one_crl(const struct ca_row *row, void *items)
+list_crls(struct verb_call *vc, const char *ca)
 {
-	json_array_append_new(items, describe_crl(row));
+	struct crl_list list = { json_array(), ca };
+	struct err err;
+
+	json_object_set_new(vc->answer, "items", list.items);
+	if (store_each_crl(vc->registrar->store, list_one_crl, &list,
+	    &err) != 0)
+		return verb_fail(vc, &err);
 	return 0;
 }
 
 int
 verb_crl_list(struct verb_call *vc)
 {
-	json_t *items = json_array();
-	struct err err;
-
-	json_object_set_new(vc->answer, "items", items);
-	if (store_each_ca(vc->registrar->store, list_one_crl, items,
-	    &err) != 0)
-		return verb_fail(vc, &err);
-	return 0;
+	return list_crls(vc, NULL);
 }
 
 static int
-show_one_crl(const struct ca_row *row, void *arg)
+ignore_ca(const struct ca_row *row, void *arg)
 {
-	struct verb_call *vc = arg;
-
-	json_decref(vc->answer);
-	vc->answer = describe_crl(row);
+	(void)row;
+	(void)arg;
 	return 0;
 }
 
@@ -102,7 +180,7 @@ verb_crl_update(struct verb_call *vc)
 {
 	struct err err;
 
-	switch (store_find_ca(vc->registrar->store, vc->part, show_one_crl, vc,
+	switch (store_find_ca(vc->registrar->store, vc->part, ignore_ca, NULL,
 	    &err)) {
 	case 0:
 		break;
@@ -114,5 +192,5 @@ verb_crl_update(struct verb_call *vc)
 	if (registrar_publish_crl(vc->registrar, vc->part, &err) != 0)
 		return verb_fail(vc, &err);
 	vc->status = 202;
-	return 0;
+	return list_crls(vc, vc->part);
 }

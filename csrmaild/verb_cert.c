@@ -2,8 +2,10 @@
 
 #include "csrmaild/describe.h"
 #include "csrmaild/acts.h"
+#include "csrmaild/name_pattern.h"
 #include "csrmaild/registry.h"
 
+#include "common/ca.h"
 #include "common/err.h"
 #include "common/serial.h"
 #include "common/store.h"
@@ -12,20 +14,42 @@
 
 /* Certificates: lists, one by its serial, and revocation. */
 
-static json_t *
-describe(const struct cert_row *row)
+static void
+describe_serial(json_t *out, const char *key, const struct serial *serial)
 {
-	char serial[SERIAL_HEX_SIZE];
+	char hex[SERIAL_HEX_SIZE];
+
+	if (serial->len == 0)
+		return;
+	serial_to_hex(serial, hex);
+	describe_text(out, key, hex);
+}
+
+static json_t *
+describe(const struct cert_row *row, time_t now)
+{
+	char key[65];
 	json_t *out = json_object();
 
-	serial_to_hex(&row->serial, serial);
-	describe_text(out, "serial", serial);
+	describe_serial(out, "serial", &row->serial);
 	describe_text(out, "ca", row->ca);
-	describe_text(out, "state", cert_state_name(row->state));
+	/* Over is over, also before the store is told. */
+	describe_text(out, "state", cert_state_name(
+	    row->state == CERT_ISSUED && row->not_after < now ?
+	    CERT_EXPIRED : row->state));
 	describe_text(out, "profile", row->profile);
 	describe_text(out, "names", row->names_text);
 	describe_time(out, "not_before", row->not_before);
 	describe_time(out, "not_after", row->not_after);
+	describe_text(out, "origin", row->origin);
+	describe_serial(out, "superseded_by", &row->successor);
+	describe_serial(out, "renews", &row->renews);
+	if (row->shard != 0)
+		describe_number(out, "shard", row->shard);
+	if (row->spki_sha256 != NULL) {
+		hex_encode((struct bytes){ row->spki_sha256, 32 }, key);
+		describe_text(out, "key_sha256", key);
+	}
 	if (row->request != 0)
 		describe_number(out, "request", row->request);
 	if (row->revoked_at != 0) {
@@ -37,34 +61,95 @@ describe(const struct cert_row *row)
 	return out;
 }
 
+/* One page of those that match; the store cannot look for a pattern. */
+struct listing {
+	struct verb_call *vc;
+	struct verb_page page;
+	const char	*match;		/* NULL: all */
+	unsigned int	 n_seen;
+	int64_t		 last;
+};
+#define MAX_SEEN	20000		/* rows a call, found or not */
+
 static int
-list_one(const struct cert_row *row, void *page)
+list_one(const struct cert_row *row, void *arg)
 {
-	verb_page_add(page, describe(row), row->id);
+	struct listing *list = arg;
+
+	if (list->page.n == list->page.limit)
+		return 1;
+	list->last = row->id;
+	list->n_seen++;
+	if (list->match == NULL ||
+	    name_pattern_matches(list->match, row->names_text))
+		verb_page_add(&list->page, describe(row, list->vc->now),
+		    row->id);
+	return 0;
+}
+
+/* The state that is asked for, as it is now. */
+static int
+choose_state(struct verb_call *vc, struct cert_filter *filter)
+{
+	const char *state = verb_text(vc, "state");
+	int64_t days = verb_number(vc, "expiring", 0);
+
+	if (state != NULL && strcmp(state, "all") != 0 &&
+	    cert_state_from_name(state, &filter->state) != 0) {
+		verb_refuse(vc, 400, "state: %s is none: reserved, "
+		    "abandoned, issued, revoked, expired, archived or all",
+		    state);
+		return -1;
+	}
+	if (days > 0 && state != NULL && filter->state != CERT_ISSUED) {
+		verb_refuse(vc, 400, "expiring: only what is issued expires");
+		return -1;
+	}
+	if (days > 0) {
+		filter->state = CERT_ISSUED;
+		filter->expires_before = vc->now + days * 86400 + 1;
+		filter->superseded = -1;
+	}
+	if (filter->state == CERT_ISSUED)
+		filter->expires_after = vc->now;
 	return 0;
 }
 
 int
 verb_cert_list(struct verb_call *vc)
 {
-	const char *state = verb_text(vc, "state");
+	const char *key = verb_text(vc, "key");
 	struct cert_filter filter = { .ca = verb_text(vc, "ca"),
-		.like = verb_text(vc, "like"),
+		.family = true, .like = verb_text(vc, "like"),
 		.expires_before = (time_t)verb_number(vc, "expires_before", 0),
-		.after = verb_number(vc, "after", 0) };
-	struct verb_page page;
+		.after = verb_number(vc, "after", 0),
+		.superseded = (int)verb_number(vc, "superseded", 0) };
+	struct listing list = { .vc = vc, .match = verb_text(vc, "match") };
+	char literal[256];
+	uint8_t spki[32];
 	struct err err;
 
-	if (state != NULL && strcmp(state, "all") != 0 &&
-	    cert_state_from_name(state, &filter.state) != 0)
-		return verb_refuse(vc, 400, "state: %s is none: reserved, "
-		    "abandoned, issued, revoked, expired, archived or all",
-		    state);
-	verb_page_open(&page, vc);
-	filter.limit = page.limit;
+	if (choose_state(vc, &filter) != 0)
+		return 0;
+	if (key != NULL && hex_decode(key, spki, sizeof(spki)) !=
+	    sizeof(spki))
+		return verb_refuse(vc, 400, "key: 64 hex digits are expected, "
+		    "the SHA-256 of a SubjectPublicKeyInfo");
+	filter.spki_sha256 = key == NULL ? NULL : spki;
+	verb_page_open(&list.page, vc);
+	filter.limit = list.page.limit;
+	if (list.match != NULL) {
+		filter.limit = MAX_SEEN;
+		name_pattern_literal(list.match, literal, sizeof(literal));
+		if (filter.like == NULL && literal[0] != '\0')
+			filter.like = literal;
+	}
 	if (store_each_certificate(vc->registrar->store, &filter, list_one,
-	    &page, &err) != 0)
+	    &list, &err) != 0)
 		return verb_fail(vc, &err);
+	/* Not full, and yet there may be more. */
+	if (list.n_seen == MAX_SEEN)
+		describe_number(vc->answer, "next", list.last);
 	return 0;
 }
 
@@ -82,12 +167,12 @@ see_one(const struct cert_row *row, void *arg)
 {
 	struct search *search = arg;
 
-	if (search->ca != NULL && strcmp(search->ca, row->ca) != 0)
+	if (search->ca != NULL && !ca_is_meant(search->ca, row->ca))
 		return 0;
 	if (search->n++ > 0)
 		return 0;
 	search->ca_id = row->ca_id;
-	search->found = describe(row);
+	search->found = describe(row, search->vc->now);
 	describe_pem(search->found, "pem", "CERTIFICATE", row->der);
 	return 0;
 }
@@ -137,27 +222,120 @@ verb_cert_show(struct verb_call *vc)
 int
 verb_cert_revoke(struct verb_call *vc)
 {
-	const char *name = verb_text(vc, "reason");
-	time_t invalidity = (time_t)verb_number(vc, "invalidity", 0);
 	enum crl_reason reason;
+	time_t invalidity;
 	struct serial serial;
 	int64_t ca_id;
 	struct err err;
 
-	/* A CA certificate's reasons and a hold are not for this verb. */
-	if (crl_reason_from_name(name, &reason) != 0 ||
-	    reason == CRL_CERTIFICATE_HOLD || reason == CRL_CA_COMPROMISE ||
-	    reason == CRL_AA_COMPROMISE)
-		return verb_refuse(vc, 400, "reason: %s is none: unspecified, "
-		    "keyCompromise, affiliationChanged, superseded, "
-		    "cessationOfOperation or privilegeWithdrawn", name);
-	if (invalidity > vc->now)
-		return verb_refuse(vc, 400, "invalidity lies in the future");
-	if (find(vc, &serial, &ca_id) != 0)
+	if (verb_revocation(vc, &reason, &invalidity) != 0 ||
+	    find(vc, &serial, &ca_id) != 0)
 		return 0;
 	if (registrar_revoke(vc->registrar, ca_id, &serial, reason, invalidity,
 	    vc->who, vc->now, &err) != 0)
 		return verb_fail(vc, &err);
 	find(vc, &serial, &ca_id);
+	return 0;
+}
+
+int
+verb_cert_unhold(struct verb_call *vc)
+{
+	struct serial serial;
+	int64_t ca_id;
+	struct err err;
+
+	if (find(vc, &serial, &ca_id) != 0)
+		return 0;
+	if (registrar_release(vc->registrar, ca_id, &serial, vc->who, vc->now,
+	    &err) != 0)
+		return verb_fail(vc, &err);
+	find(vc, &serial, &ca_id);
+	return 0;
+}
+
+static int
+renew(struct verb_call *vc, struct renewal *renewal)
+{
+	if (find(vc, &renewal->serial, &renewal->ca) != 0)
+		return 0;
+	renewal->validity_s = verb_number(vc, "days", 0) * 86400;
+	renewal->no_mail = verb_number(vc, "no_mail", 0) != 0;
+	return verb_request_renew(vc, renewal);
+}
+
+int
+verb_cert_renew(struct verb_call *vc)
+{
+	struct renewal renewal = {
+		.revoke_old = verb_number(vc, "revoke_old", 0) != 0 };
+
+	return renew(vc, &renewal);
+}
+
+int
+verb_cert_reissue(struct verb_call *vc)
+{
+	struct renewal renewal = { .reissue = true,
+		.reason = CRL_SUPERSEDED };
+	time_t invalidity;
+
+	return verb_revocation(vc, &renewal.reason, &invalidity) != 0 ? 0 :
+	    renew(vc, &renewal);
+}
+
+struct matches {
+	json_t		*items;		/* borrowed */
+	time_t		 now;
+};
+
+static int
+list_match(const struct cert_row *row, void *arg)
+{
+	struct matches *matches = arg;
+
+	json_array_append_new(matches->items, describe(row, matches->now));
+	return 0;
+}
+
+/*
+ * Without "expected": which certificates match, at most "max", and one more
+ * when there are more. With it: revoke them, if it is that many still.
+ */
+int
+verb_cert_revoke_matching(struct verb_call *vc)
+{
+	const char *match = verb_text(vc, "match");
+	const char *key = verb_text(vc, "key");
+	struct cert_filter filter = { .ca = verb_text(vc, "ca"),
+		.family = true };
+	unsigned int expected = (unsigned int)verb_number(vc, "expected", 0);
+	unsigned int max = (unsigned int)verb_number(vc, "max", 100), n = 0;
+	struct matches matches = { json_array(), vc->now };
+	enum crl_reason reason;
+	uint8_t spki[32];
+	time_t invalidity;
+	struct err err;
+
+	json_object_set_new(vc->answer, "items", matches.items);
+	if ((match == NULL) == (key == NULL))
+		return verb_refuse(vc, 400, "match or key: one of the two");
+	if (key != NULL && (strlen(key) != 64 ||
+	    hex_decode(key, spki, sizeof(spki)) != sizeof(spki)))
+		return verb_refuse(vc, 400, "key: 64 hex digits are expected, "
+		    "the SHA-256 of a SubjectPublicKeyInfo");
+	filter.spki_sha256 = key == NULL ? NULL : spki;
+	if (verb_revocation(vc, &reason, &invalidity) != 0)
+		return 0;
+	if (expected == 0) {
+		if (registrar_each_matching(vc->registrar, &filter, match,
+		    max + 1, list_match, &matches, &err) != 0)
+			return verb_fail(vc, &err);
+		return 0;
+	}
+	if (registrar_revoke_matching(vc->registrar, &filter, match, expected,
+	    reason, invalidity, vc->who, vc->now, &n, &err) != 0)
+		return verb_fail(vc, &err);
+	describe_number(vc->answer, "revoked", n);
 	return 0;
 }

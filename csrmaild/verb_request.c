@@ -8,6 +8,7 @@
 #include "csrmaild/verbs.h"
 #include "csrmaild/wire.h"
 
+#include "common/csr.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/store.h"
@@ -17,8 +18,9 @@
 
 /*
  * Requests: what stands in the store, a person's decision, and a file that an
- * administrator brings. Such a file goes to the parser first; until its
- * findings come the call waits here, so many at once and no more.
+ * administrator brings, or one on record that is to be signed anew. The octets
+ * go to the parser first; until its findings come the call waits here, so many
+ * at once and no more.
  */
 #define MAX_WAITING	32
 #define MAX_WAIT_S	20
@@ -31,6 +33,9 @@ static struct waiting {
 	char		ca[64];
 	char		profile[PROFILE_NAME_MAX + 1];
 	int64_t		validity_s;
+	bool		renews;		/* a certificate, of which only this
+					 * is said: */
+	struct renewal	renewal;
 } waiting[MAX_WAITING];
 
 static json_t *
@@ -152,37 +157,62 @@ verb_request_reject(struct verb_call *vc)
 	    reason == NULL ? "" : reason, vc->who, vc->now, &err), &err);
 }
 
-int
-verb_request_add(struct verb_call *vc)
+/* Have the octets examined for what `what` says, and wait. */
+static int
+wait_for_parser(struct verb_call *vc, const struct waiting *what,
+    struct bytes octets)
 {
 	static uint64_t last;
-	const char *ca = verb_text(vc, "ca");
-	const char *profile = verb_text(vc, "profile");
 	struct waiting *w = waiting;
 	struct err err;
 
-	if (settings_ca(vc->registrar->settings, ca) == NULL)
-		return verb_refuse(vc, 422, "there is no CA %s", ca);
-	if (settings_profile(vc->registrar->settings, profile) == NULL)
-		return verb_refuse(vc, 422, "there is no profile %s", profile);
 	while (w < waiting + MAX_WAITING && w->token != 0)
 		w++;
 	if (w == waiting + MAX_WAITING)
 		return verb_refuse(vc, 503, "too many files wait to be read");
-	*w = (struct waiting){ .connection = vc->connection, .call = vc->call,
-		.since = vc->now,
-		.validity_s = verb_number(vc, "days", 0) * 86400 };
+	*w = *what;
+	w->connection = vc->connection;
+	w->call = vc->call;
+	w->since = vc->now;
 	snprintf(w->who, sizeof(w->who), "%s", vc->who);
-	snprintf(w->ca, sizeof(w->ca), "%s", ca);
-	snprintf(w->profile, sizeof(w->profile), "%s", profile);
 	/* On record before it is sent: the findings may come at once. */
 	w->token = VERBS_TOKEN | ++last;
-	if (registrar_examine_csr(vc->registrar,
-	    bytes_of(verb_text(vc, "csr")), w->token, &err) != 0) {
+	if (registrar_examine_csr(vc->registrar, octets, w->token,
+	    &err) != 0) {
 		w->token = 0;
 		return verb_fail(vc, &err);
 	}
 	return 1;
+}
+
+int
+verb_request_add(struct verb_call *vc)
+{
+	const char *ca = verb_text(vc, "ca");
+	const char *profile = verb_text(vc, "profile");
+	struct waiting what = {
+		.validity_s = verb_number(vc, "days", 0) * 86400 };
+
+	if (settings_ca(vc->registrar->settings, ca) == NULL)
+		return verb_refuse(vc, 422, "there is no CA %s", ca);
+	if (registrar_profile(vc->registrar, profile) == NULL)
+		return verb_refuse(vc, 422, "there is no profile %s", profile);
+	snprintf(what.ca, sizeof(what.ca), "%s", ca);
+	snprintf(what.profile, sizeof(what.profile), "%s", profile);
+	return wait_for_parser(vc, &what, bytes_of(verb_text(vc, "csr")));
+}
+
+int
+verb_request_renew(struct verb_call *vc, const struct renewal *renewal)
+{
+	const struct waiting what = { .renews = true, .renewal = *renewal };
+	OWNED_BUF(csr, CSR_MAX_OCTETS);
+	struct err err;
+
+	if (registrar_find_renewable(vc->registrar, renewal, vc->now, &csr,
+	    &err) != 0)
+		return verb_fail(vc, &err);
+	return wait_for_parser(vc, &what, buf_bytes(&csr));
 }
 
 static void
@@ -229,6 +259,17 @@ choose(const struct findings *found, const char **why)
 	return NULL;
 }
 
+static int
+ask(struct registrar *registrar, const struct waiting *w,
+    const struct candidate *csr, int64_t *request, struct err *err)
+{
+	return w->renews ?
+	    registrar_renew(registrar, &w->renewal, csr, w->who, w->since,
+	    request, err) :
+	    registrar_add_cli_request(registrar, csr, w->ca, w->profile,
+	    w->validity_s, w->who, w->since, request, err);
+}
+
 void
 verb_request_examined(struct registrar *registrar, uint64_t token,
     const struct findings *found)
@@ -255,8 +296,7 @@ verb_request_examined(struct registrar *registrar, uint64_t token,
 	csr = choose(found, &why);
 	if (csr == NULL) {
 		answer_problem(registrar, &w, 422, why);
-	} else if (registrar_add_cli_request(registrar, csr, w.ca, w.profile,
-	    w.validity_s, w.who, w.since, &request, &err) != 0) {
+	} else if (ask(registrar, &w, csr, &request, &err) != 0) {
 		answer_problem(registrar, &w, verb_status_of(&err), err.text);
 	} else {
 		buf_printf(&json, "{\"id\":%lld}", (long long)request);

@@ -6,6 +6,7 @@
 #include "csrmaild/registry.h"
 #include "csrmaild/settings.h"
 
+#include "common/ca.h"
 #include "common/err.h"
 #include "common/store.h"
 
@@ -17,6 +18,7 @@
 
 /* A mail that has waited so long is trouble, not weather. */
 #define QUEUED_TROUBLE_S	900
+#define SOON_S	((time_t)30 * 86400)
 
 static int
 list_mail(const struct outbox_row *row, void *page)
@@ -130,20 +132,99 @@ trouble(struct verb_call *vc, const char *fmt, ...)
 	    json_text(text));
 }
 
+/* Of something that is valid from then until then, the last tenth, but no
+ * more than 30 days. */
+static bool
+ends_soon(time_t from, time_t until, time_t now)
+{
+	time_t tenth = (until - from) / 10;
+
+	return until - now < (tenth < SOON_S ? tenth : SOON_S);
+}
+
+static const char *
+day_of(time_t t, char out[16])
+{
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(out, 16, "%Y-%m-%d", &tm) == 0)
+		snprintf(out, 16, "?");
+	return out;
+}
+
+/* What a mailbox gives would be valid longer, were it not for the CA. */
+static void
+look_for_cuts(struct verb_call *vc, const struct authority *ca)
+{
+	const struct settings *settings = vc->registrar->settings;
+	char day[16];
+
+	for (size_t i = 0; i < settings->n_mailboxes; i++) {
+		const struct mailbox_settings *m = &settings->mailboxes[i];
+		const struct profile *profile = settings_profile(settings,
+		    m->profile);
+
+		if (profile == NULL || !ca_is_of_family(ca->name, m->ca) ||
+		    vc->now + (time_t)profile->validity_s <= ca->not_after)
+			continue;
+		trouble(vc, "certificates of mailbox %s are cut short: %s, "
+		    "which signs them, ends on %s; renew it", m->title,
+		    ca->name, day_of(ca->not_after, day));
+	}
+}
+
+/* A key that another has followed may end in peace. */
+static void
+look_at_end(struct verb_call *vc, const struct ca_row *row)
+{
+	char family[CA_NAME_MAX + 1], day[16];
+	const struct authority *current;
+
+	ca_family(row->name, family, sizeof(family));
+	current = authority_current(&vc->registrar->authorities, family,
+	    vc->now);
+	if (current != NULL && current->id != row->id)
+		return;
+	if (row->not_after < vc->now)
+		trouble(vc, "the certificate of %s has expired", row->name);
+	else if (ends_soon(row->not_before, row->not_after, vc->now))
+		trouble(vc, "the certificate of %s ends on %s: renew it "
+		    "(csrmail ca renew)", row->name, day_of(row->not_after,
+		    day));
+	if (current != NULL && current->settings != NULL)
+		look_for_cuts(vc, current);
+}
+
+/* An offline root makes its list elsewhere: somebody has to carry it. */
+static void
+look_at_carried_crl(struct verb_call *vc, const struct ca_row *row)
+{
+	char day[16];
+
+	if (row->crl_number == 0 || row->not_after < vc->now)
+		return;
+	if (row->crl_next_update < vc->now)
+		trouble(vc, "the CRL of %s has expired", row->name);
+	else if (ends_soon(row->crl_this_update, row->crl_next_update,
+	    vc->now))
+		trouble(vc, "the CRL of %s ends on %s: make the next one "
+		    "where its key is", row->name, day_of(
+		    row->crl_next_update, day));
+}
+
 static int
 look_at_ca(const struct ca_row *row, void *arg)
 {
 	struct verb_call *vc = arg;
 
-	if (row->not_after < vc->now)
-		trouble(vc, "the certificate of %s has expired", row->name);
-	/* An offline root makes its list elsewhere. */
-	if (settings_ca(vc->registrar->settings, row->name) == NULL)
+	look_at_end(vc, row);
+	if (settings_ca(vc->registrar->settings, row->name) == NULL) {
+		look_at_carried_crl(vc, row);
 		return 0;
+	}
 	if (row->crl_number == 0)
 		trouble(vc, "%s has no CRL yet", row->name);
-	else if (row->crl_next_update < vc->now)
-		trouble(vc, "the CRL of %s has expired", row->name);
 	return 0;
 }
 

@@ -46,13 +46,54 @@ static const struct arg reject_args[] = {
 };
 static const struct arg cert_args[] = { STATE, CA,
 	{ "like",	ARG_TEXT,	false,	1, 200 },
+	{ "match",	ARG_TEXT,	false,	1, 250 },
+	{ "key",	ARG_TEXT,	false,	64, 64 },
 	{ "expires_before", ARG_NUMBER,	false,	0, INT64_MAX },
+	{ "expiring",	ARG_NUMBER,	false,	1, 36500 },
+	{ "superseded",	ARG_NUMBER,	false,	0, 1 },
 	PAGE, { 0 }
 };
 static const struct arg ca_args[] = { CA, { 0 } };
-static const struct arg revoke_args[] = { CA,
-	{ "reason",	ARG_TEXT,	true,	1, 32 },
-	{ "invalidity",	ARG_NUMBER,	false,	1, INT64_MAX },
+#define REVOCATION							\
+	{ "reason",	ARG_TEXT,	true,	1, 32 },		\
+	{ "invalidity",	ARG_NUMBER,	false,	1, INT64_MAX }
+static const struct arg revoke_args[] = { CA, REVOCATION, { 0 } };
+#define RENEWAL								\
+	{ "days",	ARG_NUMBER,	false,	1, 36500 },		\
+	{ "no_mail",	ARG_NUMBER,	false,	0, 1 }
+static const struct arg renew_args[] = { CA, RENEWAL,
+	{ "revoke_old",	ARG_NUMBER,	false,	0, 1 },
+	{ 0 }
+};
+static const struct arg reissue_args[] = { CA, RENEWAL,
+	{ "reason",	ARG_TEXT,	false,	1, 32 },
+	{ 0 }
+};
+static const struct arg revoke_ca_args[] = { REVOCATION, { 0 } };
+static const struct arg revoke_matching_args[] = { CA, REVOCATION,
+	{ "match",	ARG_TEXT,	false,	1, 250 },
+	{ "key",	ARG_TEXT,	false,	64, 64 },
+	{ "max",	ARG_NUMBER,	false,	1, 10000 },
+	{ "expected",	ARG_NUMBER,	false,	1, 10000 },
+	{ 0 }
+};
+static const struct arg install_args[] = {
+	{ "number",	ARG_NUMBER,	true,	1, INT64_MAX },
+	{ "this_update", ARG_NUMBER,	true,	1, INT64_MAX },
+	{ "next_update", ARG_NUMBER,	true,	1, INT64_MAX },
+	{ "crl",	ARG_TEXT,	true,	1, 131072 },
+	{ "revoked",	ARG_TEXT,	false,	1, 98304 },
+	{ 0 }
+};
+static const struct arg block_args[] = {
+	{ "key",	ARG_TEXT,	true,	64, 64 },
+	{ "compromised", ARG_NUMBER,	false,	0, 1 },
+	{ "reason",	ARG_TEXT,	false,	0, 200 },
+	{ 0 }
+};
+static const struct arg import_args[] = {
+	{ "lines",	ARG_TEXT,	true,	1, 65536 },
+	{ "reason",	ARG_TEXT,	false,	0, 200 },
 	{ 0 }
 };
 
@@ -87,10 +128,28 @@ static const struct verb {
 	    verb_cert_show },
 	{ "POST", "certificates/*/revoke", RIGHT_ADMIN,	  revoke_args,
 	    verb_cert_revoke },
+	{ "POST", "certificates/*/unhold", RIGHT_ADMIN,	  ca_args,
+	    verb_cert_unhold },
+	{ "POST", "certificates/*/renew", RIGHT_ADMIN,	  renew_args,
+	    verb_cert_renew },
+	{ "POST", "certificates/*/reissue", RIGHT_ADMIN,  reissue_args,
+	    verb_cert_reissue },
+	{ "POST", "certificates/revoke",  RIGHT_ADMIN,	  revoke_matching_args,
+	    verb_cert_revoke_matching },
+	{ "POST", "cas/*/revoke",	  RIGHT_ADMIN,	  revoke_ca_args,
+	    verb_ca_revoke },
 	{ "GET",  "crls",		  RIGHT_ALL,	  no_args,
 	    verb_crl_list },
 	{ "POST", "crls/*/update",	  RIGHT_ADMIN | RIGHT_SECURITY, no_args,
 	    verb_crl_update },
+	{ "POST", "crls/*/install",	  RIGHT_SECURITY, install_args,
+	    verb_crl_install },
+	{ "GET",  "keys",		  RIGHT_ALL,	  page_args,
+	    verb_key_list },
+	{ "POST", "keys/block",		  RIGHT_ADMIN | RIGHT_SECURITY,
+	    block_args, verb_key_block },
+	{ "POST", "keys/import",	  RIGHT_ADMIN | RIGHT_SECURITY,
+	    import_args, verb_key_import },
 	{ "GET",  "outbox",		  RIGHT_ALL,	  state_args,
 	    verb_outbox_list },
 	{ "GET",  "audit",		  RIGHT_SECURITY | RIGHT_AUDIT,

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Octets of an RSA modulus. */
+#define MIN_MODULUS	256
+#define MAX_MODULUS	1024
+
 /* Every send ends here: a payload that did not fit its ceiling is our bug. */
 static int
 send_payload(struct channel *ch, uint16_t type, const struct buf *payload,
@@ -117,6 +121,24 @@ wire_get_examine(const struct frame *frame, struct wire_examine *m,
 	return finish(frame, WIRE_EXAMINE, &c, err);
 }
 
+/* 2048 to 8192 bits, as many as the facts say, and odd; of RSA only. It is
+ * compared with every other one, which must never fail. */
+static bool
+modulus_fits(struct bytes n, const struct key_facts *key)
+{
+	size_t bits = n.len * 8;
+
+	if (key->kind != KEY_RSA)
+		return n.len == 0;
+	if (n.len < MIN_MODULUS || n.data[0] == 0 ||
+	    (n.data[n.len - 1] & 1) == 0)
+		return false;
+	for (uint8_t top = n.data[0]; (top & 0x80) == 0;
+	    top = (uint8_t)(top << 1))
+		bits--;
+	return bits == key->bits && bits >= MIN_MODULUS * 8;
+}
+
 static void
 put_candidate(struct buf *b, const struct candidate *m)
 {
@@ -128,8 +150,11 @@ put_candidate(struct buf *b, const struct candidate *m)
 		return;
 	put_octets(b, m->digest, sizeof(m->digest));
 	put_key_facts(b, &m->key);
+	put_bytes(b, m->modulus);
 	put_names(b, &m->names);
 	put_str(b, m->ignored);
+	put_u8(b, m->has_challenge);
+	put_octets(b, m->challenge, sizeof(m->challenge));
 }
 
 static void
@@ -146,8 +171,13 @@ get_candidate(struct cursor *c, struct candidate *m)
 		c->failed = true;
 	get_octets(c, m->digest, sizeof(m->digest));
 	get_key_facts(c, &m->key);
+	m->modulus = get_bytes(c, MAX_MODULUS);
+	if (!modulus_fits(m->modulus, &m->key))
+		c->failed = true;
 	get_names(c, &m->names);
 	get_str(c, m->ignored, sizeof(m->ignored));
+	m->has_challenge = get_bool(c);
+	get_octets(c, m->challenge, sizeof(m->challenge));
 }
 
 void
@@ -413,6 +443,8 @@ wire_send_crl_open(struct channel *ch, const struct wire_crl_open *m, int fd,
 	put_u64(&b, m->terms.number);
 	put_time(&b, m->terms.this_update);
 	put_time(&b, m->terms.next_update);
+	put_u64(&b, m->terms.base);
+	put_u16(&b, m->terms.shard);
 	return send_payload(ch, WIRE_CRL_OPEN, &b, fd, err);
 }
 
@@ -422,10 +454,15 @@ wire_get_crl_open(const struct frame *frame, struct wire_crl_open *m,
 {
 	struct cursor c = CURSOR(frame->payload);
 
+	*m = (struct wire_crl_open){ 0 };
 	get_str(&c, m->ca, sizeof(m->ca));
 	m->terms.number = get_u64(&c);
 	m->terms.this_update = get_time(&c);
 	m->terms.next_update = get_time(&c);
+	m->terms.base = get_u64(&c);
+	m->terms.shard = get_u16(&c);
+	if (m->terms.shard > CRL_MAX_SHARDS)
+		c.failed = true;
 	if (finish(frame, WIRE_CRL_OPEN, &c, err) == -1)
 		return -1;
 	if (frame->fd < 0)
@@ -528,6 +565,28 @@ wire_get_revoked(const struct frame *frame, struct wire_revoked *m,
 }
 
 int
+wire_send_blocked(struct channel *ch, const struct wire_blocked *m,
+    struct err *err)
+{
+	OWNED_BUF(b, 64);
+
+	put_octets(&b, m->spki_sha256, sizeof(m->spki_sha256));
+	put_time(&b, m->at);
+	return send_payload(ch, WIRE_BLOCKED, &b, -1, err);
+}
+
+int
+wire_get_blocked(const struct frame *frame, struct wire_blocked *m,
+    struct err *err)
+{
+	struct cursor c = CURSOR(frame->payload);
+
+	get_octets(&c, m->spki_sha256, sizeof(m->spki_sha256));
+	m->at = get_time(&c);
+	return finish(frame, WIRE_BLOCKED, &c, err);
+}
+
+int
 wire_send_keys(struct channel *ch, const struct wire_keys *m, struct err *err)
 {
 	OWNED_BUF(b, 1024);
@@ -535,6 +594,7 @@ wire_send_keys(struct channel *ch, const struct wire_keys *m, struct err *err)
 	put_str(&b, m->ca);
 	put_u8(&b, m->open);
 	put_str(&b, m->text);
+	put_str(&b, m->who);
 	return send_payload(ch, WIRE_KEYS, &b, -1, err);
 }
 
@@ -546,6 +606,7 @@ wire_get_keys(const struct frame *frame, struct wire_keys *m, struct err *err)
 	get_str(&c, m->ca, sizeof(m->ca));
 	m->open = get_bool(&c);
 	get_str(&c, m->text, sizeof(m->text));
+	get_str(&c, m->who, sizeof(m->who));
 	return finish(frame, WIRE_KEYS, &c, err);
 }
 

@@ -42,6 +42,7 @@ enum wire_type {
 	WIRE_CRL_DONE,
 	WIRE_REVOKED,		/* registrar: for the journal */
 	WIRE_KEYS,		/* signer: which CA keys it has open */
+	WIRE_BLOCKED,		/* registrar: for all journals */
 
 	/* registrar <-> submit */
 	WIRE_SEND = 60,
@@ -102,8 +103,12 @@ struct candidate {
 	/* The rest for good ones only. */
 	uint8_t		 digest[32];
 	struct key_facts key;
+	struct bytes	 modulus;	/* RSA's, big-endian: borrowed; empty
+					 * for other kinds */
 	struct names	 names;		/* owned */
 	char		 ignored[256];
+	bool		 has_challenge;	/* a challengePassword, of which */
+	uint8_t		 challenge[32];	/* only csr_digest_challenge travels */
 };
 
 struct findings {
@@ -228,7 +233,8 @@ int	wire_get_refused(const struct frame *, struct wire_refused *,
  */
 struct wire_crl_open {
 	char		 ca[64];
-	struct crl_terms terms;
+	struct crl_terms terms;		/* without addresses: the signer puts
+					 * in those of its configuration */
 };
 int	wire_send_crl_open(struct channel *, const struct wire_crl_open *,
 	    int fd, struct err *);
@@ -249,7 +255,8 @@ int	wire_send_crl_done(struct channel *, const struct wire_crl_done *,
 	    struct err *);
 int	wire_get_crl_done(const struct frame *, struct wire_crl_done *,
 	    struct err *);
-/* For the signer's journal (threats f4). No answer. */
+/* For the signer's journal (threats f4), also that a hold was lifted: reason
+ * CRL_REMOVE_FROM_CRL. No answer. */
 struct wire_revoked {
 	char		 ca[64];
 	struct crl_entry entry;
@@ -258,11 +265,23 @@ int	wire_send_revoked(struct channel *, const struct wire_revoked *,
 	    struct err *);
 int	wire_get_revoked(const struct frame *, struct wire_revoked *,
 	    struct err *);
+/* A key that no CA is to certify again, for the signer's journals. One that is
+ * in them already changes nothing. No answer. */
+struct wire_blocked {
+	uint8_t		 spki_sha256[32];	/* key_digest_spki */
+	int64_t		 at;
+};
+int	wire_send_blocked(struct channel *, const struct wire_blocked *,
+	    struct err *);
+int	wire_get_blocked(const struct frame *, struct wire_blocked *,
+	    struct err *);
 /* One for each CA, after READY and at each change. */
 struct wire_keys {
 	char		 ca[64];
 	bool		 open;
 	char		 text[256];	/* why not */
+	char		 who[80];	/* the principal who opened or closed
+					 * it by hand, for the audit; or "" */
 };
 int	wire_send_keys(struct channel *, const struct wire_keys *,
 	    struct err *);

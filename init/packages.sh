@@ -17,12 +17,15 @@ build-essential
 cmake
 ninja-build
 pkg-config
+libarchive-dev
 libconfuse-dev
 libcurl4-gnutls-dev
 libesmtp-dev
 libetpan-dev
+libgmp-dev
 libjansson-dev
 libmicrohttpd-dev
+libp11-kit-dev
 libseccomp-dev
 libsqlite3-dev
 libssl-dev
@@ -40,8 +43,14 @@ procps
 
 tests="
 check
+easy-rsa
+gnutls-bin
+libnss3-tools
 mandoc
+openjdk-17-jdk-headless
+opensc
 python3
+softhsm2
 "
 
 bench="

@@ -109,6 +109,7 @@ make_ca() {
 	    --authserv-id "$AUTHSERV_ID" --trusted-received 1 \
 	    --staff "*@$MAIL_DOMAIN" \
 	    --ocsp-url "$ocsp_url" --ocsp-listen "127.0.0.1:$OCSP_PORT" \
+	    --health-listen "127.0.0.1:$HEALTH_PORT" \
 	    >"$dir/log/init.log"
 }
 

@@ -51,7 +51,7 @@ port_is_taken() {
 	    /proc/net/tcp
 }
 
-# Six ports in a row that nobody uses, below the ones that the kernel gives
+# Seven ports in a row that nobody uses, below the ones that the kernel gives
 # to outgoing connections. RIG_PORT_BASE chooses them by hand.
 choose_ports() {
 	base=${RIG_PORT_BASE:-}
@@ -59,12 +59,14 @@ choose_ports() {
 		base=$((20000 + $$ % 600 * 20))
 		while port_is_taken $base || port_is_taken $((base + 1)) ||
 		    port_is_taken $((base + 2)) || port_is_taken $((base + 3)) ||
-		    port_is_taken $((base + 4)) || port_is_taken $((base + 5)); do
+		    port_is_taken $((base + 4)) || port_is_taken $((base + 5)) ||
+		    port_is_taken $((base + 6)); do
 			base=$((base + 20))
 		done
 	fi
 	smtp_port=$base submission_port=$((base + 1)) smtps_port=$((base + 2))
 	imap_port=$((base + 3)) imaps_port=$((base + 4)) ocsp_port=$((base + 5))
+	health_port=$((base + 6))
 }
 
 # The servers work under users of their own, which must get at their files.
@@ -350,6 +352,7 @@ make_env() {
 	SUBMISSION_PORT=$submission_port
 	SMTPS_PORT=$smtps_port
 	OCSP_PORT=$ocsp_port
+	HEALTH_PORT=$health_port
 	MAIL_CA_CERT=$dir/tls/ca.crt
 	MAIL_DOMAIN=$domain
 	AUTHSERV_ID=$authserv_id

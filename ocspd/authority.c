@@ -135,10 +135,12 @@ authority_new(const struct ca_row *row, const struct key_places *p,
 {
 	OWNED_STRUCT(authority) *a = calloc(1, sizeof(*a));
 	const uint8_t *der = row->cert.data;
+	char family[CA_NAME_MAX + 1];
 
 	if (a == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
-	if (!ca_name_is_valid(row->name))
+	ca_family(row->name, family, sizeof(family));
+	if (!ca_name_is_valid(family) || ca_generation(row->name) == 0)
 		return err_set(err, ERR_FAULT, "a CA with an impossible name");
 	a->id = row->id;
 	snprintf(a->name, sizeof(a->name), "%s", row->name);

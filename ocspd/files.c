@@ -5,10 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define NAME_LEAST	5	/* "a.crl" */
-#define NAME_MOST	80
+#define NAME_MOST	120	/* "NAME.SERIAL.crt" */
 
 static const struct {
 	const char	*folder;
@@ -16,6 +17,7 @@ static const struct {
 	const char	*media_type;
 } kinds[] = {
 	{ "/crl/",	".crl",	"application/pkix-crl" },
+	{ "/crl/",	".crl.pem", "application/x-pem-file" },
 	{ "/ca/",	".crt",	"application/pkix-cert" },
 	{ "/ca/",	".p7c",
 	  "application/pkcs7-mime; smime-type=certs-only" },
@@ -26,13 +28,14 @@ static bool
 is_plain_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-";
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@~-";
 
 	return name[0] != '.' && name[0] != '-' &&
 	    strspn(name, allowed) == strlen(name);
 }
 
-/* "%40" for '@', which some clients encode; nothing else needs it. */
+/* "%40" for '@' and "%7e" for '~', which some clients encode; nothing else
+ * needs it. */
 static bool
 copy_name(struct bytes in, char out[NAME_MOST + 1])
 {
@@ -44,6 +47,10 @@ copy_name(struct bytes in, char out[NAME_MOST + 1])
 		if (c == '%' && in.len - i >= 3 &&
 		    memcmp(in.data + i, "%40", 3) == 0) {
 			c = '@';
+			i += 2;
+		} else if (c == '%' && in.len - i >= 3 &&
+		    strncasecmp((const char *)in.data + i, "%7e", 3) == 0) {
+			c = '~';
 			i += 2;
 		}
 		if (n == NAME_MOST || c == '\0')

@@ -8,7 +8,8 @@
 
 /*
  * CRLs and CA certificates from the published folder (RFC 5280, 4.2.1.13 and
- * 4.2.2.1; media types RFC 2585, 4, and RFC 8551): /crl/NAME.crl,
+ * 4.2.2.1; media types RFC 2585, 4, and RFC 8551): /crl/NAME.crl
+ * (and NAME.SHARD.crl, NAME.delta.crl, and .pem behind each),
  * /ca/NAME.crt and /ca/NAME.p7c, where NAME is a CA's file name
  * (common/ca.h). Looked up by name in one folder: there is no path to walk.
  */

@@ -52,7 +52,7 @@ look_at_responder(struct trouble *t, const struct counters_view *view,
 	else if (now - read_at > HEALTH_STORE_AGE_S)
 		say(t, "the store was last read at %s", when);
 	if (read_at != 0 && n == 0)
-		say(t, "there is no CA to answer for");
+		say(t, "no CA has certified this responder yet");
 	for (size_t i = 0; i < n; i++) {
 		int64_t life = cas[i].not_after - cas[i].not_before;
 

@@ -19,8 +19,9 @@
 
 /* --- one socket ------------------------------------ */
 
+/* by_several: each front has one of its own for the same address. */
 static int
-open_inet(const char *address, struct err *err)
+open_inet(const char *address, bool by_several, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
@@ -37,7 +38,9 @@ open_inet(const char *address, struct err *err)
 	    0);
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+		if (by_several)
+			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on,
+			    sizeof(on));
 		if (ai->ai_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 			    sizeof(on));
@@ -131,7 +134,7 @@ add_inet(struct listeners *l, const struct listeners *old,
 	for (size_t k = 0; one != NULL && k < l->n_fronts; k++) {
 		one->fds[k] = find_old(old, address, k);
 		if (one->fds[k] < 0)
-			one->fds[k] = open_inet(address, err);
+			one->fds[k] = open_inet(address, true, err);
 		if (one->fds[k] < 0)
 			return -1;
 	}
@@ -195,7 +198,7 @@ open_health(const struct settings *s, const struct listeners *old,
 	    strcmp(old->health_address, s->health_listen) == 0)
 		l->health_fd = fcntl(old->health_fd, F_DUPFD_CLOEXEC, 0);
 	if (l->health_fd < 0)
-		l->health_fd = open_inet(s->health_listen, err);
+		l->health_fd = open_inet(s->health_listen, false, err);
 	return l->health_fd < 0 ? -1 : 0;
 }
 

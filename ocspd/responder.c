@@ -475,21 +475,34 @@ renew(struct bytes cert_id, void *arg)
 
 /* --- the loop ------------------------------------ */
 
+/* A root's key is away, as it should be: that nobody certifies us for it is no
+ * trouble, unless somebody did. */
+static bool
+is_silent_root(const struct authority *a)
+{
+	for (size_t i = 0; i < a->n_keys; i++)
+		if (a->keys[i].cert != NULL)
+			return false;
+	return a->parent[0] == '\0' &&
+	    X509_check_issued(a->cert, a->cert) == X509_V_OK;
+}
+
 static void
 count_authorities(struct responder *r)
 {
 	struct counted_ca cas[COUNTERS_MAX_CAS] = { 0 };
-	size_t n = r->n_authorities < COUNTERS_MAX_CAS ? r->n_authorities :
-	    COUNTERS_MAX_CAS;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < r->n_authorities && n < COUNTERS_MAX_CAS; i++) {
+		struct authority *a = r->authorities[i];
 		const struct responder_key *key =
-		    authority_signer(r->authorities[i], r->read_at);
+		    authority_signer(a, r->read_at);
 
-		snprintf(cas[i].name, sizeof(cas[i].name), "%s",
-		    r->authorities[i]->name);
-		cas[i].not_before = key == NULL ? 0 : key->not_before;
-		cas[i].not_after = key == NULL ? 0 : key->not_after;
+		if (is_silent_root(a))
+			continue;
+		snprintf(cas[n].name, sizeof(cas[n].name), "%s", a->name);
+		cas[n].not_before = key == NULL ? 0 : key->not_before;
+		cas[n++].not_after = key == NULL ? 0 : key->not_after;
 	}
 	counters_put_cas(r->counters, cas, n);
 }

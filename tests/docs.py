@@ -32,7 +32,7 @@ CONFIGURATIONS = [
     (None, "csrmaild/policy.c", "docs/man/csrmaild.conf.5"),
 ]
 # Sections, not keys: named in the page by a heading.
-SECTIONS = {"smtp", "mailbox", "ca", "rule"}
+SECTIONS = {"smtp", "mailbox", "ca", "rule", "extension"}
 
 # Where files that documents name may lie.
 FOLDERS = ("common/", "csrmaild/", "ocspd/", "tests/", "init/", "conf/",
@@ -138,6 +138,7 @@ def check_keys():
                 continue
             defaults = keys[m.group(2)]
             value = m.group(3).strip().strip('"')
+            value = {"yes": "true", "no": "false"}.get(value, value)
             is_default = m.group(1) == "#" or conf == "conf/ocspd.conf"
             if is_default and None not in defaults and \
                     value not in defaults:

@@ -23,24 +23,36 @@ FOLDERS = {
 
 # What the command line shares with the daemon: parts without a role's loop,
 # its store session or its keys in memory. "ceremony" makes CAs in the folder
-# itself while no daemon runs.
-CLIENT_SIDE = {"ceremony", "describe", "header", "message", "policy",
-               "principal", "settings", "wire"}
+# itself while no daemon runs, and "desk" is all of registrar and signer, for
+# a folder that has no daemon.
+CLIENT_SIDE = {"bundle", "ceremony", "ceremony_offline", "certs_only",
+               "crl_read", "describe", "desk", "header", "import",
+               "index_line", "journal", "message", "parser", "passphrase",
+               "pem", "policy", "principal", "restore", "settings", "unlock",
+               "wire"}
 
 # common, floor by floor. A file includes from its own floor and from below.
 FLOORS = [
     # the language: octets, failures, ownership, time, log
     {"bytes", "clock", "crash", "err", "log", "owned"},
     # formats and the system, each alone
-    {"ca", "config", "der", "extension", "frame", "issuer", "keystore",
-     "name_check", "names_table", "notify", "privsep", "serial"},
+    {"ca", "config", "der", "extension", "frame", "issuer", "keystore_uri",
+     "name_check", "names_table", "notify", "privsep", "serial",
+     "shared_prime"},
     # names and keys; frames that travel
-    {"channel", "key", "key_rsa", "names", "names_x509"},
+    {"channel", "constraints", "key", "key_edwards", "key_rsa",
+     "names", "names_text", "names_x509"},
     # what is asked for, what is allowed, who we are
-    {"crl", "csr", "profile", "role"},
+    {"crl", "crl_entry", "crl_extension", "crl_reason", "csr", "csr_signature", "keystore",
+    
+     "keystore_token", "keystore_token_key", "profile", "profile_check", "profile_rules", "role"},
     # what is issued, and what is on record
-    {"issue", "issue_ca", "lint", "order", "store",
-     "store_certificates", "store_outbox", "store_requests"},
+    {"constraint_check", "issue", "issue_ca", "lint",
+     "lint_address", "lint_certificate", "lint_constraint", "lint_crl",
+     "lint_csr", "lint_extension", "lint_field", "lint_key", "lint_name", "lint_ocsp",
+     "lint_rules", "lint_usage", "order", "store",
+     "store_ca", "store_backup", "store_certificates", "store_crl", "store_keys", "store_outbox",
+     "store_renewals", "store_requests"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
 

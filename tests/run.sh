@@ -14,7 +14,7 @@ sh init/packages.sh install build demo tests
 # The journeys run what is tested and, once, what is released.
 for preset in release ci; do
 	echo "== building: $preset"
-	cmake --preset $preset
+	cmake --preset $preset -DWERROR=ON
 	cmake --build --preset $preset
 done
 echo "== testing"

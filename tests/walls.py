@@ -62,15 +62,9 @@ class Walls(unittest.TestCase):
              "--user", "ca", "--password-file", f"{place.name}/password",
              "--authserv-id", "mail.example.test",
              "--ocsp-url", "http://127.0.0.1:1/",
-             "--ocsp-listen", "127.0.0.1:0"],
+             "--ocsp-listen", "127.0.0.1:0",
+             "--health-listen", "127.0.0.1:0"],
             check=True, stdout=subprocess.DEVNULL)
-        # With a monitor, too.
-        path = f"{place.name}/etc/ocspd.conf"
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text.replace('health_listen = ""',
-                                    'health_listen = "127.0.0.1:0"'))
         return place.name
 
     def probe(self, program, place):

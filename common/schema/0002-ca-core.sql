@@ -39,6 +39,11 @@ CREATE TRIGGER certificate_is_never_deleted BEFORE DELETE ON certificate
   BEGIN SELECT RAISE(ABORT, 'a serial is never forgotten'); END;
 
 ALTER TABLE request ADD COLUMN renews INTEGER REFERENCES certificate(id);   -- none: a first one
+ALTER TABLE request ADD COLUMN no_mail INTEGER NOT NULL DEFAULT 0 CHECK (no_mail IN (0, 1));
+-- 1: what it renews is revoked once this is issued; 0 again when that is done.
+ALTER TABLE request ADD COLUMN revoke_old INTEGER NOT NULL DEFAULT 0 CHECK (revoke_old = 0 OR (revoke_old = 1 AND renews IS NOT NULL));
+CREATE INDEX request_by_renewed ON request (renews) WHERE renews IS NOT NULL;
+CREATE INDEX request_revokes_old ON request (id) WHERE revoke_old = 1;
 
 -- A CA that is renewed with the same key: all its certificates, the newest of
 -- which stands in ca too.
@@ -61,6 +66,7 @@ CREATE INDEX status_revoked ON status (issuer_id, shard, change, serial, state, 
   WHERE state = 2;
 CREATE INDEX status_released ON status (issuer_id, shard, change)
   WHERE released_at IS NOT NULL;
+CREATE INDEX status_by_shard ON status (issuer_id, shard) WHERE shard > 0;
 
 -- One row for each CRL, committed before it is signed. All CRLs of an issuer
 -- share one sequence of numbers; a delta has the number of the full one that is
@@ -73,16 +79,27 @@ CREATE TABLE crl_2 (
   this_update INTEGER NOT NULL,
   next_update INTEGER NOT NULL CHECK (next_update > this_update),          -- RFC 5280, 5.1.2.5
   change      INTEGER NOT NULL CHECK (change >= 0),                        -- the status it equals
+  entries     INTEGER,                                                     -- none until it is published
   PRIMARY KEY (issuer_id, number, base, shard)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO crl_2 SELECT issuer_id, 0, number, 0, this_update, next_update, change FROM crl;
+INSERT INTO crl_2 SELECT issuer_id, 0, number, 0, this_update, next_update, change, NULL FROM crl;
 DROP TABLE crl;
 ALTER TABLE crl_2 RENAME TO crl;
 CREATE INDEX crl_by_shard ON crl (issuer_id, shard, base, number);
 
 -- Why a key is never certified again: 'blocked' by a person or because its
 -- private half was seen, 'compromised' with a certificate, 'weak' by a list.
-ALTER TABLE key_block ADD COLUMN kind TEXT NOT NULL DEFAULT 'blocked' CHECK (kind IN ('blocked', 'compromised', 'weak'));
+CREATE TABLE key_block_2 (
+  id         INTEGER PRIMARY KEY,
+  spki_sha256 BLOB   NOT NULL UNIQUE CHECK (length(spki_sha256) = 32),
+  kind       TEXT    NOT NULL CHECK (kind IN ('blocked', 'compromised', 'weak')),
+  why        TEXT    NOT NULL CHECK (length(why) <= 256),
+  at         INTEGER NOT NULL
+) STRICT;
+INSERT INTO key_block_2 (spki_sha256, kind, why, at)
+  SELECT spki_sha256, 'blocked', why, at FROM key_block;
+DROP TABLE key_block;
+ALTER TABLE key_block_2 RENAME TO key_block;
 
 -- Keys of the lists that were made for Debian's weak generator: the last ten
 -- octets of SHA-1 over "Modulus=HEX\n".
@@ -97,5 +114,15 @@ CREATE TABLE modulus (
   modulus     BLOB    NOT NULL CHECK (length(modulus) BETWEEN 128 AND 1024), -- big-endian, no zeros in front
   owner       TEXT    NOT NULL CHECK (length(owner) <= 128)                 -- 'request:12', 'cert:SERIAL'
 ) STRICT;
+
+-- Two of them that share a prime: who has both public keys has both private
+-- ones. The later one was refused; what becomes of the other, a person decides.
+CREATE TABLE shared_prime (
+  modulus_id INTEGER NOT NULL REFERENCES modulus(id),
+  other_id   INTEGER NOT NULL REFERENCES modulus(id),
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (modulus_id, other_id),
+  CHECK (modulus_id <> other_id)
+) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = 2;

@@ -4,15 +4,29 @@
 #include "csrmaild/settings.h"
 #include "csrmaild/describe.h"
 
+#include "common/ca.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/store.h"
 
 #include <string.h>
 
+struct reading {
+	struct store	*store;
+	json_t		*rows;
+	struct err	*err;
+};
+
 static int
-add_row(const struct ca_row *row, void *rows)
+add_row(const struct ca_row *row, void *arg)
 {
-	json_array_append_new(rows, describe_ca(row));
+	struct reading *reading = arg;
+	json_t *ca;
+
+	if (describe_ca(reading->store, row, clock_now(), &ca,
+	    reading->err) != 0)
+		return -1;
+	json_array_append_new(reading->rows, ca);
 	return 0;
 }
 
@@ -21,19 +35,20 @@ read_store(struct ctl *ctl, json_t **out, struct err *err)
 {
 	OWNED_STRUCT(store) *store = NULL;
 	OWNED_BUF(path, 4096);
-	json_t *rows;
+	struct reading reading = { .err = err };
 
 	if (ctl_need_settings(ctl, err) != 0)
 		return -1;
 	buf_printf(&path, "%s/store.db", ctl->settings->state_dir);
 	if (store_open(buf_str(&path), STORE_READ_ONLY, &store, err) != 0)
 		return -1;
-	rows = json_array();
-	if (store_each_ca(store, add_row, rows, err) != 0) {
-		json_decref(rows);
+	reading.store = store;
+	reading.rows = json_array();
+	if (store_each_ca(store, add_row, &reading, err) != 0) {
+		json_decref(reading.rows);
 		return -1;
 	}
-	*out = rows;
+	*out = reading.rows;
 	return 0;
 }
 
@@ -43,6 +58,8 @@ ca_rows_read(struct ctl *ctl, json_t **out, struct err *err)
 	json_t *answer = NULL;
 	struct err other;
 
+	if (ctl->folder != NULL)
+		return read_store(ctl, out, err);
 	if (client_get(ctl, "cas", NULL, &answer, err) == 0) {
 		*out = json_incref(json_object_get(answer, "items"));
 		json_decref(answer);
@@ -69,4 +86,43 @@ ca_rows_find(const json_t *rows, const char *name)
 			return row;
 	}
 	return NULL;
+}
+
+/* RFC 3339 in UTC sorts as text. */
+static bool
+is_valid_now(const json_t *row)
+{
+	json_t *now = json_object();
+	const char *at, *from, *until;
+	bool yes;
+
+	describe_time(now, "now", clock_now());
+	at = json_string_value(json_object_get(now, "now"));
+	from = json_string_value(json_object_get(row, "not_before"));
+	until = json_string_value(json_object_get(row, "not_after"));
+	yes = at != NULL && from != NULL && until != NULL &&
+	    strcmp(from, at) <= 0 && strcmp(at, until) < 0;
+	json_decref(now);
+	return yes;
+}
+
+const json_t *
+ca_rows_current(const json_t *rows, const char *name)
+{
+	const json_t *row, *best = NULL;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		const char *is = json_string_value(
+		    json_object_get(row, "name"));
+
+		if (is == NULL || !ca_is_meant(name, is))
+			continue;
+		if (best == NULL || is_valid_now(row) > is_valid_now(best) ||
+		    (is_valid_now(row) == is_valid_now(best) &&
+		    ca_generation(is) > ca_generation(json_string_value(
+		    json_object_get(best, "name")))))
+			best = row;
+	}
+	return best;
 }

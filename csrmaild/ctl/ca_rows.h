@@ -7,11 +7,14 @@ struct ctl;
 struct err;
 
 /*
- * The CAs, as the API lists them: name, parent, not_before, not_after, pem.
- * Without a daemon (an offline root) they are read from the store itself.
+ * The CAs, as the API lists them (csrmaild/describe.h). Without a daemon (an
+ * offline root) they are read from the store itself.
  */
 int	ca_rows_read(struct ctl *, json_t **out, struct err *);
 /* Borrowed; NULL: none of that name. */
 const json_t *ca_rows_find(const json_t *rows, const char *name);
+/* As people say a CA's name: the generation that signs now, unless they name
+ * one ("users~2"). */
+const json_t *ca_rows_current(const json_t *rows, const char *name);
 
 #endif

@@ -1,10 +1,14 @@
-#include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/cert.h"
+
 #include "csrmaild/ctl/certfile.h"
+#include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/key_digest.h"
 #include "csrmaild/ctl/wait.h"
 
 #include "common/err.h"
 #include "common/owned.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_CSR_OCTETS	65536
@@ -28,6 +32,11 @@ static const struct column show_columns[] = {
 	{ "not after",	"not_after",	0 },
 	{ "SHA-256",	"sha256",	0 },
 	{ "request",	"request",	0 },
+	{ "renews",	"renews",	0 },
+	{ "superseded by", "superseded_by", 0 },
+	{ "origin",	"origin",	0 },
+	{ "CRL shard",	"shard",	0 },
+	{ "key (SHA-256)", "key_sha256", 0 },
 	{ "revoked",	"revoked_at",	0 },
 	{ "reason",	"reason",	0 },
 	{ "invalid since", "invalidity", 0 },
@@ -35,10 +44,8 @@ static const struct column show_columns[] = {
 
 #define N(columns)	(sizeof(columns) / sizeof((columns)[0]))
 
-/* The certificate with that serial; --ca tells which when several CAs have
- * used it. */
-static int
-get(struct ctl *ctl, const char *serial, const char *ca, json_t **out,
+int
+cert_get(struct ctl *ctl, const char *serial, const char *ca, json_t **out,
     struct err *err)
 {
 	json_t *args = json_object();
@@ -53,18 +60,74 @@ get(struct ctl *ctl, const char *serial, const char *ca, json_t **out,
 	return r;
 }
 
-int
-ctl_cert_list(struct ctl *ctl, struct err *err)
+/* Soonest first; RFC 3339 in UTC sorts as text. */
+static int
+compare_ends(const void *a, const void *b)
 {
-	static const char *const filters[] = { "state", "ca", "like" };
-	json_t *args = json_object(), *rows = NULL;
-	int r;
+	const json_t *const *x = a, *const *y = b;
 
-	for (size_t i = 0; i < 3; i++)
+	return strcmp(json_string_value(json_object_get(*x, "not_after")),
+	    json_string_value(json_object_get(*y, "not_after")));
+}
+
+static json_t *
+sort_by_end(const json_t *rows)
+{
+	size_t n = json_array_size(rows);
+	OWNED_HEAP(json_t *) *sorted = calloc(n + 1, sizeof(*sorted));
+	json_t *out = json_array();
+
+	for (size_t i = 0; sorted != NULL && i < n; i++)
+		sorted[i] = json_array_get(rows, i);
+	if (sorted != NULL)
+		qsort(sorted, n, sizeof(*sorted), compare_ends);
+	for (size_t i = 0; sorted != NULL && i < n; i++)
+		json_array_append(out, sorted[i]);
+	return out;
+}
+
+/* What the list is restricted to. */
+static int
+add_filters(struct ctl *ctl, json_t *args, struct err *err)
+{
+	static const char *const filters[] = { "state", "ca", "like",
+		"match" };
+	const char *key = ctl_option(ctl, "key");
+	char digest[KEY_DIGEST_HEX_SIZE];
+	long days;
+
+	for (size_t i = 0; i < N(filters); i++)
 		if (ctl_option(ctl, filters[i]) != NULL)
 			json_object_set_new(args, filters[i],
 			    json_string(ctl_option(ctl, filters[i])));
-	r = client_list(ctl, "certificates", args, &rows, err);
+	if (ctl_number(ctl, "expiring", 1, 36500, 0, &days, err) != 0)
+		return -1;
+	if (days > 0)
+		json_object_set_new(args, "expiring", json_integer(days));
+	if (ctl_option(ctl, "superseded") != NULL)
+		json_object_set_new(args, "superseded", json_integer(1));
+	if (key == NULL)
+		return 0;
+	if (key_digest_obtain(ctl, key, digest, err) != 0)
+		return -1;
+	json_object_set_new(args, "key", json_string(digest));
+	return 0;
+}
+
+int
+ctl_cert_list(struct ctl *ctl, struct err *err)
+{
+	json_t *args = json_object(), *rows = NULL;
+	int r = add_filters(ctl, args, err);
+
+	if (r == 0)
+		r = client_list(ctl, "certificates", args, &rows, err);
+	if (r == 0 && ctl_option(ctl, "expiring") != NULL) {
+		json_t *sorted = sort_by_end(rows);
+
+		json_decref(rows);
+		rows = sorted;
+	}
 	if (r == 0)
 		table_print(ctl, rows, list_columns, N(list_columns));
 	json_decref(rows);
@@ -79,7 +142,7 @@ ctl_cert_show(struct ctl *ctl, struct err *err)
 	char print[CERTFILE_PRINT_SIZE];
 	const char *pem;
 
-	if (get(ctl, ctl->args[0], ctl_option(ctl, "ca"), &cert, err) != 0)
+	if (cert_get(ctl, ctl->args[0], ctl_option(ctl, "ca"), &cert, err) != 0)
 		return -1;
 	pem = json_string_value(json_object_get(cert, "pem"));
 	if (certfile_fingerprint(pem, print) == 0)
@@ -91,39 +154,17 @@ ctl_cert_show(struct ctl *ctl, struct err *err)
 	return 0;
 }
 
-/* The certificate in the form that was asked for, to --output. */
-static int
-export(struct ctl *ctl, const json_t *cert, struct err *err)
-{
-	const char *pem = json_string_value(json_object_get(cert, "pem"));
-	const char *ca = json_string_value(json_object_get(cert, "ca"));
-	OWNED_BUF(out, 1u << 20);
-
-	if (pem == NULL)
-		return ctl_fail(ctl, EX_DATAERR, err, "the serial is reserved "
-		    "and nothing is issued under it");
-	if (ctl_option(ctl, "der") != NULL) {
-		if (certfile_to_der(pem, &out) != 0)
-			return ctl_fail(ctl, EX_SOFTWARE, err,
-			    "the certificate cannot be read");
-		return ctl_write_output(ctl, buf_bytes(&out), err);
-	}
-	buf_append_str(&out, pem);
-	if (ctl_option(ctl, "chain") != NULL &&
-	    certfile_append_chain(ctl, ca, &out, err) != 0)
-		return -1;
-	return ctl_write_output(ctl, buf_bytes(&out), err);
-}
-
 int
 ctl_cert_export(struct ctl *ctl, struct err *err)
 {
 	json_t *cert = NULL;
 	int r;
 
-	if (get(ctl, ctl->args[0], ctl_option(ctl, "ca"), &cert, err) != 0)
+	if (cert_check_form(ctl, err) != 0 ||
+	    cert_get(ctl, ctl->args[0], ctl_option(ctl, "ca"), &cert,
+	    err) != 0)
 		return -1;
-	r = export(ctl, cert, err);
+	r = cert_export(ctl, cert, err);
 	json_decref(cert);
 	return r;
 }
@@ -165,21 +206,18 @@ submit(struct ctl *ctl, char *id, size_t size, struct err *err)
 }
 
 int
-ctl_cert_sign(struct ctl *ctl, struct err *err)
+cert_await(struct ctl *ctl, const char *id, long timeout_s, struct err *err)
 {
 	json_t *request = NULL, *cert = NULL;
-	char id[24];
-	long timeout;
 	int r;
 
-	if (ctl_number(ctl, "timeout", 1, 3600, 30, &timeout, err) != 0 ||
-	    submit(ctl, id, sizeof(id), err) != 0 ||
-	    wait_until_issued(ctl, id, timeout, &request, err) != 0)
+	if (wait_until_issued(ctl, id, timeout_s, &request, err) != 0)
 		return -1;
-	r = get(ctl, json_string_value(json_object_get(request, "serial")),
-	    json_string_value(json_object_get(request, "ca")), &cert, err);
+	r = cert_get(ctl, json_string_value(json_object_get(request,
+	    "serial")), json_string_value(json_object_get(request, "ca")),
+	    &cert, err);
 	if (r == 0)
-		r = export(ctl, cert, err);
+		r = cert_export(ctl, cert, err);
 	/* Standard output has the certificate when no file was named. */
 	if (r == 0 && ctl_option(ctl, "output") != NULL && ctl->json)
 		table_print_json(cert);
@@ -192,29 +230,14 @@ ctl_cert_sign(struct ctl *ctl, struct err *err)
 }
 
 int
-ctl_cert_revoke(struct ctl *ctl, struct err *err)
+ctl_cert_sign(struct ctl *ctl, struct err *err)
 {
-	const char *reason = ctl_option(ctl, "reason");
-	const char *ca = ctl_option(ctl, "ca");
-	OWNED_BUF(path, 512);
-	json_t *args, *cert = NULL;
-	int r;
+	char id[24];
+	long timeout_s;
 
-	if (reason == NULL)
-		return ctl_fail(ctl, EX_USAGE, err, "--reason is needed: "
-		    "unspecified, keyCompromise, affiliationChanged, "
-		    "superseded, cessationOfOperation or privilegeWithdrawn");
-	args = json_pack("{s:s}", "reason", reason);
-	if (args != NULL && ca != NULL)
-		json_object_set_new(args, "ca", json_string(ca));
-	client_path(&path, "certificates/", ctl->args[0], "/revoke");
-	r = client_post(ctl, buf_str(&path), args, &cert, err);
-	if (r == 0 && ctl->json)
-		table_print_json(cert);
-	else if (r == 0)
-		printf("certificate %s is revoked (%s)\n", json_string_value(
-		    json_object_get(cert, "serial")), reason);
-	json_decref(cert);
-	json_decref(args);
-	return r;
+	if (cert_check_form(ctl, err) != 0 ||
+	    ctl_number(ctl, "timeout", 1, 3600, 30, &timeout_s, err) != 0 ||
+	    submit(ctl, id, sizeof(id), err) != 0)
+		return -1;
+	return cert_await(ctl, id, timeout_s, err);
 }

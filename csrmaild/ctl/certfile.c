@@ -31,9 +31,7 @@ certfile_fingerprint(const char *pem, char out[CERTFILE_PRINT_SIZE])
 	if (cert == NULL ||
 	    X509_digest(cert, EVP_sha256(), digest, &len) != 1)
 		return -1;
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(out + 3 * i, 4, "%02X%s", digest[i],
-		    i + 1 < sizeof(digest) ? ":" : "");
+	hex_encode_colons((struct bytes){ digest, sizeof(digest) }, out);
 	return 0;
 }
 

@@ -33,6 +33,7 @@ const struct ctl_option ctl_init_options[] = {
 	{ "staff",	0, "PATTERN",	"senders to sign for; *@DOMAIN" },
 	{ "ocsp-url",	0, "URL",	"where ocspd is reached from outside" },
 	{ "ocsp-listen", 0, "ADDRESS:PORT", "where it listens" },
+	{ "health-listen", 0, "ADDRESS:PORT", "where it tells how it does" },
 	{ "root",	0, "CA",	"name of the root CA; root" },
 	{ "issuer",	0, "CA",	"name of the CA that signs; users" },
 	{ "root-key",	0, "KEY",	"its key; p384" },
@@ -82,6 +83,7 @@ static const struct choice {
 	CHOICE("ocsp-url", ocsp_url, "URL of the OCSP responder "
 	    "(empty: none in certificates)", ""),
 	CHOICE("ocsp-listen", ocsp_listen, NULL, NULL),
+	CHOICE("health-listen", health_listen, NULL, "127.0.0.1:9180"),
 	CHOICE("root", root, NULL, "root"),
 	CHOICE("issuer", issuer, NULL, "users"),
 	CHOICE("root-key", root_key, NULL, "p384"),

@@ -1,5 +1,6 @@
 #include "csrmaild/ctl/ctl.h"
 
+#include "csrmaild/ctl/alone.h"
 #include "csrmaild/settings.h"
 
 #include "common/err.h"
@@ -109,22 +110,12 @@ not_reached(struct ctl *ctl, const char *socket, int why, struct err *err)
 }
 
 static int
-perform(struct ctl *ctl, CURL *curl, const char *socket,
-    const struct buf *answer, json_t **out, struct err *err)
+read_answer(struct ctl *ctl, long status, const struct buf *answer,
+    json_t **out, struct err *err)
 {
-	CURLcode r = curl_easy_perform(curl);
-	json_t *value;
-	long status = 0, why = 0;
+	json_t *value = json_loadb((const char *)answer->data, answer->len, 0,
+	    NULL);
 
-	if (r == CURLE_COULDNT_CONNECT) {
-		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &why);
-		return not_reached(ctl, socket, (int)why, err);
-	}
-	if (r != CURLE_OK)
-		return ctl_fail(ctl, EX_TEMPFAIL, err, "%s: %s", socket,
-		    curl_easy_strerror(r));
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	value = json_loadb((const char *)answer->data, answer->len, 0, NULL);
 	if (status >= 200 && status < 300 && value != NULL) {
 		*out = value;
 		return 0;
@@ -138,7 +129,38 @@ perform(struct ctl *ctl, CURL *curl, const char *socket,
 }
 
 static int
-call(struct ctl *ctl, bool post, const char *path, const json_t *args,
+perform(struct ctl *ctl, CURL *curl, const char *socket,
+    const struct buf *answer, json_t **out, struct err *err)
+{
+	CURLcode r = curl_easy_perform(curl);
+	long status = 0, why = 0;
+
+	if (r == CURLE_COULDNT_CONNECT) {
+		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &why);
+		return not_reached(ctl, socket, (int)why, err);
+	}
+	if (r != CURLE_OK)
+		return ctl_fail(ctl, EX_TEMPFAIL, err, "%s: %s", socket,
+		    curl_easy_strerror(r));
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	return read_answer(ctl, status, answer, out, err);
+}
+
+static int
+call_desk(struct ctl *ctl, bool post, const char *path, const json_t *args,
+    json_t **out, struct err *err)
+{
+	OWNED_BUF(answer, MAX_ANSWER_OCTETS);
+	uint16_t status;
+
+	if (alone_call(ctl, post ? "POST" : "GET", path, args, &status,
+	    &answer, err) != 0)
+		return -1;
+	return read_answer(ctl, status, &answer, out, err);
+}
+
+static int
+call_daemon(struct ctl *ctl, bool post, const char *path, const json_t *args,
     json_t **out, struct err *err)
 {
 	OWNED_BUF(socket, 108);
@@ -183,6 +205,21 @@ call(struct ctl *ctl, bool post, const char *path, const json_t *args,
 	curl_slist_free_all(header);
 	free(body);
 	return r;
+}
+
+/* The daemon; or the folder itself, where there is none and none is needed. */
+static int
+call(struct ctl *ctl, bool post, const char *path, const json_t *args,
+    json_t **out, struct err *err)
+{
+	if (ctl->folder == NULL && ctl->desk == NULL) {
+		if (call_daemon(ctl, post, path, args, out, err) == 0)
+			return 0;
+		if (ctl->exit_code != EX_UNAVAILABLE || !alone_is_fit(ctl))
+			return -1;
+		ctl->exit_code = 0;
+	}
+	return call_desk(ctl, post, path, args, out, err);
 }
 
 int

@@ -9,6 +9,7 @@
 
 const struct ctl_option ctl_global_options[] = {
 	{ "config",	'c',	"FILE",	"csrmaild.conf" },
+	{ "folder",	'd',	"DIR",	"work in this folder, without a daemon" },
 	{ "socket",	's',	"PATH",	"csrmaild's socket" },
 	{ "json",	0,	NULL,	"for programs" },
 	{ "help",	'h',	NULL,	"say what a command does" },
@@ -22,32 +23,170 @@ static const struct ctl_option list_options[] = {
 	{ "limit",	0,	"N",	"at most so many rows" },
 	{ 0 }
 };
+#define PROTOCOL							\
+	{ "protocol",	0,	"FILE",	"write the protocol there too" }
+/* What a new CA shall be. */
+#define KEY_TYPE							\
+	{ "key-type",	0,	"KEY",	"p256, p384, p521, ed25519, or rsa2048 "\
+					"to rsa8192" }
+#define KEY_URI								\
+	{ "key-uri",	0,	"URI",	"pkcs11:, for a key in a token" }
+#define CA_TERMS							\
+	{ "subject",	0,	"NAME",	"subject: \"O=Example, CN=Root\"" },	\
+	{ "days",	0,	"N",	"how long it is valid" },	\
+	KEY_TYPE,							\
+	KEY_URI,							\
+	{ "path-len",	0,	"N",	"CAs that may stand below it" }, \
+	{ "permit",	0,	"TREES", "names it may certify: dns:example.org, " \
+					"..." },			\
+	{ "exclude",	0,	"TREES", "names it may not certify" },	\
+	{ "policies",	0,	"OIDS",	"certificate policies" },	\
+	{ "template",	0,	"FILE",	"where all this stands" },	\
+	{ "passphrase-file", 0,	"FILE",	"the new key's passphrase" }
+/* What the one above says of itself in the certificate. */
+#define PARENT								\
+	{ "parent-passphrase-file", 0, "FILE", "the parent key's" },	\
+	{ "crl-url",	0,	"URL",	"the parent's CRLs; {ca} is its name" }, \
+	{ "ca-url",	0,	"URL",	"the parent's certificate" },	\
+	{ "ocsp-url",	0,	"URL",	"the parent's OCSP responder" }
+static const struct ctl_option key_block_options[] = {
+	{ "compromised", 0,	NULL,	"revoke its certificates as well" },
+	{ "reason",	0,	"TEXT",	"why, for the list" },
+	{ 0 }
+};
 static const struct ctl_option create_options[] = {
-	{ "subject",	0,	"NAME",	"subject: \"O=Example, CN=Root\"" },
-	{ "days",	0,	"N",	"how long it is valid" },
-	{ "key-type",	0,	"KEY",	"p256, p384, p521, ed25519, rsa3072, "
-					"rsa4096" },
-	{ "passphrase-file", 0,	"FILE",	"the new key's passphrase" },
+	CA_TERMS,
+	PROTOCOL,
 	{ 0 }
 };
 static const struct ctl_option child_options[] = {
 	{ "parent",	0,	"CA",	"who signs it" },
+	CA_TERMS,
+	PARENT,
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option renew_options[] = {
+	{ "days",	0,	"N",	"how long it is valid; as long as before" },
+	{ "new-key",	0,	NULL,	"with a new key, beside the old one" },
+	KEY_TYPE,
+	KEY_URI,
+	{ "passphrase-file", 0,	"FILE",	"the CA's passphrase" },
+	PARENT,
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option ca_request_options[] = {
 	{ "subject",	0,	"NAME",	"subject: \"O=Example, CN=Users\"" },
-	{ "days",	0,	"N",	"how long it is valid" },
+	{ "renew",	0,	NULL,	"the next certificate of a CA that is "
+					"here" },
+	{ "new-key",	0,	NULL,	"with a new key, beside the old one" },
 	{ "key-type",	0,	"KEY",	"p256, p384, p521, ed25519, rsa3072, "
 					"rsa4096" },
-	{ "passphrase-file", 0,	"FILE",	"the new key's passphrase" },
+	KEY_URI,
+	{ "passphrase-file", 0,	"FILE",	"the key's passphrase" },
+	{ "output",	'o',	"FILE",	"the request: NAME.p10" },
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option ca_sign_options[] = {
+	{ "parent",	0,	"CA",	"who signs it" },
+	{ "name",	0,	"NAME",	"what the CA is called; as the file" },
+	{ "days",	0,	"N",	"how long it is valid; a CA's next "
+					"certificate: as long as before" },
+	{ "path-len",	0,	"N",	"CAs that may stand below it; 0, or "
+					"as before" },
+	{ "permit",	0,	"TREES", "names it may certify: dns:example.org, "
+					"..." },
+	{ "exclude",	0,	"TREES", "names it may not certify" },
+	{ "policies",	0,	"OIDS",	"certificate policies" },
 	{ "parent-passphrase-file", 0, "FILE", "the parent key's" },
-	{ "path-len",	0,	"N",	"CAs that may stand below it; 0" },
+	{ "output",	'o',	"FILE",	"the certificate, with its chain: "
+					"NAME.p7c" },
+	{ "yes",	0,	NULL,	"do not ask" },
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option ca_install_options[] = {
+	{ "root-fingerprint", 0, "HEX",	"the root's SHA-256" },
+	{ "root-name",	0,	"NAME",	"what the root is called here; root" },
+	{ "passphrase-file", 0,	"FILE",	"the key's passphrase" },
+	{ "yes",	0,	NULL,	"do not ask about the root" },
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option request_new_options[] = {
+	{ "subject",	0,	"NAME",	"subject: \"O=Example, CN=www\"" },
+	{ "dns",	0,	"HOSTS", "a list, with commas" },
+	{ "email",	0,	"ADDRESSES", "a list, with commas" },
+	{ "ip",		0,	"ADDRESSES", "a list, with commas" },
+	{ "key-type",	0,	"KEY",	"p256, p384, p521, ed25519, rsa3072, "
+					"rsa4096" },
+	{ "name",	0,	"NAME",	"of the files, without their end" },
+	{ "out-dir",	0,	"DIR",	"where they go; here" },
+	{ "passphrase-file", 0,	"FILE",	"the key's passphrase" },
+	{ "no-passphrase", 0,	NULL,	"store the key without" },
+	{ 0 }
+};
+static const struct ctl_option crl_update_options[] = {
+	{ "days",	0,	"N",	"good so long; with --folder" },
+	{ "output",	'o',	"FILE",	"write it there too, without a daemon" },
+	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" },
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option crl_install_options[] = {
+	PROTOCOL,
+	{ 0 }
+};
+static const struct ctl_option unlock_options[] = {
+	{ "passphrase-file", 0,	"FILE",	"instead of asking; -: standard input" },
+	{ 0 }
+};
+static const struct ctl_option rekey_options[] = {
+	{ "passphrase-file", 0,	"FILE",	"the one that opens it now" },
+	{ "new-passphrase-file", 0, "FILE", "the one that shall" },
 	{ 0 }
 };
 static const struct ctl_option ca_export_options[] = {
 	{ "chain",	0,	NULL,	"and those above it" },
 	{ "output",	'o',	"FILE",	"instead of standard output" },
+	{ "openssl",	0,	"DIR",	"all it has issued, as openssl ca "
+					"keeps it" },
+	{ "with-key",	0,	NULL,	"and the key, encrypted; with --openssl" },
+	{ "key-passphrase-file", 0, "FILE", "for a key that is not encrypted "
+					"here" },
+	{ 0 }
+};
+static const struct ctl_option ca_import_options[] = {
+	{ "cert",	0,	"FILE",	"the CA's certificate" },
+	{ "key",	0,	"FILE",	"its key, in PEM" },
+	{ "key-passphrase-file", 0, "FILE", "what opens it; asked otherwise" },
+	{ "without-key", 0,	NULL,	"it goes on signing elsewhere" },
+	{ "passphrase-file", 0,	"FILE",	"the key's passphrase from now on" },
+	{ "parent",	0,	"CA",	"who signed it, when that is here" },
+	{ "rows",	0,	"FILE",	"statuses as JSON, a row a line" },
+	{ "report",	0,	"FILE",	"everything that is odd, a line each" },
+	{ "dry-run",	0,	NULL,	"say what there is, and change nothing" },
+	{ 0 }
+};
+static const struct ctl_option backup_options[] = {
+	{ "with-keys",	0,	NULL,	"the keys too, encrypted" },
+	{ "passphrase-file", 0,	"FILE",	"for those not encrypted here" },
+	{ 0 }
+};
+static const struct ctl_option restore_options[] = {
+	{ "crl",	0,	"PATH",	"the latest CRL, or a folder of them" },
+	{ "without-crl", 0,	NULL,	"there is none any more" },
+	{ "journal",	0,	"DIR",	"where the newest journals are" },
+	{ "replace",	0,	NULL,	"move a store that is there aside" },
+	{ "configuration", 0,	"DIR",	"only write the configuration there" },
+	{ "dry-run",	0,	NULL,	"say what it would learn" },
 	{ 0 }
 };
 static const struct ctl_option approve_options[] = {
 	{ "timeout",	0,	"S",	"wait so long for it (30); 0: do not" },
+	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" },
 	{ 0 }
 };
 static const struct ctl_option reject_options[] = {
@@ -62,12 +201,18 @@ static const struct ctl_option sign_options[] = {
 	{ "chain",	0,	NULL,	"and the CAs above it" },
 	{ "der",	0,	NULL,	"DER instead of PEM" },
 	{ "timeout",	0,	"S",	"wait so long for it (30)" },
+	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" },
 	{ 0 }
 };
 static const struct ctl_option cert_list_options[] = {
 	{ "state",	0,	"STATE", "issued, revoked, ..." },
 	{ "ca",		0,	"NAME",	"of this CA" },
 	{ "like",	0,	"TEXT",	"with this in its names" },
+	{ "match",	0,	"PATTERN", "with such a name: \"*.example\"" },
+	{ "key",	0,	"FILE",	"with the key in this file" },
+	{ "expiring",	0,	"DAYS",	"in force, over within so many days, "
+					"and not superseded" },
+	{ "superseded",	0,	NULL,	"those that have a renewal" },
 	{ "after",	0,	"ID",	"begin after this row" },
 	{ "limit",	0,	"N",	"at most so many rows" },
 	{ 0 }
@@ -80,17 +225,64 @@ static const struct ctl_option cert_export_options[] = {
 	{ "ca",		0,	"NAME",	"whose serial it is" },
 	{ "chain",	0,	NULL,	"and the CAs above it" },
 	{ "der",	0,	NULL,	"DER instead of PEM" },
+	{ "p7c",	0,	NULL,	"with its chain as certs-only CMS" },
+	{ "p12",	0,	NULL,	"with its chain and --key as PKCS#12" },
+	{ "zip",	0,	NULL,	"all of these, and how to use them" },
+	{ "key",	0,	"FILE",	"the private key, for --p12, --zip" },
+	{ "key-passphrase-file", 0, "FILE", "what opens it; asked otherwise" },
+	{ "p12-passphrase-file", 0, "FILE", "of the new file; asked otherwise" },
+	{ "legacy",	0,	NULL,	"PKCS#12 for old macOS and Android" },
+	{ "name",	0,	"TEXT",	"what the device calls it" },
 	{ "output",	'o',	"FILE",	"instead of standard output" },
+	{ 0 }
+};
+#define RENEWAL								\
+	{ "ca",		0,	"NAME",	"whose serial it is" },		\
+	{ "days",	0,	"N",	"valid so long; as the old one" }, \
+	{ "no-mail",	0,	NULL,	"do not mail it to its owner" }, \
+	{ "output",	'o',	"FILE",	"instead of standard output" },	\
+	{ "chain",	0,	NULL,	"and the CAs above it" },	\
+	{ "der",	0,	NULL,	"DER instead of PEM" },		\
+	{ "timeout",	0,	"S",	"wait so long for it (30)" },	\
+	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" }
+static const struct ctl_option cert_renew_options[] = {
+	RENEWAL,
+	{ "revoke-old",	0,	NULL,	"revoke the old one when it is there" },
+	{ 0 }
+};
+static const struct ctl_option cert_reissue_options[] = {
+	RENEWAL,
+	{ "reason",	0,	"REASON", "superseded; affiliationChanged" },
 	{ 0 }
 };
 static const struct ctl_option revoke_options[] = {
 	{ "reason",	0,	"REASON", "keyCompromise, superseded, ..." },
-	{ "ca",		0,	"NAME",	"whose serial it is" },
+	{ "ca",		0,	"NAME",	"whose serial it is; only of this CA" },
+	{ "match",	0,	"PATTERN", "all with such a name: \"*.example\"" },
+	{ "key",	0,	"FILE",	"all with the key in this file" },
+	{ "invalidity",	0,	"TIME",	"not to be trusted since: "
+					"2026-01-31T12:00:00Z" },
+	{ "max",	0,	"N",	"refuse when more match (100)" },
+	{ "yes",	0,	NULL,	"do not ask" },
+	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" },
+	{ 0 }
+};
+static const struct ctl_option revoke_ca_options[] = {
+	{ "reason",	0,	"REASON", "cACompromise, superseded, ..." },
+	{ "invalidity",	0,	"TIME",	"not to be trusted since: "
+					"2026-01-31T12:00:00Z" },
+	{ "yes",	0,	NULL,	"do not ask" },
+	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" },
 	{ 0 }
 };
 
 static const struct ctl_option policy_test_options[] = {
 	{ "mailbox",	0,	"TITLE", "as if it came here; the first" },
+	{ 0 }
+};
+static const struct ctl_option lint_options[] = {
+	{ "issuer",	0,	"FILE",	"compare with this CA's certificate" },
+	{ "profile",	0,	"FILE",	"compare with this profile" },
 	{ 0 }
 };
 
@@ -104,6 +296,21 @@ const struct command ctl_commands[] = {
 	{ "ca create-child",	"NAME",		1, 1, NEEDS_SETTINGS,
 	    child_options,	ctl_ca_create_child,
 	    "make a CA below another, without the daemon" },
+	{ "ca request",		"NAME",		1, 1, NEEDS_SETTINGS,
+	    ca_request_options,	ctl_ca_request,
+	    "ask a CA elsewhere for a CA's certificate, as a file" },
+	{ "ca sign",		"FILE",		1, 1, NEEDS_SETTINGS,
+	    ca_sign_options,	ctl_ca_sign,
+	    "sign the CA that a request asks for" },
+	{ "ca install",		"NAME FILE",	2, 2, NEEDS_SETTINGS,
+	    ca_install_options,	ctl_ca_install,
+	    "put on record what a CA elsewhere has signed" },
+	{ "ca import",		"NAME [FOLDER|FILE]", 1, 2, NEEDS_SETTINGS,
+	    ca_import_options,	ctl_ca_import,
+	    "take over a CA from another program" },
+	{ "ca renew",		"NAME",		1, 1, NEEDS_SETTINGS,
+	    renew_options,	ctl_ca_renew,
+	    "give a CA a new certificate, without the daemon" },
 	{ "ca list",		"",		0, 0, NEEDS_API,
 	    no_options,		ctl_ca_list,
 	    "list CAs" },
@@ -113,49 +320,97 @@ const struct command ctl_commands[] = {
 	{ "ca export",		"NAME",		1, 1, NEEDS_API,
 	    ca_export_options,	ctl_ca_export,
 	    "write a CA's certificate" },
-	{ "request list",	"[STATE|all]",	0, 1, NEEDS_API,
+	{ "ca unlock",		"NAME",		1, 1, NEEDS_API,
+	    unlock_options,	ctl_ca_unlock,
+	    "open a CA's key: the passphrase goes to the signer alone" },
+	{ "ca lock",		"NAME",		1, 1, NEEDS_API,
+	    no_options,		ctl_ca_lock,
+	    "close a CA's key until it is unlocked" },
+	{ "ca rekey-passphrase", "NAME",	1, 1, NEEDS_SETTINGS,
+	    rekey_options,	ctl_ca_rekey_passphrase,
+	    "give a CA's key another passphrase, without the daemon" },
+	{ "request new",	"[NAME...]",	0, CTL_MAX_ARGS, NEEDS_NOTHING,
+	    request_new_options, ctl_request_new,
+	    "make a key and a request, for a system or a person" },
+	{ "request list",	"[STATE|all]",	0, 1, NEEDS_DESK,
 	    list_options,	ctl_request_list,
 	    "list requests, those held if no state is given" },
-	{ "request show",	"ID",		1, 1, NEEDS_API,
+	{ "request show",	"ID",		1, 1, NEEDS_DESK,
 	    no_options,		ctl_request_show,
 	    "show a request" },
-	{ "request approve",	"ID",		1, 1, NEEDS_API,
+	{ "request approve",	"ID",		1, 1, NEEDS_DESK,
 	    approve_options,	ctl_request_approve,
 	    "issue what policy held for a person" },
-	{ "request reject",	"ID",		1, 1, NEEDS_API,
+	{ "request reject",	"ID",		1, 1, NEEDS_DESK,
 	    reject_options,	ctl_request_reject,
 	    "refuse what policy held for a person" },
-	{ "cert sign",		"FILE",		1, 1, NEEDS_API,
+	{ "key block",		"FILE|SHA-256",	1, 1, NEEDS_DESK,
+	    key_block_options,	ctl_key_block,
+	    "never certify this key again" },
+	{ "key list",		"",		0, 0, NEEDS_DESK,
+	    list_options,	ctl_key_list,
+	    "list keys that are never certified again" },
+	{ "key import",		"FILE",		1, 1, NEEDS_DESK,
+	    no_options,		ctl_key_import,
+	    "take in a list of weak keys" },
+	{ "cert sign",		"FILE",		1, 1, NEEDS_DESK,
 	    sign_options,	ctl_cert_sign,
 	    "sign a request from a file" },
-	{ "cert list",		"",		0, 0, NEEDS_API,
+	{ "cert list",		"",		0, 0, NEEDS_DESK,
 	    cert_list_options,	ctl_cert_list,
 	    "list certificates" },
-	{ "cert show",		"SERIAL",	1, 1, NEEDS_API,
+	{ "cert show",		"SERIAL",	1, 1, NEEDS_DESK,
 	    cert_options,	ctl_cert_show,
 	    "show a certificate" },
-	{ "cert export",	"SERIAL",	1, 1, NEEDS_API,
+	{ "cert export",	"SERIAL",	1, 1, NEEDS_DESK,
 	    cert_export_options, ctl_cert_export,
 	    "write a certificate" },
-	{ "cert revoke",	"SERIAL",	1, 1, NEEDS_API,
+	{ "cert renew",		"SERIAL",	1, 1, NEEDS_DESK,
+	    cert_renew_options,	ctl_cert_renew,
+	    "sign the same request anew, before the certificate ends" },
+	{ "cert reissue",	"SERIAL",	1, 1, NEEDS_DESK,
+	    cert_reissue_options, ctl_cert_reissue,
+	    "revoke a certificate and sign its request anew" },
+	{ "cert revoke",	"[SERIAL]",	0, 1, NEEDS_DESK,
 	    revoke_options,	ctl_cert_revoke,
-	    "revoke a certificate, for good" },
-	{ "crl update",		"CA",		1, 1, NEEDS_API,
-	    no_options,		ctl_crl_update,
+	    "revoke certificates, or put them on hold" },
+	{ "cert unhold",	"SERIAL",	1, 1, NEEDS_DESK,
+	    cert_options,	ctl_cert_unhold,
+	    "lift a hold: the certificate is good again" },
+	{ "ca revoke",		"NAME",		1, 1, NEEDS_DESK,
+	    revoke_ca_options,	ctl_ca_revoke,
+	    "revoke a CA and everything below it" },
+	{ "crl update",		"CA",		1, 1, NEEDS_DESK,
+	    crl_update_options,	ctl_crl_update,
 	    "publish a new CRL now" },
-	{ "crl show",		"[CA]",		0, 1, NEEDS_API,
+	{ "crl install",	"FILE",		1, 1, NEEDS_DESK,
+	    crl_install_options, ctl_crl_install,
+	    "publish the list of a CA that signs elsewhere" },
+	{ "crl show",		"[CA]",		0, 1, NEEDS_DESK,
 	    no_options,		ctl_crl_show,
 	    "show which CRL is the last" },
+	{ "backup verify",	"FILE",		1, 1, NEEDS_NOTHING,
+	    no_options,		ctl_backup_verify,
+	    "see whether a backup is whole" },
+	{ "backup",		"FILE",		1, 1, NEEDS_SETTINGS,
+	    backup_options,	ctl_backup,
+	    "write everything into one file, also while the daemon runs" },
+	{ "restore",		"FILE",		1, 1, NEEDS_NOTHING,
+	    restore_options,	ctl_restore,
+	    "begin anew from a backup" },
 	{ "policy check",	"",		0, 0, NEEDS_SETTINGS,
 	    no_options,		ctl_policy_check,
 	    "check configuration and policies" },
 	{ "policy test",	"FILE",		1, 1, NEEDS_SETTINGS,
 	    policy_test_options, ctl_policy_test,
 	    "explain what would become of a mail" },
-	{ "audit list",		"",		0, 0, NEEDS_API,
+	{ "lint",		"FILE [FILE...]", 1, CTL_MAX_ARGS, NEEDS_NOTHING,
+	    lint_options,	ctl_lint,
+	    "check certificates, requests, CRLs and OCSP responses" },
+	{ "audit list",		"",		0, 0, NEEDS_DESK,
 	    list_options,	ctl_audit_list,
 	    "list who did what" },
-	{ "audit verify",	"",		0, 0, NEEDS_API,
+	{ "audit verify",	"",		0, 0, NEEDS_DESK,
 	    no_options,		ctl_audit_verify,
 	    "check that no row was changed or removed" },
 	{ "mail list",		"[queued|sent|failed]", 0, 1, NEEDS_API,

@@ -11,6 +11,8 @@ enum needs {
 	NEEDS_NOTHING,
 	NEEDS_SETTINGS,		/* the configuration, read and checked */
 	NEEDS_API,		/* the daemon; the configuration tells where */
+	NEEDS_DESK,		/* the same; without a daemon the folder itself,
+				 * as csrmaild/desk.h says */
 };
 
 struct command {

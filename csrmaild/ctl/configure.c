@@ -22,12 +22,10 @@ plan_passphrase_file(const struct plan *plan, const char *ca, struct buf *out)
 	buf_printf(out, "%s/%s", plan->conf_dir, file);
 }
 
-/* BASE/FOLDER/CA.SUFFIX, as ocspd serves it; empty without a base. */
-static void
-url_of(const struct plan *plan, const char *folder, const char *suffix,
+void
+plan_address(const struct plan *plan, const char *folder, const char *suffix,
     struct buf *out)
 {
-	char file[CA_NAME_MAX + 16];
 	size_t len = strlen(plan->ocsp_url);
 
 	while (len > 0 && plan->ocsp_url[len - 1] == '/')
@@ -39,8 +37,7 @@ url_of(const struct plan *plan, const char *folder, const char *suffix,
 		buf_append_str(out, "/");
 		return;
 	}
-	ca_file_name(plan->issuer, suffix, file, sizeof(file));
-	buf_printf(out, "/%s/%s", folder, file);
+	buf_printf(out, "/%s/{ca}%s", folder, suffix);
 }
 
 static int
@@ -69,13 +66,14 @@ write_csrmaild(struct ctl *ctl, const struct plan *p, const char *path,
 	buf_printf(&policies, "%s/policies", p->conf_dir);
 	buf_printf(&spool, "%s/spool", p->ocspd_dir);
 	plan_passphrase_file(p, p->issuer, &passphrase);
-	url_of(p, NULL, NULL, &ocsp);
-	url_of(p, "crl", ".crl", &crl);
-	url_of(p, "ca", ".crt", &ca);
+	plan_address(p, NULL, NULL, &ocsp);
+	plan_address(p, "crl", ".crl", &crl);
+	plan_address(p, "ca", ".crt", &ca);
 	const struct fill fills[] = {
 		{ "", "state_dir",	p->state_dir,		true },
 		{ "", "run_dir",	p->run_dir,		true },
 		{ "", "policies_dir",	buf_str(&policies),	true },
+		{ "", "ocspd_health",	p->health_listen,	true },
 		{ "", "unprivileged",	p->unprivileged ? "true" : NULL,
 		    false },
 		{ "smtp", "host",	p->smtp_host,		true },
@@ -133,6 +131,7 @@ write_ocspd(struct ctl *ctl, const struct plan *p, struct err *err)
 		{ "", "store",		buf_str(&store),	true },
 		{ "", "published_dir",	buf_str(&published),	true },
 		{ "", "listen",		buf_str(&listen),	false },
+		{ "", "health_listen",	p->health_listen,	true },
 		{ "", "unprivileged",	p->unprivileged ? "true" : NULL,
 		    false },
 		{ "", "spool_group",	p->unprivileged ? "" : NULL, true },

@@ -1,12 +1,23 @@
+#include "csrmaild/ctl/ca_rows.h"
 #include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/protocol.h"
+#include "csrmaild/settings.h"
 
+#include "common/ca.h"
 #include "common/err.h"
+#include "common/issue.h"
 
 #include <string.h>
 
+#define MAX_CRL_OCTETS	(64u << 20)
+
 static const struct column columns[] = {
 	{ "CA",			"ca",		0 },
+	{ "SHARD",		"shard",	0 },
+	{ "KIND",		"kind",		0 },
 	{ "NUMBER",		"number",	0 },
+	{ "BASE",		"base",		0 },
+	{ "ENTRIES",		"entries",	0 },
 	{ "THIS UPDATE",	"this_update",	0 },
 	{ "NEXT UPDATE",	"next_update",	0 },
 };
@@ -25,7 +36,7 @@ read_rows(struct ctl *ctl, const char *ca, json_t **out, struct err *err)
 		const char *name = json_string_value(
 		    json_object_get(row, "ca"));
 
-		if (ca == NULL || (name != NULL && strcmp(name, ca) == 0))
+		if (ca == NULL || (name != NULL && ca_is_meant(ca, name)))
 			json_array_append(rows, row);
 	}
 	json_decref(answer);
@@ -49,20 +60,81 @@ ctl_crl_show(struct ctl *ctl, struct err *err)
 	return 0;
 }
 
+/* Without a daemon: how long the one that is made now is to be good. */
+static int
+set_validity(struct ctl *ctl, struct err *err)
+{
+	struct settings *settings;
+	char family[CA_NAME_MAX + 1];
+	long days;
+
+	if (ctl_option(ctl, "days") == NULL)
+		return 0;
+	if (ctl->folder == NULL)
+		return ctl_fail(ctl, EX_USAGE, err, "--days is for --folder; "
+		    "a daemon goes by crl_validity_s in %s", ctl->conf);
+	if (ctl_number(ctl, "days", 1, 400, 0, &days, err) != 0 ||
+	    ctl_need_settings(ctl, err) != 0)
+		return -1;
+	settings = ctl->settings;
+	ca_family(ctl->args[0], family, sizeof(family));
+	for (size_t i = 0; i < settings->n_cas; i++)
+		if (strcmp(settings->cas[i].name, family) == 0)
+			settings->cas[i].crl_validity_s =
+			    (int64_t)days * 86400;
+	return 0;
+}
+
+/* What a desk of our own has published by now. */
+static int
+show_published(struct ctl *ctl, struct err *err)
+{
+	const char *output = ctl_option(ctl, "output");
+	OWNED_BUF(path, 4200);
+	OWNED_BUF(crl, MAX_CRL_OCTETS);
+	char file[CA_NAME_MAX + 8];
+	json_t *rows = NULL;
+	const json_t *row;
+	struct protocol p;
+
+	if (ca_rows_read(ctl, &rows, err) != 0)
+		return -1;
+	row = ca_rows_current(rows, ctl->args[0]);
+	ca_file_name(row == NULL ? ctl->args[0] : json_string_value(
+	    json_object_get(row, "name")), ".crl", file, sizeof(file));
+	json_decref(rows);
+	buf_printf(&path, "%s/published/%s", ctl->settings->state_dir, file);
+	if (ctl_read_file(ctl, buf_str(&path), &crl, err) != 0 ||
+	    (output != NULL && ctl_write_output(ctl, buf_bytes(&crl),
+	    err) != 0))
+		return -1;
+	protocol_begin(&p, ctl, "a certificate revocation list was signed");
+	protocol_put(&p, "CA", ctl->args[0]);
+	protocol_put_crl(&p, buf_bytes(&crl));
+	protocol_put_file(&p, output == NULL ? buf_str(&path) : output);
+	return protocol_end(&p, err);
+}
+
 int
 ctl_crl_update(struct ctl *ctl, struct err *err)
 {
 	OWNED_BUF(path, 512);
 	json_t *answer = NULL;
 
+	if (set_validity(ctl, err) != 0)
+		return -1;
 	client_path(&path, "crls/", ctl->args[0], "/update");
 	if (client_post(ctl, buf_str(&path), NULL, &answer, err) != 0)
 		return -1;
 	if (ctl->json)
 		table_print_json(answer);
-	else
+	else if (ctl->desk == NULL)
 		printf("a new CRL of %s will be published in a moment\n",
 		    ctl->args[0]);
 	json_decref(answer);
-	return 0;
+	if (ctl->desk != NULL)
+		return show_published(ctl, err);
+	return ctl_option(ctl, "output") == NULL ? 0 : ctl_fail(ctl, EX_USAGE,
+	    err, "it is asked for; --output is for a CA without a daemon, "
+	    "which publishes it in its folder");
 }

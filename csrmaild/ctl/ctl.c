@@ -1,7 +1,5 @@
 #include "csrmaild/ctl/ctl.h"
 
-#include "csrmaild/settings.h"
-
 #include "common/err.h"
 
 #include <errno.h>
@@ -54,12 +52,23 @@ ctl_number(struct ctl *ctl, const char *name, long lo, long hi,
 }
 
 int
-ctl_need_settings(struct ctl *ctl, struct err *err)
+ctl_confirm(struct ctl *ctl, const char *question, struct err *err)
 {
-	if (ctl->settings != NULL)
+	char line[16] = "";
+	FILE *tty;
+
+	if (ctl_option(ctl, "yes") != NULL)
 		return 0;
-	if (settings_read(ctl->conf, &ctl->settings, err) == 0)
-		return 0;
-	ctl->exit_code = EX_CONFIG;
-	return -1;
+	fflush(stdout);
+	tty = fopen("/dev/tty", "r+e");
+	if (tty == NULL)
+		return ctl_fail(ctl, EX_USAGE, err, "%s There is no terminal "
+		    "to ask at: --yes says so", question);
+	fprintf(tty, "%s [yes/no] ", question);
+	fflush(tty);
+	if (fgets(line, sizeof(line), tty) == NULL)
+		line[0] = '\0';
+	fclose(tty);
+	return strcmp(line, "yes\n") == 0 || strcmp(line, "y\n") == 0 ? 0 :
+	    ctl_fail(ctl, EX_NOPERM, err, "not confirmed: nothing was done");
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+struct desk;
 struct err;
 struct settings;
 
@@ -19,14 +20,19 @@ struct settings;
  * options checked by the table, prints to standard output, and returns 0, or
  * -1 with an err that main prints to standard error.
  */
-#define CTL_MAX_ARGS	4
+#define CTL_MAX_ARGS	16
 #define CTL_MAX_OPTIONS	48
 
 struct ctl {
+	int		 argc;		/* the command line, as it was typed */
+	char		*const *argv;
 	const char	*conf;		/* csrmaild.conf */
+	const char	*folder;	/* work in it alone; NULL: do not */
 	const char	*socket;	/* NULL: as the configuration says */
 	bool		 json;		/* for programs, not for people */
 	struct settings	*settings;	/* owned; NULL unless asked for */
+	bool		 may_be_alone;	/* NEEDS_DESK: a daemon is not needed */
+	struct desk	*desk;		/* owned; NULL unless we are alone */
 	const char	*args[CTL_MAX_ARGS];	/* NULL beyond the last */
 	struct {
 		const char *name, *value;
@@ -49,13 +55,21 @@ typedef int ctl_command(struct ctl *, struct err *);
 
 ctl_command ctl_init;
 ctl_command ctl_ca_create_root, ctl_ca_create_child, ctl_ca_list,
-    ctl_ca_show, ctl_ca_export;
+    ctl_ca_show, ctl_ca_export, ctl_ca_renew;
+ctl_command ctl_ca_request, ctl_ca_sign, ctl_ca_install, ctl_crl_install;
+ctl_command ctl_request_new;
+ctl_command ctl_ca_unlock, ctl_ca_lock, ctl_ca_rekey_passphrase;
 ctl_command ctl_request_list, ctl_request_show, ctl_request_approve,
     ctl_request_reject;
 ctl_command ctl_cert_sign, ctl_cert_list, ctl_cert_show, ctl_cert_export,
-    ctl_cert_revoke;
+    ctl_cert_revoke, ctl_cert_unhold, ctl_cert_renew, ctl_cert_reissue;
+ctl_command ctl_ca_revoke;
 ctl_command ctl_crl_update, ctl_crl_show;
+ctl_command ctl_ca_import, ctl_ca_export_openssl;
+ctl_command ctl_backup, ctl_backup_verify, ctl_restore;
+ctl_command ctl_key_block, ctl_key_list, ctl_key_import;
 ctl_command ctl_policy_check, ctl_policy_test;
+ctl_command ctl_lint;
 ctl_command ctl_audit_list, ctl_audit_verify;
 ctl_command ctl_mail_list, ctl_status, ctl_reload;
 extern const struct ctl_option ctl_init_options[];
@@ -65,8 +79,12 @@ const char *ctl_option(const struct ctl *, const char *name);
 /* A whole number in lo..hi; otherwise when not given. */
 int	ctl_number(struct ctl *, const char *name, long lo, long hi,
 	    long otherwise, long *out, struct err *);
-/* Reads the configuration once. EX_CONFIG. */
+/* Reads the configuration once; with --folder, what the folder has (folder.c).
+ * EX_CONFIG. */
 int	ctl_need_settings(struct ctl *, struct err *);
+/* A person says yes at the terminal, or --yes has. EX_USAGE: nobody to ask;
+ * EX_NOPERM: no. */
+int	ctl_confirm(struct ctl *, const char *question, struct err *);
 /* err_set and the exit code at once; returns -1. */
 int	ctl_fail(struct ctl *, int exit_code, struct err *, const char *fmt,
 	    ...) __attribute__((format(printf, 4, 5)));

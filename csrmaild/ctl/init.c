@@ -1,6 +1,9 @@
 #include "csrmaild/ctl/init.h"
 
+#include "csrmaild/ctl/ca_make.h"
+#include "csrmaild/ctl/ca_plan.h"
 #include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/hold.h"
 #include "csrmaild/ctl/make_ca.h"
 #include "csrmaild/ctl/system.h"
 #include "csrmaild/settings.h"
@@ -24,6 +27,8 @@
  */
 #define ROOT_DAYS	7300
 #define ISSUER_DAYS	3650
+#define ROOT_CRL_DAYS	365	/* its key is not here to make the next */
+#define DAY_S		86400
 
 /*
  * A folder that is to be ours alone: missing, empty, or begun by a run that
@@ -145,47 +150,62 @@ name_ca(const struct plan *plan, const char *what, struct names *out,
 	return names_add_attribute(out, NID_commonName, bytes_of(cn), err);
 }
 
+/* The root and its first CRL, then the CA that issues; what the root has is
+ * found where the issuer's things are. */
 static int
 make_cas(struct ctl *ctl, const struct plan *plan, struct err *err)
 {
-	__attribute__((cleanup(names_free))) struct names root = { 0 };
-	__attribute__((cleanup(names_free))) struct names issuer = { 0 };
+	struct ca_plan root = { .validity_s = (int64_t)ROOT_DAYS * DAY_S,
+		.path_len = -1 };
+	struct ca_plan issuer = { .validity_s = (int64_t)ISSUER_DAYS * DAY_S,
+		.path_len = 0 };
 	__attribute__((cleanup(buf_wipe))) struct buf root_pass = BUF(64);
 	__attribute__((cleanup(buf_wipe))) struct buf issuer_pass = BUF(64);
-	struct make_ca in = { .state_dir = plan->state_dir,
-		.unprivileged = plan->unprivileged,
-		.name = plan->root, .subject = &root, .key = plan->root_key,
-		.days = ROOT_DAYS, .path_len = -1,
-		.ocsp_url = "", .ca_url = "", .crl_url = "" };
+	struct make_ca in = { .name = plan->root, .plan = &root,
+		.ocsp_url = "" };
+	HOLDING hold = HOLD;
+	OWNED_BUF(crl_url, 1024);
+	OWNED_BUF(ca_url, 1024);
+	int r = -1;
 
-	if (name_ca(plan, "Root CA", &root, err) != 0 ||
-	    name_ca(plan, "Issuing CA", &issuer, err) != 0 ||
+	plan_address(plan, "crl", ".crl", &crl_url);
+	plan_address(plan, "ca", ".crt", &ca_url);
+	in.crl_url = buf_str(&crl_url);
+	in.ca_url = buf_str(&ca_url);
+	if (name_ca(plan, "Root CA", &root.subject, err) == 0 &&
+	    name_ca(plan, "Issuing CA", &issuer.subject, err) == 0 &&
+	    make_ca_key(ctl, plan->root_key, &root.key_kind, &root.key_bits,
+	    err) == 0 && make_ca_key(ctl, plan->issuer_key, &issuer.key_kind,
+	    &issuer.key_bits, err) == 0 &&
 	    make_passphrase(ctl, plan, plan->root, &root_pass, &in.keep,
-	    err) != 0)
-		return -1;
-	in.passphrase = buf_bytes(&root_pass);
-	if (make_ca(ctl, &in, err) != 0)
-		return -1;
-	if (make_passphrase(ctl, plan, plan->issuer, &issuer_pass, &in.keep,
-	    err) != 0)
-		return -1;
-	in.parent = plan->root;
-	in.parent_passphrase = buf_bytes(&root_pass);
-	in.name = plan->issuer;
-	in.subject = &issuer;
-	in.key = plan->issuer_key;
-	in.days = ISSUER_DAYS;
-	in.path_len = 0;
-	in.passphrase = buf_bytes(&issuer_pass);
-	return make_ca(ctl, &in, err);
+	    err) == 0 && hold_open(ctl, &hold, err) == 0) {
+		in.passphrase = buf_bytes(&root_pass);
+		r = make_ca(&hold, &in, err);
+	}
+	if (r == 0)
+		r = ceremony_first_crl(&hold.ceremony, plan->root,
+		    buf_bytes(&root_pass), ROOT_CRL_DAYS * DAY_S, err);
+	if (r == 0)
+		r = make_passphrase(ctl, plan, plan->issuer, &issuer_pass,
+		    &in.keep, err);
+	if (r == 0) {
+		in.name = plan->issuer;
+		in.plan = &issuer;
+		in.passphrase = buf_bytes(&issuer_pass);
+		in.parent = plan->root;
+		in.parent_passphrase = buf_bytes(&root_pass);
+		r = make_ca(&hold, &in, err);
+	}
+	ca_plan_free(&root);
+	ca_plan_free(&issuer);
+	return r;
 }
 
+/* The ceremonies work by it too. */
 static int
 check_configuration(struct ctl *ctl, const char *path, struct err *err)
 {
-	OWNED_STRUCT(settings) *settings = NULL;
-
-	if (settings_read(path, &settings, err) == 0)
+	if (settings_read(path, &ctl->settings, err) == 0)
 		return 0;
 	ctl->exit_code = EX_CONFIG;
 	return -1;
@@ -261,10 +281,14 @@ int
 ctl_init(struct ctl *ctl, struct err *err)
 {
 	__attribute__((cleanup(plan_free_contents))) struct plan plan = { 0 };
+	int r = plan_make(ctl, &plan, err);
 
-	if (plan_make(ctl, &plan, err) != 0 ||
-	    make_all(ctl, &plan, err) != 0)
-		return -1;
-	tell(ctl, &plan);
-	return 0;
+	if (r == 0)
+		r = make_all(ctl, &plan, err);
+	/* Under the name that the configuration had for the time of it. */
+	settings_free(ctl->settings);
+	ctl->settings = NULL;
+	if (r == 0)
+		tell(ctl, &plan);
+	return r;
 }

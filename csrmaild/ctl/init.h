@@ -26,7 +26,7 @@ struct plan {
 	char	*ca_file;
 	char	*authserv_id, *trusted_received;
 	char	*staff;			/* senders that the rule signs for */
-	char	*ocsp_url, *ocsp_listen;
+	char	*ocsp_url, *ocsp_listen, *health_listen;
 	bool	 unprivileged;
 };
 
@@ -37,6 +37,10 @@ void	plan_free_contents(struct plan *);
 /* configure.c: the files of conf_dir, csrmaild.conf under that path. */
 int	plan_write_configuration(struct ctl *, const struct plan *,
 	    const char *path, struct err *);
+/* BASE/FOLDER/{ca}SUFFIX, as ocspd serves it; folder NULL: BASE itself. Empty
+ * without a base. */
+void	plan_address(const struct plan *, const char *folder,
+	    const char *suffix, struct buf *out);
 /* conf_dir/CA.passphrase */
 void	plan_passphrase_file(const struct plan *, const char *ca,
 	    struct buf *out);

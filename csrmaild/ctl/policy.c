@@ -5,6 +5,8 @@
 
 #include "common/err.h"
 
+#include <unistd.h>
+
 /* The configuration has been read and checked before this is called. */
 int
 ctl_policy_check(struct ctl *ctl, struct err *err)
@@ -12,7 +14,12 @@ ctl_policy_check(struct ctl *ctl, struct err *err)
 	const struct settings *settings = ctl->settings;
 	json_t *out;
 
-	(void)err;
+	/* As csrmaild will; others may not read the files. */
+	if ((geteuid() == 0 || settings->unprivileged) &&
+	    settings_read_secrets(ctl->settings, err) == -1) {
+		ctl->exit_code = EX_CONFIG;
+		return -1;
+	}
 	if (!ctl->json) {
 		printf("%s is correct: %zu mailboxes, %zu CAs, %zu profiles, "
 		    "%zu rule sets\n", ctl->conf, settings->n_mailboxes,

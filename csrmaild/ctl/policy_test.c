@@ -140,7 +140,8 @@ judge(const struct settings *settings, const struct mailbox_settings *mailbox,
 	const struct petition petition = { .mailbox = mailbox->title,
 		.sender = from, .evidence = evidence,
 		.forwarded = csr->forwarded, .names = &csr->names,
-		.key = &csr->key };
+		.key = &csr->key,
+		.challenge = csr->has_challenge ? csr->challenge : NULL };
 	const struct profile *profile;
 	struct verdict verdict;
 	char names[256];
@@ -160,7 +161,7 @@ judge(const struct settings *settings, const struct mailbox_settings *mailbox,
 		    mailbox->profile);
 	profile = settings_profile(settings, verdict.profile);
 	if (verdict.action != ACTION_REJECT && profile != NULL &&
-	    profile_check(profile, &csr->names, &csr->key, &err) != 0) {
+	    profile_check_request(profile, &csr->names, &csr->key, &err) != 0) {
 		verdict.action = ACTION_REJECT;
 		snprintf(verdict.text, sizeof(verdict.text), "%s", err.text);
 	}
@@ -263,6 +264,7 @@ ctl_policy_test(struct ctl *ctl, struct err *err)
 	const char *title = ctl_option(ctl, "mailbox");
 	const struct settings *settings = ctl->settings;
 	const struct mailbox_settings *mailbox = NULL;
+	struct err secrets;
 	OWNED_BUF(mail, WIRE_MAX_MESSAGE);
 	OWNED_BUF(crlf, WIRE_MAX_MESSAGE);
 	OWNED_BUF(out, WIRE_MAX_FINDINGS + 4096);
@@ -273,6 +275,9 @@ ctl_policy_test(struct ctl *ctl, struct err *err)
 		mailbox = &settings->mailboxes[0];
 	if (mailbox == NULL)
 		return ctl_fail(ctl, EX_USAGE, err, "there is no such mailbox");
+	/* Who may not read them sees in the answer what then does not match. */
+	if (settings_read_secrets(ctl->settings, &secrets) == -1)
+		fprintf(stderr, "csrmail: %s\n", secrets.text);
 	if (ctl_read_file(ctl, ctl->args[0], &mail, err) != 0)
 		return -1;
 	/* A file has the line ends of its system, IMAP those of RFC 5322. */

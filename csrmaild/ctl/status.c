@@ -1,4 +1,7 @@
 #include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/health.h"
+
+#include "csrmaild/settings.h"
 
 #include "common/err.h"
 
@@ -103,9 +106,15 @@ ctl_status(struct ctl *ctl, struct err *err)
 	json_t *status = NULL, *value;
 	const json_t *trouble;
 	const char *key;
+	struct err ignored;
 
 	if (client_get(ctl, "status", NULL, &status, err) != 0)
 		return -1;
+	/* With --socket alone there is no configuration to tell where. */
+	if ((ctl->socket == NULL || ctl->settings != NULL) &&
+	    ctl_need_settings(ctl, &ignored) == 0 &&
+	    ctl->settings->ocspd_health[0] != '\0')
+		health_add(ctl->settings->ocspd_health, status);
 	trouble = json_object_get(status, "trouble");
 	if (ctl->json) {
 		table_print_json(status);

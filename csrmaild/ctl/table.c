@@ -1,6 +1,11 @@
 #include "csrmaild/ctl/ctl.h"
 
+#include <sys/ioctl.h>
+
 #include <string.h>
+#include <unistd.h>
+
+#define LAST_LEAST	16	/* characters */
 
 /* The code point at s and its octets; jansson gives only valid UTF-8, other
  * text is taken octet by octet. */
@@ -99,11 +104,28 @@ table_print_json(const json_t *value)
 	putchar('\n');
 }
 
+/* At a terminal the last column has what the others leave of the line. */
+static unsigned int
+fit_last(const unsigned int *widths, size_t n, unsigned int max)
+{
+	struct winsize size;
+	unsigned int used = 0, left;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return max;
+	for (size_t i = 0; i + 1 < n && i + 1 < 16; i++)
+		used += widths[i] + 2;
+	left = size.ws_col > used + LAST_LEAST ? size.ws_col - used :
+	    LAST_LEAST;
+	return max != 0 && max < left ? max : left;
+}
+
 void
 table_print(const struct ctl *ctl, const json_t *rows,
     const struct column *columns, size_t n)
 {
 	unsigned int widths[16] = { 0 };
+	unsigned int last = columns[n - 1].max;
 	char number[32];
 	const json_t *row;
 	size_t at;
@@ -123,6 +145,7 @@ table_print(const struct ctl *ctl, const json_t *rows,
 				widths[i] = w;
 		}
 	}
+	last = fit_last(widths, n, last);
 	for (size_t i = 0; i < n && i < 16; i++)
 		printf("%s%-*s", i == 0 ? "" : "  ",
 		    i + 1 == n ? 0 : (int)widths[i], columns[i].title);
@@ -131,7 +154,7 @@ table_print(const struct ctl *ctl, const json_t *rows,
 		for (size_t i = 0; i < n && i < 16; i++) {
 			unsigned int w = put_text(stdout, cell(row,
 			    columns[i].key, number, sizeof(number)),
-			    columns[i].max);
+			    i + 1 == n ? last : columns[i].max);
 
 			if (i + 1 < n)
 				printf("%*s", (int)(widths[i] - w + 2), "");

@@ -92,6 +92,10 @@ START_TEST(hex_goes_both_ways_and_refuses_the_rest)
 	ck_assert_int_eq(hex_decode("00fFa0", out, sizeof(out)), 3);
 	hex_encode((struct bytes){ out, 3 }, text);
 	ck_assert_str_eq(text, "00ffa0");
+	hex_encode_colons((struct bytes){ out, 3 }, text);
+	ck_assert_str_eq(text, "00:FF:A0");
+	hex_encode_colons((struct bytes){ out, 0 }, text);
+	ck_assert_str_eq(text, "");
 	ck_assert_int_eq(hex_decode("0", out, sizeof(out)), -1);
 	ck_assert_int_eq(hex_decode("0g", out, sizeof(out)), -1);
 	ck_assert_int_eq(hex_decode("0011223344", out, sizeof(out)), -1);

@@ -52,6 +52,10 @@ make_ca(struct ca *ca, bool with_key_id)
 	ASN1_TIME_set(X509_getm_notAfter(ca->cert), NOON + 3650 * DAY);
 	X509_set_pubkey(ca->cert, ca->key);
 	X509V3_set_ctx(&ctx, ca->cert, ca->cert, NULL, NULL, 0);
+	X509_EXTENSION *is_ca = X509V3_EXT_conf_nid(NULL, &ctx,
+	    NID_basic_constraints, "critical,CA:TRUE");
+	X509_add_ext(ca->cert, is_ca, -1);
+	X509_EXTENSION_free(is_ca);
 	if (with_key_id) {
 		X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx,
 		    NID_subject_key_identifier, "hash");
@@ -271,7 +275,8 @@ static const struct {
 
 START_TEST(the_number_is_there_and_not_critical)
 {
-	struct crl_terms terms = { numbers[_i].number, NOON, NOON + DAY };
+	struct crl_terms terms = { .number = numbers[_i].number,
+		.this_update = NOON, .next_update = NOON + DAY };
 	OWNED_BUF(der, 1 << 20);
 	OWNED(X509_CRL) *crl = build(&cas[0], &terms, NULL, 0, &der);
 	int critical;
@@ -339,8 +344,9 @@ static const struct {
 
 START_TEST(next_update_must_be_after_this_update)
 {
-	struct crl_terms terms = { 1, dates[_i].this_update,
-		dates[_i].next_update };
+	struct crl_terms terms = { .number = 1,
+		.this_update = dates[_i].this_update,
+		.next_update = dates[_i].next_update };
 	OWNED_STRUCT(crl_writer) *w = NULL;
 	OWNED_BUF(der, 1 << 20);
 	struct err err = { 0 };
@@ -466,7 +472,248 @@ START_TEST(reasons_have_the_rfcs_words)
 	ck_assert_int_eq(crl_reason_from_name("aACompromise", &reason), 0);
 	ck_assert_int_eq(reason, CRL_AA_COMPROMISE);
 	ck_assert_int_eq(crl_reason_from_name("removeFromCRL", &reason), -1);
+	ck_assert_str_eq(crl_reason_name(CRL_REMOVE_FROM_CRL),
+	    "removeFromCRL");
 	ck_assert_int_eq(crl_reason_from_name("", &reason), -1);
+}
+END_TEST
+
+/* --- deltas and shards --------------------------------------------------- */
+
+#define SHARD_URL	"http://crl.example.test/a@ca.3.crl"
+#define OTHER_URL	"http://crl.example.test/a@ca.4.crl"
+#define DELTA_URL	"http://crl.example.test/a@ca.3.delta.crl"
+
+/* The octets of one extension's value. */
+static struct bytes
+extension_of(const X509_CRL *crl, int nid, int *critical)
+{
+	int at = X509_CRL_get_ext_by_NID(crl, nid, -1);
+	X509_EXTENSION *e = at < 0 ? NULL : X509_CRL_get_ext(crl, at);
+	ASN1_OCTET_STRING *value;
+
+	*critical = e == NULL ? -1 : X509_EXTENSION_get_critical(e);
+	if (e == NULL)
+		return (struct bytes){ 0 };
+	value = X509_EXTENSION_get_data(e);
+	return (struct bytes){ ASN1_STRING_get0_data(value),
+	    (size_t)ASN1_STRING_length(value) };
+}
+
+/* RFC 5280, 5.2.4: the indicator is critical and names the base. */
+START_TEST(a_delta_says_critically_which_base_it_changes)
+{
+	const struct crl_terms terms = { .number = 300, .base = 200,
+		.this_update = NOON, .next_update = NOON + DAY };
+	const struct crl_entry removed = { .serial = { { 5 }, 1 },
+		.revoked_at = NOON, .reason = CRL_REMOVE_FROM_CRL };
+	OWNED_BUF(der, 1 << 20);
+	OWNED(X509_CRL) *crl = build(&cas[0], &terms, &removed, 1, &der);
+	int critical;
+	OWNED(ASN1_INTEGER) *base = X509_CRL_get_ext_d2i(crl, NID_delta_crl,
+	    &critical, NULL);
+
+	ck_assert_ptr_nonnull(base);
+	ck_assert_int_eq(critical, 1);
+	ck_assert_int_eq(ASN1_INTEGER_get(base), 200);
+	assert_same_entry(sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), 0),
+	    &removed);
+	extension_of(crl, NID_freshest_crl, &critical);
+	ck_assert_int_eq(critical, -1);
+}
+END_TEST
+
+START_TEST(a_full_list_is_no_delta)
+{
+	OWNED_BUF(der, 1 << 20);
+	OWNED(X509_CRL) *crl = build(&cas[0], &week, NULL, 0, &der);
+	int critical;
+
+	extension_of(crl, NID_delta_crl, &critical);
+	ck_assert_int_eq(critical, -1);
+	extension_of(crl, NID_issuing_distribution_point, &critical);
+	ck_assert_int_eq(critical, -1);
+	extension_of(crl, NID_freshest_crl, &critical);
+	ck_assert_int_eq(critical, -1);
+	ck_assert_int_eq(X509_CRL_get_ext_count(crl), 2);
+}
+END_TEST
+
+static const struct {
+	const char	*name;
+	struct crl_terms terms;
+} bad_terms[] = {
+	{ "a base that is no older", { .number = 7, .base = 7,
+	    .this_update = NOON, .next_update = NOON + DAY } },
+	{ "a delta with a delta", { .number = 7, .base = 6,
+	    .this_update = NOON, .next_update = NOON + DAY,
+	    .freshest = DELTA_URL } },
+};
+
+START_TEST(terms_of_no_delta_are_refused)
+{
+	OWNED_STRUCT(crl_writer) *w = NULL;
+	struct err err = { 0 };
+
+	ck_assert_msg(crl_open(&cas[0].issuer, &bad_terms[_i].terms, &w,
+	    &err) == -1, "%s", bad_terms[_i].name);
+	ck_assert_int_eq(err.kind, ERR_FAULT);
+}
+END_TEST
+
+START_TEST(an_address_that_is_no_address_is_refused)
+{
+	char url[1002];
+	struct crl_terms terms = week;
+	OWNED_STRUCT(crl_writer) *w = NULL;
+	struct err err = { 0 };
+
+	memset(url, 'a', sizeof(url) - 1);
+	url[sizeof(url) - 1] = '\0';
+	terms.point = _i == 0 ? url : "http://x/\xc3\xa4.crl";
+	ck_assert_int_eq(crl_open(&cas[0].issuer, &terms, &w, &err), 0);
+	ck_assert_int_eq(crl_close(w, STDOUT_FILENO, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_FAULT);
+	url[1000] = '\0';
+	terms.point = terms.freshest = url;
+	OWNED_BUF(der, 1 << 20);
+	X509_CRL_free(build(&cas[0], &terms, NULL, 0, &der));
+}
+END_TEST
+
+/* A certificate of that CA that names the CRL at url. */
+static X509 *
+make_leaf(const struct ca *ca, long serial, const char *url)
+{
+	X509 *leaf = X509_new();
+	char value[128];
+	X509V3_CTX ctx;
+	X509_EXTENSION *e;
+
+	X509_set_version(leaf, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(leaf), serial);
+	X509_set_issuer_name(leaf, X509_get_subject_name(ca->cert));
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(leaf), "CN",
+	    MBSTRING_UTF8, (const unsigned char *)"leaf", -1, -1, 0);
+	ASN1_TIME_set(X509_getm_notBefore(leaf), NOON - DAY);
+	ASN1_TIME_set(X509_getm_notAfter(leaf), NOON + 30 * DAY);
+	X509_set_pubkey(leaf, ca->key);
+	X509V3_set_ctx(&ctx, ca->cert, leaf, NULL, NULL, 0);
+	snprintf(value, sizeof(value), "URI:%s", url);
+	e = X509V3_EXT_conf_nid(NULL, &ctx, NID_crl_distribution_points,
+	    value);
+	ck_assert_ptr_nonnull(e);
+	X509_add_ext(leaf, e, -1);
+	X509_EXTENSION_free(e);
+	ck_assert_int_gt(X509_sign(leaf, ca->key, EVP_sha256()), 0);
+	return leaf;
+}
+
+/* RFC 5280, 5.2.5: the name in the CRL has the octets of the one in the
+ * certificate, and the extension is critical. */
+START_TEST(a_shard_names_itself_as_its_certificates_do)
+{
+	struct crl_terms terms = week;
+	OWNED_BUF(der, 1 << 20);
+	OWNED(X509_CRL) *crl = NULL;
+	OWNED(X509) *leaf = make_leaf(&cas[0], 9, SHARD_URL);
+	ASN1_OCTET_STRING *cdp = X509_EXTENSION_get_data(X509_get_ext(leaf,
+	    X509_get_ext_by_NID(leaf, NID_crl_distribution_points, -1)));
+	struct bytes point, freshest;
+	int critical;
+
+	terms.point = SHARD_URL;
+	terms.freshest = DELTA_URL;
+	crl = build(&cas[0], &terms, NULL, 0, &der);
+	point = extension_of(crl, NID_issuing_distribution_point, &critical);
+	ck_assert_int_eq(critical, 1);
+	/* SEQUENCE { point } there, SEQUENCE { SEQUENCE { point } } here. */
+	ck_assert_int_eq(ASN1_STRING_length(cdp), (int)point.len + 2);
+	ck_assert_mem_eq(ASN1_STRING_get0_data(cdp) + 2, point.data,
+	    point.len);
+	freshest = extension_of(crl, NID_freshest_crl, &critical);
+	ck_assert_int_eq(critical, 0);
+	ck_assert_uint_ne(bytes_find(freshest, bytes_of(DELTA_URL)),
+	    (size_t)-1);
+}
+END_TEST
+
+/* What a client of OpenSSL's makes of a leaf, a full CRL and a delta. */
+static int
+verify(const struct ca *ca, X509 *leaf, X509_CRL *full, X509_CRL *delta)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509_VERIFY_PARAM *param;
+	int r;
+
+	X509_STORE_add_cert(store, ca->cert);
+	X509_STORE_add_crl(store, full);
+	if (delta != NULL)
+		X509_STORE_add_crl(store, delta);
+	ck_assert_int_eq(X509_STORE_CTX_init(ctx, store, leaf, NULL), 1);
+	param = X509_STORE_CTX_get0_param(ctx);
+	X509_VERIFY_PARAM_set_time(param, NOON + 3600);
+	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK |
+	    X509_V_FLAG_USE_DELTAS | X509_V_FLAG_EXTENDED_CRL_SUPPORT);
+	r = X509_verify_cert(ctx) == 1 ? X509_V_OK :
+	    X509_STORE_CTX_get_error(ctx);
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return r;
+}
+
+/* One row per promise: what is on the full CRL, what the delta says of it. */
+static const struct {
+	const char	*name;
+	const char	*cdp;		/* of the leaf, serial 9 */
+	int		 full, delta;	/* reason, or -1: not listed;
+					 * delta -2: there is none */
+	uint64_t	 base;
+	int		 want;
+} chains[] = {
+	{ "on no list", SHARD_URL, -1, -1, 7, X509_V_OK },
+	{ "on the full one", SHARD_URL, CRL_SUPERSEDED, -2, 7,
+	    X509_V_ERR_CERT_REVOKED },
+	{ "on the delta only", SHARD_URL, -1, CRL_KEY_COMPROMISE, 7,
+	    X509_V_ERR_CERT_REVOKED },
+	{ "a delta of a newer base does not count", SHARD_URL, -1,
+	    CRL_KEY_COMPROMISE, 8, X509_V_OK },
+	{ "a delta of an older base counts", SHARD_URL, -1,
+	    CRL_KEY_COMPROMISE, 6, X509_V_ERR_CERT_REVOKED },
+	{ "on hold", SHARD_URL, CRL_CERTIFICATE_HOLD, -1, 7,
+	    X509_V_ERR_CERT_REVOKED },
+	{ "the hold was lifted by the delta", SHARD_URL, CRL_CERTIFICATE_HOLD,
+	    CRL_REMOVE_FROM_CRL, 7, X509_V_OK },
+	{ "another shard's list does not count", OTHER_URL, -1, -2, 7,
+	    X509_V_ERR_DIFFERENT_CRL_SCOPE },
+};
+
+START_TEST(openssl_makes_of_full_and_delta_what_was_meant)
+{
+	struct crl_terms full_terms = week, delta_terms = { .number = 9,
+		.base = chains[_i].base, .this_update = NOON + 60,
+		.next_update = NOON + DAY, .point = SHARD_URL };
+	struct crl_entry entry = { .serial = { { 9 }, 1 },
+		.revoked_at = NOON - 60 };
+	OWNED(X509) *leaf = make_leaf(&cas[0], 9, chains[_i].cdp);
+	OWNED_BUF(der, 1 << 20);
+	OWNED_BUF(delta_der, 1 << 20);
+	OWNED(X509_CRL) *full = NULL, *delta = NULL;
+	int got;
+
+	full_terms.point = SHARD_URL;
+	full_terms.freshest = DELTA_URL;
+	entry.reason = (enum crl_reason)chains[_i].full;
+	full = build(&cas[0], &full_terms, &entry, chains[_i].full >= 0,
+	    &der);
+	entry.reason = (enum crl_reason)chains[_i].delta;
+	if (chains[_i].delta > -2)
+		delta = build(&cas[0], &delta_terms, &entry,
+		    chains[_i].delta >= 0, &delta_der);
+	got = verify(&cas[0], leaf, full, delta);
+	ck_assert_msg(got == chains[_i].want, "%s: %s", chains[_i].name,
+	    X509_verify_cert_error_string(got));
 }
 END_TEST
 
@@ -494,6 +741,15 @@ main(void)
 	tcase_add_test(tc, a_full_disk_is_said);
 	tcase_add_loop_test(tc, a_long_list_is_whole, 0, 2);
 	tcase_add_test(tc, reasons_have_the_rfcs_words);
+	tcase_add_test(tc, a_delta_says_critically_which_base_it_changes);
+	tcase_add_test(tc, a_full_list_is_no_delta);
+	tcase_add_loop_test(tc, terms_of_no_delta_are_refused, 0,
+	    ROWS(bad_terms));
+	tcase_add_loop_test(tc, an_address_that_is_no_address_is_refused, 0,
+	    2);
+	tcase_add_test(tc, a_shard_names_itself_as_its_certificates_do);
+	tcase_add_loop_test(tc, openssl_makes_of_full_and_delta_what_was_meant,
+	    0, ROWS(chains));
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

@@ -1,5 +1,6 @@
 #include "common/issue.h"
 
+#include "common/constraints.h"
 #include "common/err.h"
 #include "common/lint.h"
 #include "tests/support/fixtures.h"
@@ -325,6 +326,392 @@ START_TEST(signing_with_a_key_that_is_not_the_cas_is_noticed)
 }
 END_TEST
 
+/* --- what a profile may say ------------------------------------------- */
+
+/* Another profile and a request for it, in place of set_up's. */
+static void
+use(const char *text, const char *cn, const char *sans)
+{
+	const struct test_extension wanted[] = {
+		{ "subjectAltName", sans }, { 0 },
+	};
+	struct err err = { 0 };
+
+	names_free(&order.names);
+	csr_free(csr);
+	profile_free(profile);
+	profile = NULL;
+	ck_assert_msg(profile_parse("p", "p.conf", bytes_of(text), &profile,
+	    &err) == 0, "%s", err.text);
+	csr = test_csr(key, cn, sans == NULL ? NULL : wanted);
+	test_order(&order, csr, profile, &ca);
+	names_free(&order.names);
+	ck_assert_msg(profile_make_names(profile, &csr->names, &order.names,
+	    &err) == 0, "%s", err.text);
+}
+
+static void
+assert_refused(enum err_kind kind, const char *says)
+{
+	OWNED(X509) *cert = NULL;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(issue_build(&order, csr, profile, &ca.issuer, &cert,
+	    &err), -1);
+	ck_assert_msg(strstr(err.text, says) != NULL, "%s", err.text);
+	ck_assert_int_eq(err.kind, kind);
+}
+
+/* The extension's content in hexadecimal; "-" when there is none. */
+static const char *
+content_of(X509 *cert, const char *oid, bool *critical)
+{
+	static char hex[1024];
+	OWNED(ASN1_OBJECT) *object = OBJ_txt2obj(oid, 1);
+	int at = X509_get_ext_by_OBJ(cert, object, -1);
+	const ASN1_OCTET_STRING *value;
+
+	*critical = false;
+	if (at < 0)
+		return "-";
+	*critical = X509_EXTENSION_get_critical(X509_get_ext(cert, at)) == 1;
+	value = X509_EXTENSION_get_data(X509_get_ext(cert, at));
+	hex_encode((struct bytes){ ASN1_STRING_get0_data(value),
+	    (size_t)ASN1_STRING_length(value) }, hex);
+	return hex;
+}
+
+#define SERVER	"san = { \"dns\" }\nextended_key_usage = { \"serverAuth\" }\n"
+#define ID_AD	"2b06010505073001"
+static const struct {
+	const char	*name, *text, *oid;
+	bool		 critical;
+	const char	*want;		/* "-": no such extension */
+} said[] = {
+	{ "time stamping alone is critical", "san_required = no\n"
+	  "extended_key_usage = { \"timeStamping\" }", "2.5.29.37", true,
+	  "300a06082b06010505070308" },
+	{ "other purposes are not", SERVER, "2.5.29.37", false,
+	  "300a06082b06010505070301" },
+	{ "TLS feature", SERVER "must_staple = yes", "1.3.6.1.5.5.7.1.24",
+	  false, "3003020105" },
+	{ "no TLS feature", SERVER, "1.3.6.1.5.5.7.1.24", false, "-" },
+	{ "noRevAvail", SERVER "no_rev_avail = yes\ncdp = no", "2.5.29.56",
+	  false, "0500" },
+	{ "no noRevAvail", SERVER "cdp = no", "2.5.29.56", false, "-" },
+	{ "with it, no CRL", SERVER "no_rev_avail = yes\ncdp = no",
+	  "2.5.29.31", false, "-" },
+	{ "with it, caIssuers alone", SERVER "no_rev_avail = yes\ncdp = no",
+	  "1.3.6.1.5.5.7.1.1", false, "302b302906082b06010505073002861d"
+	  "687474703a2f2f63612e6578616d706c652e746573742f63612e636572" },
+	{ "policies with a practice statement", SERVER
+	  "policies = { \"1.2.3\", \"1.2.4\" }\ncps_url = \"http://a.b/\"",
+	  "2.5.29.32", false, "3042"
+	  "301f06022a033019301706082b06010505070201160b"
+	  "687474703a2f2f612e622f" "301f06022a0430193017"
+	  "06082b06010505070201160b687474703a2f2f612e622f" },
+	{ "policies without", SERVER "policies = { \"1.2.3\" }", "2.5.29.32",
+	  false, "3006300406022a03" },
+	{ "one's own", SERVER "extension \"1.2.3.4\" { value = \"0500\" }",
+	  "1.2.3.4", false, "0500" },
+	{ "one's own, critical", SERVER
+	  "extension \"1.2.3.4\" { critical = yes value = \"020107\" }",
+	  "1.2.3.4", true, "020107" },
+};
+
+START_TEST(what_the_profile_says_is_in_the_certificate)
+{
+	OWNED(X509) *cert = NULL;
+	OWNED(X509) *again = NULL;
+	const char *is;
+	bool critical;
+
+	use(said[_i].text, "www.example.test", strstr(said[_i].text,
+	    "serverAuth") == NULL ? NULL : "DNS:www.example.test");
+	cert = issue(&ca.issuer);
+	again = reread(cert);
+	is = content_of(again, said[_i].oid, &critical);
+	ck_assert_msg(strcmp(is, said[_i].want) == 0, "%s: %s",
+	    said[_i].name, is);
+	ck_assert_msg(critical == said[_i].critical, "%s", said[_i].name);
+}
+END_TEST
+
+/* Two certificates of one profile differ only in what they say. */
+START_TEST(extensions_stand_in_a_fixed_order)
+{
+	static const char *const order_of[] = { "2.5.29.35", "2.5.29.14",
+		"2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.17",
+		"2.5.29.32", "1.3.6.1.5.5.7.1.24", "1.3.6.1.5.5.7.1.1",
+		"2.5.29.31", "1.2.3.5", "1.2.3.4" };
+	OWNED(X509) *cert = NULL;
+
+	use(SERVER "must_staple = yes\npolicies = { \"1.2.3\" }\n"
+	    "extension \"1.2.3.5\" { value = \"0500\" }\n"
+	    "extension \"1.2.3.4\" { value = \"0500\" }\n",
+	    "www.example.test", "DNS:www.example.test");
+	cert = issue(&ca.issuer);
+	ck_assert_int_eq(X509_get_ext_count(cert), ROWS(order_of));
+	for (int i = 0; i < ROWS(order_of); i++) {
+		char oid[64];
+
+		OBJ_obj2txt(oid, sizeof(oid), X509_EXTENSION_get_object(
+		    X509_get_ext(cert, i)), 1);
+		ck_assert_str_eq(oid, order_of[i]);
+	}
+}
+END_TEST
+
+static const struct {
+	enum key_kind	 ca;
+	const char	*text;
+	int		 want;		/* NID of the signature algorithm */
+} hashes[] = {
+	{ KEY_P256, "", NID_ecdsa_with_SHA256 },
+	{ KEY_P256, "signature_hash = \"sha512\"\n", NID_ecdsa_with_SHA512 },
+	{ KEY_P521, "signature_hash = \"sha384\"\n", NID_ecdsa_with_SHA384 },
+	{ KEY_RSA, "", NID_sha256WithRSAEncryption },
+	{ KEY_RSA, "signature_hash = \"sha384\"\n",
+	  NID_sha384WithRSAEncryption },
+	{ KEY_ED25519, "signature_hash = \"sha384\"\n", NID_ED25519 },
+};
+
+START_TEST(the_profile_may_choose_the_hash_of_the_signature)
+{
+	OWNED(X509) *cert = NULL;
+	OWNED(X509) *again = NULL;
+	OWNED_BUF(text, 512);
+
+	test_ca_free(&ca);
+	test_ca_make(&ca, hashes[_i].ca);
+	buf_printf(&text, SERVER "%s", hashes[_i].text);
+	use(buf_str(&text), "www.example.test", "DNS:www.example.test");
+	cert = issue(&ca.issuer);
+	again = reread(cert);
+	ck_assert_int_eq(X509_get_signature_nid(again), hashes[_i].want);
+	ck_assert(verifies(again, ca.cert, X509_PURPOSE_SSL_SERVER));
+}
+END_TEST
+
+/* GeneralNames { otherName { SmtpUTF8Mailbox } }: a local part with an umlaut,
+ * at example.test and at other.test */
+#define UTF8_BOX	"DER:3022a02006082b06010505070809a0140c1262c3bc726f40" \
+	"6578616d706c652e74657374"
+#define UTF8_OTHER	"DER:3020a01e06082b06010505070809a0120c1062c3bc726f40" \
+	"6f746865722e74657374"
+START_TEST(a_mailbox_with_any_letters_is_certified)
+{
+	OWNED(X509) *cert = NULL;
+	OWNED(X509) *again = NULL;
+	OWNED(GENERAL_NAMES) *sans = NULL;
+	struct names names = { 0 };
+	struct err err = { 0 };
+
+	tear_down();
+	test_ca_make(&ca, KEY_P256);
+	key = key_generate(KEY_P256, 0, &err);
+	profile = test_profile("user");
+	csr = test_csr(key, "B", (const struct test_extension[]){
+	    { "subjectAltName", UTF8_BOX }, { 0 } });
+	test_order(&order, csr, profile, &ca);
+	cert = issue(&ca.issuer);
+	again = reread(cert);
+	sans = X509_get_ext_d2i(again, NID_subject_alt_name, NULL, NULL);
+	ck_assert_int_eq(names_read(X509_get_subject_name(again), sans,
+	    &names, &err), 0);
+	ck_assert_uint_eq(names.n_sans, 1);
+	ck_assert_int_eq(names.sans[0].kind, SAN_SMTP_UTF8);
+	ck_assert_str_eq(names.sans[0].text, "b\xc3\xbcro@example.test");
+	ck_assert(verifies(again, ca.cert, X509_PURPOSE_SMIME_SIGN));
+	names_free(&names);
+}
+END_TEST
+
+START_TEST(the_subject_is_the_templates_and_no_other)
+{
+	OWNED(X509) *cert = NULL;
+	struct err err;
+
+	use(SERVER "subject = { \"CN\", \"O\" }\n"
+	    "subject_template = { \"O=Example\", \"CN={SAN}\" }",
+	    "www.example.test", "DNS:www.example.test");
+	cert = issue(&ca.issuer);
+	ck_assert_int_eq(X509_NAME_entry_count(X509_get_subject_name(cert)),
+	    2);
+	/* The registrar cannot have another one signed. */
+	strcpy(order.names.attributes[0].text, "Evil");
+	assert_refused(ERR_FAULT, "not what the profile \"p\" makes");
+	strcpy(order.names.attributes[0].text, "Example");
+	ck_assert_int_eq(names_add_attribute(&order.names, NID_commonName,
+	    bytes_of("www.example.test"), &err), 0);
+	assert_refused(ERR_FAULT, "not what the profile \"p\" makes");
+	names_free(&order.names);
+	ck_assert_int_eq(names_copy(&csr->names, &order.names, &err), 0);
+	assert_refused(ERR_FAULT, "not what the profile \"p\" makes");
+}
+END_TEST
+
+START_TEST(a_server_is_not_asked_to_staple_what_it_cannot_get)
+{
+	use(SERVER "must_staple = yes", "www.example.test",
+	    "DNS:www.example.test");
+	ca.issuer.ocsp_url = "";
+	assert_refused(ERR_FAULT, "no ocsp_url");
+}
+END_TEST
+
+/* --- name constraints (RFC 5280, 4.2.1.10) ---------------------------- */
+
+/* set_up's CA again, with constraints. */
+static X509 *
+constrained(const char *permits, const char *excludes)
+{
+	struct ca_terms terms = { .serial = { { 1 }, 1 },
+		.not_before = NOON - DAY, .not_after = NOON + 3650 * DAY,
+		.path_len = -1 };
+	NAME_CONSTRAINTS *nc = NULL;
+	X509 *cert = NULL;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(names_add_attribute(&terms.subject, NID_commonName,
+	    bytes_of("Test CA"), &err), 0);
+	if (permits != NULL)
+		ck_assert_msg(constraints_add(&nc, true, permits, &err) == 0,
+		    "%s", err.text);
+	if (excludes != NULL)
+		ck_assert_msg(constraints_add(&nc, false, excludes,
+		    &err) == 0, "%s", err.text);
+	terms.constraints = nc;
+	ck_assert_msg(issue_ca(&terms, ca.key, NULL, &cert, &err) == 0, "%s",
+	    err.text);
+	NAME_CONSTRAINTS_free(nc);
+	names_free(&terms.subject);
+	return cert;
+}
+
+#define ANY	"san = { \"dns\", \"email\", \"ip\", \"uri\", "		\
+	"\"smtp_utf8\" }\nsan_required = no\n"				\
+	"subject = { \"CN\", \"emailAddress\" }\n"
+static const struct {
+	const char	*name, *permits, *excludes, *cn, *sans;
+	const char	*says;		/* NULL: within */
+} constraints[] = {
+	{ "no trees of that form", "dns:example.test", NULL, "a",
+	  "email:a@b.test", NULL },
+	{ "a host within", "dns:example.test", NULL, "a",
+	  "DNS:www.example.test", NULL },
+	{ "the top of the tree", "dns:example.test", NULL, "a",
+	  "DNS:example.test", NULL },
+	{ "one outside", "dns:example.test", NULL, "a",
+	  "DNS:www.example.test,DNS:www.other.test",
+	  "DNS:www.other.test is outside of what the CA may certify: it "
+	  "permits dns:example.test (RFC 5280, 4.2.1.10)" },
+	{ "not at a label", "dns:example.test", NULL, "a",
+	  "DNS:badexample.test", "DNS:badexample.test is outside" },
+	{ "a host excluded", NULL, "dns:secret.test", "a",
+	  "DNS:www.secret.test", "excludes dns:secret.test" },
+	{ "excluded within what is permitted", "dns:example.test",
+	  "dns:secret.example.test", "a", "DNS:a.secret.example.test",
+	  "DNS:a.secret.example.test is outside" },
+	{ "a mailbox within", "email:example.test", NULL, "a",
+	  "email:a@example.test", NULL },
+	{ "a mailbox outside", "email:example.test", NULL, "a",
+	  "email:a@www.example.test", "email:a@www.example.test is outside" },
+	{ "a mailbox in the subject", "email:example.test", NULL,
+	  "/emailAddress=a@other.test", NULL,
+	  "emailAddress=a@other.test is outside" },
+	{ "a mailbox of any letters within", "email:example.test", NULL, "a",
+	  UTF8_BOX, NULL },
+	{ "a mailbox of any letters outside", "email:example.test", NULL, "a",
+	  UTF8_OTHER, "@other.test is outside" },
+	{ "an address within", "ip:192.0.2.0/24", NULL, "a",
+	  "IP:192.0.2.255", NULL },
+	{ "an address outside", "ip:192.0.2.0/24", NULL, "a",
+	  "IP:192.0.3.0", "IP:192.0.3.0 is outside" },
+	{ "another family", "ip:192.0.2.0/24", NULL, "a",
+	  "IP:2001:db8::1", "2001:db8::1 is outside" },
+	{ "a URI within", "uri:.example.test", NULL, "a",
+	  "URI:https://www.example.test/x", NULL },
+	{ "a URI outside", "uri:.example.test", NULL, "a",
+	  "URI:https://example.org/x", "URI:https://example.org/x is out" },
+	{ "a common name that is a host's, without a SAN", "dns:example.test",
+	  NULL, "www.other.test", NULL, "CN=www.other.test is outside" },
+	{ "one within", "dns:example.test", NULL, "www.example.test", NULL,
+	  NULL },
+	{ "one that no client looks at", "dns:example.test", NULL,
+	  "www.other.test", "DNS:www.example.test", NULL },
+	{ "one that reads like none", "dns:example.test", NULL, "A User",
+	  NULL, NULL },
+	{ "a subject within", "dirname:CN=a", NULL, "a", NULL, NULL },
+	{ "a subject outside", "dirname:CN=b", NULL, "a", NULL,
+	  "CN=a is outside" },
+};
+
+/* "/emailAddress=X" stands for a subject of that attribute alone. */
+static void
+use_names(const char *cn, const char *sans)
+{
+	struct err err = { 0 };
+
+	if (cn[0] != '/') {
+		use(ANY, cn, sans);
+		return;
+	}
+	use(ANY, "a", sans);
+	names_free(&order.names);
+	ck_assert_msg(names_add_attribute(&order.names,
+	    NID_pkcs9_emailAddress, bytes_of(strchr(cn, '=') + 1),
+	    &err) == 0, "%s", err.text);
+}
+
+START_TEST(names_are_within_the_constraints_of_the_ca)
+{
+	X509 *unbound = ca.cert;
+	OWNED(X509) *bound = constrained(constraints[_i].permits,
+	    constraints[_i].excludes);
+	OWNED(X509) *cert = NULL;
+	OWNED(X509) *again = NULL;
+	struct err err = { 0 };
+	int r;
+
+	ca.cert = bound;
+	use_names(constraints[_i].cn, constraints[_i].sans);
+	ca.cert = unbound;
+	ca.issuer.cert = bound;
+	r = issue_build(&order, csr, profile, &ca.issuer, &cert, &err);
+	ck_assert_msg((r == 0) == (constraints[_i].says == NULL), "%s: %s",
+	    constraints[_i].name, err.text);
+	if (r == -1) {
+		ck_assert_int_eq(err.kind, ERR_REJECT);
+		ck_assert_msg(strstr(err.text, constraints[_i].says) != NULL,
+		    "%s: %s", constraints[_i].name, err.text);
+		/* What was refused, a client would have refused. */
+		ca.issuer.cert = unbound;
+		ck_assert_int_eq(issue_build(&order, csr, profile, &ca.issuer,
+		    &cert, &err), 0);
+	}
+	ck_assert_int_eq(issue_sign(cert, &ca.issuer, &err), 0);
+	again = reread(cert);
+	ck_assert_msg(verifies(again, bound, X509_PURPOSE_ANY) ==
+	    (constraints[_i].says == NULL), "%s", constraints[_i].name);
+}
+END_TEST
+
+START_TEST(the_constraints_of_cas_above_hold_too)
+{
+	OWNED(X509) *bound = constrained("dns:other.test", NULL);
+	X509 *above[] = { ca.cert, bound };
+
+	ca.issuer.above = above;
+	ca.issuer.n_above = 1;
+	X509_free(issue(&ca.issuer));
+	ca.issuer.n_above = 2;
+	assert_refused(ERR_REJECT, "DNS:www.example.test is outside");
+}
+END_TEST
+
+/* --- CAs -------------------------------------------------------------- */
+
 static const struct {
 	const char	*name;
 	int		 parent_len, child_len;
@@ -396,6 +783,17 @@ main(void)
 	tcase_add_test(tc,
 	    a_certificate_that_is_changed_before_signing_is_noticed_by_lint);
 	tcase_add_test(tc, signing_with_a_key_that_is_not_the_cas_is_noticed);
+	tcase_add_loop_test(tc, what_the_profile_says_is_in_the_certificate, 0,
+	    ROWS(said));
+	tcase_add_test(tc, extensions_stand_in_a_fixed_order);
+	tcase_add_loop_test(tc,
+	    the_profile_may_choose_the_hash_of_the_signature, 0, ROWS(hashes));
+	tcase_add_test(tc, a_mailbox_with_any_letters_is_certified);
+	tcase_add_test(tc, the_subject_is_the_templates_and_no_other);
+	tcase_add_test(tc, a_server_is_not_asked_to_staple_what_it_cannot_get);
+	tcase_add_loop_test(tc, names_are_within_the_constraints_of_the_ca, 0,
+	    ROWS(constraints));
+	tcase_add_test(tc, the_constraints_of_cas_above_hold_too);
 	tcase_add_loop_test(tc, a_child_ca_stays_within_its_parent, 0,
 	    ROWS(children));
 	tcase_set_timeout(tc, 60);

@@ -5,6 +5,7 @@
 #include "tests/support/fixtures.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 
 #include <string.h>
 
@@ -167,6 +168,118 @@ START_TEST(roca_has_its_fingerprint_and_others_do_not)
 }
 END_TEST
 
+START_TEST(a_prime_is_no_modulus)
+{
+	OWNED(BIGNUM) *p = BN_new();
+	OWNED(BIGNUM) *q = BN_new();
+	OWNED(BIGNUM) *n = BN_new();
+	OWNED(BN_CTX) *ctx = BN_CTX_new();
+	struct err err;
+
+	BN_generate_prime_ex(p, 1024, 0, NULL, NULL, NULL);
+	BN_generate_prime_ex(q, 1024, 0, NULL, NULL, NULL);
+	BN_mul(n, p, q, ctx);
+	ck_assert_int_eq(key_check_rsa_composite(n, &err), 0);
+	ck_assert_int_eq(key_check_rsa_composite(p, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "its modulus is a prime"));
+}
+END_TEST
+
+/* y, in hexadecimal and little-endian; the rest is filled with `fill`, and
+ * the last octet is as given. */
+static const struct {
+	const char	*name;
+	enum key_kind	 kind;
+	uint8_t		 first, fill, last;
+	size_t		 len;
+	const char	*says;		/* NULL: accepted */
+} points[] = {
+	{ "y = 0",	KEY_ED25519, 0x00, 0x00, 0x00, 32, "small order" },
+	{ "y = 0, sign", KEY_ED25519, 0x00, 0x00, 0x80, 32, "small order" },
+	{ "y = 1",	KEY_ED25519, 0x01, 0x00, 0x00, 32, "small order" },
+	{ "y = 1, sign", KEY_ED25519, 0x01, 0x00, 0x80, 32, "small order" },
+	{ "y = 2",	KEY_ED25519, 0x02, 0x00, 0x00, 32, NULL },
+	{ "y = -2",	KEY_ED25519, 0xeb, 0xff, 0x7f, 32, NULL },
+	{ "y = -1",	KEY_ED25519, 0xec, 0xff, 0x7f, 32, "small order" },
+	{ "y = -1, sign", KEY_ED25519, 0xec, 0xff, 0xff, 32, "small order" },
+	{ "y = p",	KEY_ED25519, 0xed, 0xff, 0x7f, 32, "one form" },
+	{ "y = p + 1",	KEY_ED25519, 0xee, 0xff, 0x7f, 32, "one form" },
+	{ "y = 2^255 - 1", KEY_ED25519, 0xff, 0xff, 0xff, 32, "one form" },
+	{ "31 octets",	KEY_ED25519, 0x02, 0x00, 0x00, 31, "length" },
+	{ "33 octets",	KEY_ED25519, 0x02, 0x00, 0x00, 33, "length" },
+	{ "y = 0",	KEY_ED448, 0x00, 0x00, 0x00, 57, "small order" },
+	{ "y = 1, sign", KEY_ED448, 0x01, 0x00, 0x80, 57, "small order" },
+	{ "y = 2",	KEY_ED448, 0x02, 0x00, 0x00, 57, NULL },
+	{ "y = 2^448",	KEY_ED448, 0x00, 0x00, 0x01, 57, "one form" },
+	{ "y = 2^448 - 1", KEY_ED448, 0xff, 0xff, 0x00, 57, "one form" },
+	{ "56 octets",	KEY_ED448, 0x02, 0x00, 0x00, 56, "length" },
+};
+
+START_TEST(edwards_points_are_canonical_and_of_large_order)
+{
+	uint8_t octets[57];
+	struct err err = { 0 };
+	int r;
+
+	memset(octets, points[_i].fill, sizeof(octets));
+	octets[0] = points[_i].first;
+	octets[points[_i].len - 1] = points[_i].last;
+	r = key_check_edwards_point((struct bytes){ octets, points[_i].len },
+	    points[_i].kind, &err);
+	ck_assert_msg((r == 0) == (points[_i].says == NULL), "%s: %s",
+	    points[_i].name, err.text);
+	if (r == -1)
+		ck_assert_msg(strstr(err.text, points[_i].says) != NULL,
+		    "%s: %s", points[_i].name, err.text);
+}
+END_TEST
+
+/* -1 of Ed448 has a hole: 2^448 - 2^224 - 2. */
+START_TEST(the_point_of_order_2_of_ed448_is_refused)
+{
+	uint8_t octets[57];
+	struct err err;
+
+	memset(octets, 0xff, sizeof(octets));
+	octets[0] = 0xfe;
+	octets[28] = 0xfe;
+	octets[56] = 0;
+	ck_assert_int_eq(key_check_edwards_point((struct bytes){ octets, 57 },
+	    KEY_ED448, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "small order"));
+	octets[0] = 0xfd;
+	ck_assert_int_eq(key_check_edwards_point((struct bytes){ octets, 57 },
+	    KEY_ED448, &err), 0);
+}
+END_TEST
+
+static const enum key_kind ec_kinds[] = { KEY_P256, KEY_P384, KEY_P521 };
+
+/* Blocked in one form, it is blocked in the other. */
+START_TEST(a_key_has_one_digest_in_both_forms)
+{
+	struct err err = { 0 };
+	OWNED(EVP_PKEY) *key = key_generate(ec_kinds[_i], 0, &err);
+	struct key_facts facts[2];
+	static const char *const forms[] = { "uncompressed", "compressed" };
+	int lens[2];
+
+	for (int i = 0; i < 2; i++) {
+		uint8_t *der = NULL;
+
+		EVP_PKEY_set_utf8_string_param(key,
+		    OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, forms[i]);
+		lens[i] = i2d_PUBKEY(key, &der);
+		ck_assert_msg(key_examine_spki((struct bytes){ der,
+		    (size_t)lens[i] }, &facts[i], &err) == 0, "%s", err.text);
+		OPENSSL_free(der);
+	}
+	ck_assert_int_lt(lens[1], lens[0]);
+	ck_assert_mem_eq(facts[0].spki_sha256, facts[1].spki_sha256, 32);
+	ck_assert_mem_ne(facts[0].key_sha1, facts[1].key_sha1, 20);
+}
+END_TEST
+
 static const enum key_kind kinds[] = { KEY_RSA, KEY_P256, KEY_P384, KEY_P521,
 	KEY_ED25519, KEY_ED448 };
 
@@ -175,8 +288,12 @@ START_TEST(a_key_we_make_is_one_we_take)
 	struct err err = { 0 };
 	OWNED(EVP_PKEY) *key = key_generate(kinds[_i], 2048, &err);
 	OWNED(X509_PUBKEY) *pub = NULL;
+	OWNED(EVP_PKEY) *loaded = NULL;
 	struct key_facts facts;
 	enum key_kind back;
+	uint8_t *der = NULL;
+	struct bytes n;
+	int len;
 
 	ck_assert_int_eq(X509_PUBKEY_set(&pub, key), 1);
 	ck_assert_msg(key_examine(pub, &facts, &err) == 0, "%s", err.text);
@@ -186,6 +303,13 @@ START_TEST(a_key_we_make_is_one_we_take)
 	ck_assert_int_eq(key_kind_from_name(key_kind_name(kinds[_i]), &back),
 	    0);
 	ck_assert_int_eq(back, kinds[_i]);
+	len = i2d_PUBKEY(key, &der);
+	loaded = key_load((struct bytes){ der, (size_t)len }, &facts, &err);
+	ck_assert_msg(loaded != NULL && EVP_PKEY_eq(loaded, key) == 1, "%s",
+	    err.detail);
+	n = key_rsa_modulus((struct bytes){ der, (size_t)len });
+	ck_assert_uint_eq(n.len, kinds[_i] == KEY_RSA ? 256 : 0);
+	OPENSSL_free(der);
 }
 END_TEST
 
@@ -259,6 +383,12 @@ main(void)
 	tcase_add_test(tc, close_primes_are_found_and_distant_ones_are_not);
 	tcase_add_test(tc, fermat_goes_a_hundred_rounds);
 	tcase_add_test(tc, roca_has_its_fingerprint_and_others_do_not);
+	tcase_add_test(tc, a_prime_is_no_modulus);
+	tcase_add_loop_test(tc,
+	    edwards_points_are_canonical_and_of_large_order, 0, ROWS(points));
+	tcase_add_test(tc, the_point_of_order_2_of_ed448_is_refused);
+	tcase_add_loop_test(tc, a_key_has_one_digest_in_both_forms, 0,
+	    ROWS(ec_kinds));
 	tcase_add_loop_test(tc, a_key_we_make_is_one_we_take, 0, ROWS(kinds));
 	tcase_add_test(tc, points_are_on_the_curve_and_not_hybrid);
 	tcase_add_loop_test(tc, other_algorithms_and_curves_are_refused, 0,

@@ -1,5 +1,6 @@
 #include "common/store.h"
 #include "common/err.h"
+#include "common/store_private.h"
 #include "tests/support/fixtures.h"
 
 #include <sqlite3.h>
@@ -79,6 +80,18 @@ tamper(const char *text)
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 	ck_assert_msg(sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK,
 	    "%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* Not even they may do this. */
+static void
+fails_sql(const char *text)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, text, NULL, NULL, NULL) ==
+	    SQLITE_CONSTRAINT, "allowed: %s", text);
 	sqlite3_close(db);
 }
 
@@ -221,6 +234,171 @@ START_TEST(a_newer_store_is_refused_in_plain_words)
 }
 END_TEST
 
+/* A store as the first version of the program left it, a row in each table
+ * and a certificate in each state. */
+static const char first_version[] =
+    "INSERT INTO ca VALUES (1, 'root', NULL, x'01', zeroblob(20), 1, 9, 1),"
+    " (2, 'users', 1, x'02', zeroblob(20), 1, 9, 2);"
+    "INSERT INTO crl VALUES (2, 5, 1, 2, 3), (2, 6, 2, 3, 4);"
+    "INSERT INTO submission VALUES (1, 'mail', 'users', zeroblob(32),"
+    " 'mail:u@example.test', 'auth', 'u@example.test', '1@example.test', '',"
+    " 'subject', 'processed', 1);"
+    "INSERT INTO submission_place VALUES ('users', 7, 1, 1);"
+    "INSERT INTO request (id, submission_id, state, ca, profile, validity_s,"
+    " csr, csr_digest, spki_sha256, names, names_text, key_text, rule, reason,"
+    " ignored, decided_by) VALUES (1, 1, 'approved', 'users', 'user', 0,"
+    " x'30', zeroblob(32), x'" /* the key of the issued one */
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',"
+    " x'00', 'CN=u', 'P-256', 'r', '', '', ''),"
+    " (2, 1, 'held', 'users', 'user', 0, x'30', NULL, NULL, x'00', 'CN=v',"
+    " 'P-256', 'r', 'why', '', '');"
+    "INSERT INTO certificate VALUES"
+    " (1, 2, x'0a', 1, 'issued', 1, 9, x'', x'30', 'user', 'CN=u'),"
+    " (2, 2, x'0b', NULL, 'revoked', 1, 9, x'', x'30', 'user', 'CN=v'),"
+    " (3, 2, x'0c', 2, 'reserved', 1, 9, x'11', NULL, 'user', 'CN=w'),"
+    " (4, 2, x'0d', NULL, 'abandoned', 1, 9, x'', NULL, 'user', 'CN=x'),"
+    " (5, 1, x'0e', NULL, 'issued', 1, 9, x'', x'02', 'ca', 'CN=users');"
+    "UPDATE request SET state = 'issued', certificate_id = 1 WHERE id = 1;"
+    "INSERT INTO status VALUES (2, x'0a', 1, NULL, NULL, NULL, 9, 3),"
+    " (2, x'0b', 2, 4, 1, 3, 9, 4), (1, x'0e', 1, NULL, NULL, NULL, 9, 5);"
+    "INSERT INTO responder VALUES (1, 2, zeroblob(20), x'30', 1, 9, 6);"
+    "INSERT INTO outbox VALUES (1, 1, 1, 'queued', 'users', '',"
+    " 'u@example.test', 'm@example.test', x'41', 0, 1, '', 1, NULL);"
+    "INSERT INTO audit VALUES (1, 1, 'ca.created', 'unix:root', 'ca:users',"
+    " '', zeroblob(32));"
+    "INSERT INTO key_block VALUES (zeroblob(32), 'seen', 1);"
+    "UPDATE change_counter SET last = 6;";
+
+static int64_t
+number(const char *question)
+{
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db;
+	int64_t answer;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_msg(sqlite3_prepare_v2(db, question, -1, &stmt, NULL) ==
+	    SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW, "%s: %s", question,
+	    sqlite3_errmsg(db));
+	answer = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return answer;
+}
+
+static void
+make_first_version(void)
+{
+	char name[PATH_MAX + 8];
+
+	store_free(store);
+	store = NULL;
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "%s%s", path,
+		    ((const char *[]){ "", "-wal", "-shm" })[i]);
+		unlink(name);
+	}
+	tamper(store_schema_step(1));
+	tamper(first_version);
+	ck_assert_int_eq(number("PRAGMA user_version"), 1);
+}
+
+/* Each a question whose answer is 1. */
+static const char *const kept[] = {
+	"SELECT count(*) = 2 FROM ca",
+	"SELECT count(*) = 2 FROM ca_certificate",
+	"SELECT count(*) = 2 AND sum(shard) = 0 AND sum(base) = 0"
+	    " AND max(number) = 6 FROM crl WHERE issuer_id = 2",
+	"SELECT count(*) = 5 AND group_concat(state) ="
+	    " 'issued,revoked,reserved,abandoned,issued'"
+	    " FROM (SELECT state FROM certificate ORDER BY id)",
+	"SELECT sum(origin = '') = 5 AND sum(shard) = 0"
+	    " AND count(superseded_by) = 0 FROM certificate",
+	"SELECT request_id = 1 AND der = x'30' AND hex(spki_sha256) LIKE 'AAAA%'"
+	    " FROM certificate WHERE id = 1",
+	"SELECT request_id = 2 AND issue_order = x'11' FROM certificate"
+	    " WHERE id = 3",
+	"SELECT count(*) = 3 AND sum(state = 2) = 1 AND sum(shard) = 0"
+	    " FROM status",
+	"SELECT revoked_at = 4 AND reason = 1 AND invalidity = 3"
+	    " AND change = 4 FROM status WHERE serial = x'0b'",
+	"SELECT state = 'issued' AND certificate_id = 1 AND renews IS NULL"
+	    " FROM request WHERE id = 1",
+	"SELECT state = 'held' FROM request WHERE id = 2",
+	"SELECT count(*) = 1 FROM submission_place",
+	"SELECT count(*) = 1 FROM responder",
+	"SELECT count(*) = 1 FROM outbox WHERE state = 'queued'",
+	"SELECT count(*) = 1 FROM audit",
+	"SELECT count(*) = 1 AND min(kind) = 'blocked' FROM key_block",
+	"SELECT last = 6 FROM change_counter",
+	"SELECT count(*) = 0 FROM pragma_foreign_key_check",
+	/* As the first step made them, and the new ones. */
+	"SELECT count(*) = 5 FROM sqlite_schema WHERE type = 'trigger'",
+	"SELECT count(*) = 5 FROM sqlite_schema WHERE type = 'index'"
+	    " AND tbl_name = 'certificate' AND sql IS NOT NULL",
+	"SELECT count(*) = 3 FROM sqlite_schema WHERE type = 'index'"
+	    " AND tbl_name = 'status' AND sql IS NOT NULL",
+	"SELECT count(*) = 0 FROM sqlite_schema WHERE type = 'table'"
+	    " AND name GLOB '*_2'",
+	"SELECT integrity_check = 'ok' FROM pragma_integrity_check",
+};
+
+START_TEST(a_store_of_schema_1_is_brought_up_to_date)
+{
+	struct status_row status;
+	struct serial good = { .octets = { 0x0a }, .len = 1 },
+	    bad = { .octets = { 0x0b }, .len = 1 },
+	    reserved = { .octets = { 0x0c }, .len = 1 };
+	int n = 0;
+
+	make_first_version();
+	OK(store_open(path, STORE_READ_WRITE, &store, &err));
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		ck_assert_msg(number(kept[i]) == 1, "not so: %s", kept[i]);
+	OK(store_find_status(store, 2, &good, &status, &err));
+	ck_assert_int_eq(status.state, STATUS_GOOD);
+	OK(store_find_status(store, 2, &bad, &status, &err));
+	ck_assert_int_eq(status.state, STATUS_REVOKED);
+	ck_assert_int_eq(status.reason, CRL_KEY_COMPROMISE);
+	OK(store_find_request(store, 1, count_request, &n, &err));
+	ck_assert_int_eq(n, 1);
+	/* What was reserved is issued, and what is known is not forgotten. */
+	OK(store_begin(store, &err));
+	OK(store_issue(store, 2, &reserved, bytes_of("der"), &err));
+	OK(store_commit(store, &err));
+	ck_assert_int_eq(number("SELECT state = 'issued' FROM request"
+	    " WHERE id = 2"), 1);
+	fails_sql("DELETE FROM certificate");
+	fails_sql("DELETE FROM status");
+	fails_sql("UPDATE audit SET detail = 'x'");
+	fails_sql("UPDATE request SET state = 'held', certificate_id = NULL"
+	    " WHERE id = 1");
+}
+END_TEST
+
+START_TEST(a_broken_store_of_schema_1_is_refused_without_harm)
+{
+	make_first_version();
+	/* A status without its certificate. */
+	tamper("PRAGMA foreign_keys = OFF; INSERT INTO status VALUES"
+	    " (2, x'77', 1, NULL, NULL, NULL, 9, 66)");
+	FAILS(store_open(path, STORE_READ_WRITE, &store, &err), ERR_FAULT);
+	ck_assert_ptr_nonnull(strstr(err.text, "refer to nothing"));
+	ck_assert_ptr_null(store);
+	ck_assert_int_eq(number("PRAGMA user_version"), 1);
+	ck_assert_int_eq(number("SELECT count(*) FROM certificate"), 5);
+	ck_assert_int_eq(number("SELECT count(*) FROM sqlite_schema"
+	    " WHERE name IN ('modulus', 'ca_certificate', 'crl_2')"), 0);
+	/* And once it is mended, it goes. */
+	tamper("DROP TRIGGER status_is_never_deleted;"
+	    "DELETE FROM status WHERE serial = x'77';"
+	    "CREATE TRIGGER status_is_never_deleted BEFORE DELETE ON status"
+	    " BEGIN SELECT RAISE(ABORT, 'a serial is never forgotten'); END");
+	OK(store_open(path, STORE_READ_WRITE, &store, &err));
+	ck_assert_int_eq(number("PRAGMA user_version"), STORE_SCHEMA_STEPS);
+}
+END_TEST
+
 START_TEST(a_foreign_file_is_refused_and_left_alone)
 {
 	struct store *second = NULL;
@@ -273,7 +451,8 @@ START_TEST(nothing_is_written_outside_a_transaction)
 	struct serial s = serial(1);
 	struct cert_row cert = cert_of(1, 0);
 	struct ca_row ca_row = { .name = "x", .parent = "" };
-	struct crl_terms terms = { 1, NOON, NOON + DAY };
+	struct crl_terms terms = { .number = 1, .this_update = NOON,
+		.next_update = NOON + DAY };
 	struct request_row request = request_of(1, REQUEST_HELD);
 	struct outbox_row out = { .mailbox = "" };
 	struct responder_row responder = { .ca_id = ca };
@@ -299,7 +478,8 @@ START_TEST(nothing_is_written_outside_a_transaction)
 	FAILS(store_set_outbox(store, 1, OUTBOX_SENT, "", 0, 0, &err),
 	    ERR_FAULT);
 	FAILS(store_audit(store, NOON, "e", "", "", "", &err), ERR_FAULT);
-	FAILS(store_block_key(store, key, "", NOON, &err), ERR_FAULT);
+	FAILS(store_block_key(store, key, KEY_BLOCKED, "", NOON, &err),
+	    ERR_FAULT);
 	FAILS(store_savepoint(store, &err), ERR_FAULT);
 	FAILS(store_release_savepoint(store, &err), ERR_FAULT);
 	FAILS(store_commit(store, &err), ERR_FAULT);
@@ -618,13 +798,20 @@ START_TEST(crl_numbers_grow_and_dates_do_not_go_back)
 		struct crl_terms terms;
 		int		 want;
 	} rows[] = {
-		{ { 1, NOON, NOON + DAY },		 0 },
-		{ { 1, NOON, NOON + DAY },		-1 },
-		{ { 2, NOON - 1, NOON + DAY },		-1 },
-		{ { 2, NOON, NOON },			-1 },
-		{ { 2, NOON, NOON + 1 },		 0 },
-		{ { 0, NOON + 9, NOON + DAY },		-1 },
-		{ { 7, NOON + 9, NOON + DAY },		 0 },
+		{ { .number = 1, .this_update = NOON,
+		    .next_update = NOON + DAY }, 0 },
+		{ { .number = 1, .this_update = NOON,
+		    .next_update = NOON + DAY }, -1 },
+		{ { .number = 2, .this_update = NOON - 1,
+		    .next_update = NOON + DAY }, -1 },
+		{ { .number = 2, .this_update = NOON,
+		    .next_update = NOON }, -1 },
+		{ { .number = 2, .this_update = NOON,
+		    .next_update = NOON + 1 }, 0 },
+		{ { .number = 0, .this_update = NOON + 9,
+		    .next_update = NOON + DAY }, -1 },
+		{ { .number = 7, .this_update = NOON + 9,
+		    .next_update = NOON + DAY }, 0 },
 	};
 	uint64_t crl, before, after;
 	int64_t child;
@@ -1159,6 +1346,49 @@ note_change(const struct status_row *row, void *arg)
 	return 0;
 }
 
+/* 0: in use. */
+static int
+in_use(time_t now)
+{
+	int n = 0, r = store_find_key_in_use(store, key, now, count_cert, &n,
+	    &err);
+
+	ck_assert_int_eq(n, r == 0 ? 1 : 0);
+	return r;
+}
+
+START_TEST(a_key_is_in_use_while_a_certificate_of_it_is)
+{
+	const time_t end = NOON + 365 * DAY;
+	struct cert_row row = cert_of(1, 0);
+
+	OK(store_begin(store, &err));
+	ck_assert_int_eq(in_use(NOON), 1);
+	row.spki_sha256 = other_key;
+	OK(store_reserve(store, &row, &err));
+	ck_assert_int_eq(in_use(NOON), 1);
+	row = cert_of(2, 0);
+	row.spki_sha256 = key;
+	OK(store_reserve(store, &row, &err));
+	ck_assert_int_eq(in_use(NOON), 0);
+	OK(store_abandon(store, ca, &row.serial, &err));
+	ck_assert_int_eq(in_use(NOON), 1);
+
+	row.serial = serial(3);
+	OK(store_reserve(store, &row, &err));
+	OK(store_issue(store, ca, &row.serial, row.der, &err));
+	ck_assert_int_eq(in_use(end), 0);
+	ck_assert_int_eq(in_use(end + 1), 1);
+	OK(store_revoke(store, ca, &row.serial, NOON, CRL_CERTIFICATE_HOLD, 0,
+	    &err));
+	ck_assert_int_eq(in_use(NOON), 0);
+	OK(store_revoke(store, ca, &row.serial, NOON, CRL_SUPERSEDED, 0,
+	    &err));
+	ck_assert_int_eq(in_use(NOON), 1);
+	store_rollback(store);
+}
+END_TEST
+
 START_TEST(changes_come_in_the_order_of_their_numbers)
 {
 	struct changes changes = { 0 };
@@ -1167,7 +1397,7 @@ START_TEST(changes_come_in_the_order_of_their_numbers)
 
 	OK(store_begin(store, &err));
 	OK(store_last_change(store, &start, &err));
-	OK(store_last_revocation(store, ca, &revoked, &err));
+	OK(store_last_revocation(store, ca, 0, &revoked, &err));
 	ck_assert_uint_eq(revoked, 0);
 	issue(3, 0);
 	issue(2, 0);
@@ -1175,7 +1405,7 @@ START_TEST(changes_come_in_the_order_of_their_numbers)
 	OK(store_revoke(store, ca, &two, NOON, 0, 0, &err));
 	OK(store_last_change(store, &last, &err));
 	ck_assert_uint_eq(last, start + 4);
-	OK(store_last_revocation(store, ca, &revoked, &err));
+	OK(store_last_revocation(store, ca, 0, &revoked, &err));
 	ck_assert_uint_eq(revoked, last);
 	OK(store_changes_since(store, start, note_change, &changes, &err));
 	ck_assert_int_eq(changes.n, 3);		/* rows, not changes */
@@ -1196,6 +1426,8 @@ END_TEST
 
 START_TEST(a_crl_gets_what_is_revoked_and_not_long_expired)
 {
+	struct crl_page page = { .limit = 100,
+		.expired_before = NOON + 365 * DAY };
 	struct serial s;
 	int n = 0;
 
@@ -1207,14 +1439,14 @@ START_TEST(a_crl_gets_what_is_revoked_and_not_long_expired)
 		OK(store_revoke(store, ca, &s, NOON, CRL_KEY_COMPROMISE, 0,
 		    &err));
 	}
-	OK(store_each_revoked(store, ca, NOON + 365 * DAY, count_status, &n,
-	    &err));
+	OK(store_each_revoked(store, ca, &page, count_status, &n, &err));
 	ck_assert_int_eq(n, 3);
-	OK(store_each_revoked(store, ca, NOON + 365 * DAY + 1, count_status,
+	page.expired_before++;
+	OK(store_each_revoked(store, ca, &page, count_status, &n, &err));
+	ck_assert_int_eq(n, 3);
+	page.expired_before = 0;
+	OK(store_each_revoked(store, add_ca("other", ""), &page, count_status,
 	    &n, &err));
-	ck_assert_int_eq(n, 3);
-	OK(store_each_revoked(store, add_ca("other", ""), 0, count_status, &n,
-	    &err));
 	ck_assert_int_eq(n, 3);
 	FAILS(store_revoke(store, ca, &(struct serial){ { 0x7f, 4 }, 2 },
 	    NOON, (enum crl_reason)7, 0, &err), ERR_FAULT);
@@ -1438,18 +1670,6 @@ END_TEST
 
 /* --- the rest ------------------------------------------------------------ */
 
-START_TEST(a_blocked_key_stays_blocked)
-{
-	OK(store_begin(store, &err));
-	ck_assert_int_eq(store_is_key_blocked(store, key, &err), 1);
-	OK(store_block_key(store, key, "private key in a mail", NOON, &err));
-	OK(store_block_key(store, key, "once more", NOON + 1, &err));
-	OK(store_commit(store, &err));
-	OK(store_is_key_blocked(store, key, &err));
-	ck_assert_int_eq(store_is_key_blocked(store, other_key, &err), 1);
-}
-END_TEST
-
 START_TEST(the_counts_add_up)
 {
 	struct serial s = serial(1);
@@ -1513,6 +1733,9 @@ main(void)
 	    a_new_store_is_for_its_group_to_read_and_nobody_else);
 	tcase_add_test(tc, what_was_committed_is_there_again);
 	tcase_add_test(tc, a_newer_store_is_refused_in_plain_words);
+	tcase_add_test(tc, a_store_of_schema_1_is_brought_up_to_date);
+	tcase_add_test(tc,
+	    a_broken_store_of_schema_1_is_refused_without_harm);
 	tcase_add_test(tc, a_foreign_file_is_refused_and_left_alone);
 	tcase_add_test(tc, a_missing_store_is_made_only_by_a_writer);
 	tcase_add_test(tc, a_link_in_place_of_the_store_is_refused);
@@ -1545,6 +1768,7 @@ main(void)
 	    the_same_serial_under_two_cas_is_two_certificates);
 	tcase_add_test(tc, a_certificate_made_elsewhere_is_added_whole);
 	tcase_add_test(tc, certificates_are_filtered_and_paged);
+	tcase_add_test(tc, a_key_is_in_use_while_a_certificate_of_it_is);
 	tcase_add_test(tc, changes_come_in_the_order_of_their_numbers);
 	tcase_add_test(tc, a_crl_gets_what_is_revoked_and_not_long_expired);
 	tcase_add_test(tc, responders_are_listed_and_counted);
@@ -1555,7 +1779,6 @@ main(void)
 	tcase_add_test(tc, the_trail_cannot_be_rewritten);
 	tcase_add_loop_test(tc, a_trail_that_was_tampered_with_is_found_out, 0,
 	    ROWS(edits));
-	tcase_add_test(tc, a_blocked_key_stays_blocked);
 	tcase_add_test(tc, the_counts_add_up);
 	tcase_add_test(tc, states_have_names_both_ways);
 	suite_add_tcase(suite, tc);

@@ -3,6 +3,7 @@
 #include "csrmaild/settings.h"
 
 #include "common/err.h"
+#include "common/owned.h"
 #include "common/store.h"
 #include "tests/support/fixtures.h"
 
@@ -144,12 +145,67 @@ START_TEST(one_command_makes_a_whole_ca)
 	ck_assert_str_eq(settings->cas[0].ocsp_url,
 	    "http://ocsp.example.test/");
 	ck_assert_str_eq(settings->cas[0].crl_url,
-	    "http://ocsp.example.test/crl/users.crl");
+	    "http://ocsp.example.test/crl/{ca}.crl");
 	ck_assert_uint_eq(mode_of(below("state-dir/keys")), 0700);
 	ck_assert_uint_eq(mode_of(below("state-dir/keys/root.key")), 0600);
 	ck_assert_uint_eq(mode_of(below("state-dir/store.db")), 0640);
 	ck_assert_uint_eq(mode_of(below("conf-dir/users.passphrase")), 0600);
 	ck_assert_uint_eq(mode_of(below("conf-dir/csrmaild.conf")), 0644);
+}
+END_TEST
+
+static FILE *
+published(const char *file)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "state-dir/published/%s", file);
+	f = fopen(below(path), "r");
+	ck_assert_msg(f != NULL, "%s", file);
+	return f;
+}
+
+/* openssl verify -crl_check, with what init leaves. */
+START_TEST(the_issuers_certificate_can_be_checked_for_revocation)
+{
+	OWNED(X509) *root = NULL;
+	OWNED(X509) *users = NULL;
+	OWNED(X509_CRL) *crl = NULL;
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	CRL_DIST_POINTS *points;
+	struct err err;
+	FILE *f;
+
+	ck_assert_msg(init(&err) == 0, "%s: %s", err.text, err.detail);
+	f = published("root.crt");
+	root = d2i_X509_fp(f, NULL);
+	fclose(f);
+	f = published("users.crt");
+	users = d2i_X509_fp(f, NULL);
+	fclose(f);
+	f = published("root.crl");
+	crl = d2i_X509_CRL_fp(f, NULL);
+	fclose(f);
+	points = X509_get_ext_d2i(users, NID_crl_distribution_points, NULL,
+	    NULL);
+	ck_assert_ptr_nonnull(points);
+	ck_assert_str_eq((const char *)ASN1_STRING_get0_data(
+	    sk_GENERAL_NAME_value(sk_DIST_POINT_value(points, 0)->distpoint->
+	    name.fullname, 0)->d.uniformResourceIdentifier),
+	    "http://ocsp.example.test/crl/root.crl");
+	CRL_DIST_POINTS_free(points);
+	ck_assert_int_ge(X509_get_ext_by_NID(users, NID_info_access, -1), 0);
+	X509_STORE_add_cert(store, root);
+	X509_STORE_add_crl(store, crl);
+	X509_STORE_CTX_init(ctx, store, users, NULL);
+	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_CRL_CHECK |
+	    X509_V_FLAG_X509_STRICT);
+	ck_assert_msg(X509_verify_cert(ctx) == 1, "%s",
+	    X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
 }
 END_TEST
 
@@ -297,6 +353,8 @@ main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, one_command_makes_a_whole_ca);
+	tcase_add_test(tc,
+	    the_issuers_certificate_can_be_checked_for_revocation);
 	tcase_add_test(tc, a_ca_that_is_there_is_not_touched);
 	tcase_add_test(tc, a_run_that_was_cut_off_is_completed);
 	tcase_add_test(tc, a_folder_of_others_is_not_taken);

@@ -2,6 +2,8 @@
 #include "common/err.h"
 #include "tests/support/fixtures.h"
 
+#include <openssl/x509.h>
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -287,12 +289,29 @@ START_TEST(crl_numbers_only_rise_and_time_does_not_go_back)
 		int			want;
 		enum err_kind		kind;
 	} rows[] = {
-		{ { 1, NOON, NOON + DAY }, 0, 0 },
-		{ { 1, NOON + 1, NOON + DAY }, -1, ERR_FAULT },
-		{ { 3, NOON, NOON + DAY }, 0, 0 },
-		{ { 2, NOON, NOON + DAY }, -1, ERR_FAULT },
-		{ { 4, NOON - 1, NOON + DAY }, -1, ERR_RETRY },
-		{ { 4, NOON, NOON + DAY }, 0, 0 },
+		{ { .number = 1, .this_update = NOON,
+		    .next_update = NOON + DAY }, 0, 0 },
+		{ { .number = 1, .this_update = NOON + 1,
+		    .next_update = NOON + DAY }, -1, ERR_FAULT },
+		{ { .number = 3, .this_update = NOON,
+		    .next_update = NOON + DAY }, 0, 0 },
+		{ { .number = 2, .this_update = NOON,
+		    .next_update = NOON + DAY }, -1, ERR_FAULT },
+		{ { .number = 4, .this_update = NOON - 1,
+		    .next_update = NOON + DAY }, -1, ERR_RETRY },
+		{ { .number = 4, .this_update = NOON,
+		    .next_update = NOON + DAY, .shard = 2 }, 0, 0 },
+		/* A delta of that shard, made in that moment; and no other. */
+		{ { .number = 4, .this_update = NOON, .base = 3,
+		    .next_update = NOON + DAY, .shard = 1 }, -1, ERR_FAULT },
+		{ { .number = 4, .this_update = NOON + 1, .base = 3,
+		    .next_update = NOON + DAY, .shard = 2 }, -1, ERR_FAULT },
+		{ { .number = 4, .this_update = NOON,
+		    .next_update = NOON + DAY, .shard = 2 }, -1, ERR_FAULT },
+		{ { .number = 4, .this_update = NOON, .base = 3,
+		    .next_update = NOON + DAY, .shard = 2 }, 0, 0 },
+		{ { .number = 4, .this_update = NOON, .base = 3,
+		    .next_update = NOON + DAY, .shard = 2 }, -1, ERR_FAULT },
 	};
 	struct journal *j = open_journal();
 
@@ -308,13 +327,16 @@ START_TEST(crl_numbers_only_rise_and_time_does_not_go_back)
 	j = open_journal();
 	ck_assert_uint_eq(journal_last_crl(j).number, 4);
 	ck_assert_int_eq(journal_last_crl(j).this_update, NOON);
+	ck_assert_uint_eq(journal_last_crl(j).base, 3);
+	ck_assert_uint_eq(journal_last_crl(j).shard, 2);
 	journal_free(j);
 }
 END_TEST
 
 static int
 collect(const struct journal_issued *i, const struct crl_entry *revoked,
-    const struct crl_terms *crl, void *arg)
+    const struct crl_terms *crl, const struct journal_blocked *blocked,
+    void *arg)
 {
 	char *out = arg;
 
@@ -328,6 +350,11 @@ collect(const struct journal_issued *i, const struct crl_entry *revoked,
 	}
 	if (crl != NULL)
 		strcat(out, "c");
+	if (blocked != NULL) {
+		ck_assert_uint_eq(blocked->spki_sha256[31], 7);
+		ck_assert_int_eq(blocked->at, NOON);
+		strcat(out, "b");
+	}
 	return 0;
 }
 
@@ -336,19 +363,147 @@ START_TEST(every_record_can_be_read_back_in_order)
 	struct journal *j = open_journal();
 	struct crl_entry revoked = { issued(1).serial, NOON,
 		CRL_KEY_COMPROMISE, NOON - DAY };
-	struct crl_terms crl = { 1, NOON, NOON + DAY };
+	struct crl_terms crl = { .number = 1, .this_update = NOON,
+		.next_update = NOON + DAY };
+	struct journal_blocked blocked = { { [31] = 7 }, NOON };
 	char seen[16] = "";
 	struct err err = { 0 };
 
 	add(j, 1);
 	ck_assert_int_eq(journal_append_revoked(j, &revoked, &err), 0);
+	ck_assert_int_eq(journal_append_blocked(j, &blocked, &err), 0);
 	sync_it(j);
 	ck_assert_int_eq(journal_append_crl(j, &crl, &err), 0);
 	add(j, 2);
 	sync_it(j);
 	ck_assert_int_eq(journal_each(j, collect, seen, &err), 0);
-	ck_assert_str_eq(seen, "irci");
+	ck_assert_str_eq(seen, "irbci");
 	journal_free(j);
+}
+END_TEST
+
+/* --- keys that are blocked ------------------------------------------------ */
+
+static int
+is_blocked(struct journal *j, const uint8_t key[32])
+{
+	struct err err = { 0 };
+
+	return journal_is_blocked(j, key, &err);
+}
+
+static void
+block(struct journal *j, uint8_t n)
+{
+	struct journal_blocked key = { { [0] = n, [31] = 7 }, NOON };
+	struct err err = { 0 };
+
+	ck_assert_msg(journal_append_blocked(j, &key, &err) == 0, "%s",
+	    err.text);
+}
+
+START_TEST(a_blocked_key_stays_blocked_and_is_written_once)
+{
+	struct journal *j = open_journal();
+	uint8_t key[32] = { [31] = 7 };
+	off_t size;
+
+	for (int n = 0; n < 256; n++)
+		block(j, (uint8_t)n);
+	ck_assert_int_eq(is_blocked(j, key), 0);	/* not synced yet */
+	sync_it(j);
+	size = size_of_file();
+	for (int n = 0; n < 256; n++)
+		block(j, (uint8_t)n);
+	ck_assert(!journal_is_dirty(j));
+	journal_free(j);
+	j = open_journal();
+	for (int n = 0; n < 256; n++) {
+		key[0] = (uint8_t)n;
+		ck_assert_int_eq(is_blocked(j, key), 0);
+		block(j, (uint8_t)n);
+	}
+	ck_assert(!journal_is_dirty(j));
+	ck_assert_int_eq(size_of_file(), size);
+	key[31] = 8;
+	ck_assert_int_eq(is_blocked(j, key), 1);
+	journal_free(j);
+}
+END_TEST
+
+/* Only key and serial matter here. */
+static void
+add_certificate(struct journal *j, uint32_t n, EVP_PKEY *key)
+{
+	struct journal_issued i = issued(n);
+	X509 *cert = X509_new();
+	struct err err = { 0 };
+	uint8_t *der = NULL;
+	int len;
+
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), n);
+	X509_set_pubkey(cert, key);
+	ASN1_TIME_set(X509_getm_notBefore(cert), NOON);
+	ASN1_TIME_set(X509_getm_notAfter(cert), NOON + DAY);
+	ck_assert_int_gt(X509_sign(cert, key, EVP_sha256()), 0);
+	len = i2d_X509(cert, &der);
+	ck_assert_int_gt(len, 0);
+	i.der = (struct bytes){ der, (size_t)len };
+	ck_assert_int_eq(journal_append_issued(j, &i, &err), 0);
+	OPENSSL_free(der);
+	X509_free(cert);
+}
+
+static const struct {
+	enum crl_reason	 reason;
+	int		 want;		/* of journal_is_blocked */
+} compromises[] = {
+	{ CRL_UNSPECIFIED, 1 },
+	{ CRL_KEY_COMPROMISE, 0 },
+	{ CRL_CA_COMPROMISE, 0 },
+	{ CRL_AFFILIATION_CHANGED, 1 },
+	{ CRL_SUPERSEDED, 1 },
+	{ CRL_CESSATION_OF_OPERATION, 1 },
+	{ CRL_CERTIFICATE_HOLD, 1 },
+	{ CRL_REMOVE_FROM_CRL, 1 },
+	{ CRL_PRIVILEGE_WITHDRAWN, 1 },
+	{ CRL_AA_COMPROMISE, 1 },
+};
+
+START_TEST(a_compromise_blocks_the_key_of_the_certificate)
+{
+	struct journal *j = open_journal();
+	EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
+	struct crl_entry e = { issued(2).serial, NOON,
+		compromises[_i].reason, 0 };
+	uint8_t digest[32], others[32], *der = NULL;
+	struct err err = { 0 };
+	int len = i2d_PUBKEY(key, &der);
+
+	EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL);
+	OPENSSL_free(der);
+	der = NULL;
+	len = i2d_PUBKEY(other, &der);
+	EVP_Digest(der, (size_t)len, others, NULL, EVP_sha256(), NULL);
+	OPENSSL_free(der);
+	add_certificate(j, 1, other);
+	add_certificate(j, 2, key);
+	ck_assert_int_eq(is_blocked(j, digest), 1);
+	ck_assert_int_eq(journal_append_revoked(j, &e, &err), 0);
+	ck_assert_int_eq(is_blocked(j, digest), compromises[_i].want);
+	e.serial = issued(99).serial;	/* not of ours */
+	ck_assert_int_eq(journal_append_revoked(j, &e, &err), 0);
+	sync_it(j);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(is_blocked(j, digest),
+		    compromises[_i].want);
+		ck_assert_int_eq(is_blocked(j, others), 1);
+		journal_free(j);
+		j = open_journal();
+	}
+	journal_free(j);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(other);
 }
 END_TEST
 
@@ -413,6 +568,7 @@ START_TEST(after_a_full_disk_it_is_as_if_nothing_had_been_appended)
 {
 	struct journal *j = open_journal();
 	struct rlimit limit, was;
+	const uint8_t key[32] = { [0] = 4, [31] = 7 };
 	struct err err = { 0 };
 
 	add(j, 1);
@@ -423,8 +579,10 @@ START_TEST(after_a_full_disk_it_is_as_if_nothing_had_been_appended)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	add(j, 2);
 	add(j, 3);
+	block(j, 4);
 	ck_assert_int_eq(journal_sync(j, &err), -1);
 	ck_assert_int_eq(err.kind, ERR_RETRY);
+	ck_assert_int_eq(is_blocked(j, key), 1);
 	assert_has(j, 1);
 	assert_lacks(j, 2);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
@@ -457,6 +615,9 @@ main(void)
 	tcase_add_test(tc, a_group_taken_out_is_a_fault);
 	tcase_add_test(tc, crl_numbers_only_rise_and_time_does_not_go_back);
 	tcase_add_test(tc, every_record_can_be_read_back_in_order);
+	tcase_add_test(tc, a_blocked_key_stays_blocked_and_is_written_once);
+	tcase_add_loop_test(tc, a_compromise_blocks_the_key_of_the_certificate,
+	    0, sizeof(compromises) / sizeof(compromises[0]));
 	tcase_add_test(tc, one_process_at_a_time);
 	tcase_add_test(tc, another_cas_journal_is_refused);
 	tcase_add_test(tc, a_journal_that_is_gone_is_not_made_silently);

@@ -188,6 +188,7 @@ START_TEST(an_issued_certificate_comes_as_text_pem_and_chain)
 	ck_assert_ptr_nonnull(strstr(buf_str(&body),
 	    "-url http://ocsp.example.test/"));
 	ck_assert_ptr_nonnull(strstr(buf_str(&body), "openssl verify"));
+	ck_assert_ptr_null(strstr(buf_str(&body), "In place of"));
 
 	part(&mail, 1, &fields, &body);
 	ck_assert_ptr_nonnull(strstr(buf_str(&fields),
@@ -216,6 +217,21 @@ START_TEST(an_issued_certificate_comes_as_text_pem_and_chain)
 	ck_assert_int_eq(X509_cmp(sk_X509_value(p7->d.sign->cert, 2), root),
 	    0);
 	PKCS7_free(p7);
+}
+END_TEST
+
+START_TEST(a_renewal_says_what_it_renews)
+{
+	struct reply_head h = head();
+	struct reply_item item = issued(12);
+	OWNED_BUF(mail, MAX_MAIL);
+	OWNED_BUF(fields, MAX_MAIL);
+	OWNED_BUF(body, MAX_MAIL);
+
+	item.renews = "7e99";
+	compose(&h, &item, 1, &mail);
+	part(&mail, 0, &fields, &body);
+	ck_assert_ptr_nonnull(strstr(buf_str(&body), "In place of: 7e99,"));
 }
 END_TEST
 
@@ -564,6 +580,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, an_issued_certificate_comes_as_text_pem_and_chain);
+	tcase_add_test(tc, a_renewal_says_what_it_renews);
 	tcase_add_test(tc, the_fingerprint_is_the_certificates);
 	tcase_add_test(tc, the_header_threads_and_stops_robots);
 	tcase_add_test(tc, the_same_arguments_give_the_same_octets);

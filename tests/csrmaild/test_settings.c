@@ -1,6 +1,7 @@
 #include "csrmaild/settings.h"
 
 #include "common/err.h"
+#include "csrmaild/policy.h"
 #include "csrmaild/wire.h"
 #include "tests/support/fixtures.h"
 
@@ -96,6 +97,46 @@ START_TEST(roles_read_the_same_from_the_bundle)
 }
 END_TEST
 
+#define RULE(title) "rule \"" title "\" { evidence = { \"auth\" } " \
+	"email = { \"@sender\" } action = sign challenge_file = " \
+	"\"%s/enrol.secrets\" }\n"
+
+START_TEST(secrets_reach_the_roles_as_digests_only)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	OWNED_STRUCT(settings) *again = NULL;
+	struct err err = { 0 };
+	char rules[600];
+	FILE *f;
+	int fd;
+
+	write_conf(SMTP USERS MAILBOX);
+	snprintf(rules, sizeof(rules), "%s/policies/rules/enrol.conf", dir);
+	f = fopen(rules, "w");
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, RULE("a") RULE("b"), dir, dir);
+	fclose(f);
+	run("chmod 644 $D/policies/rules/enrol.conf;"
+	    "echo open sesame > $D/enrol.secrets; chmod 600 $D/enrol.secrets");
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert_msg(settings_read_secrets(s, &err) == 0, "%s", err.text);
+	ck_assert_uint_eq(bytes_find(s->bundle, bytes_of("open sesame")),
+	    (size_t)-1);
+	fd = settings_bundle_fd(s, &err);
+	ck_assert_msg(settings_decode(fd, &again, &err) == 0, "%s", err.text);
+	/* One entry for both rules, and it is the same there. */
+	ck_assert(bytes_equal(s->bundle, again->bundle));
+	ck_assert_ptr_nonnull(strstr(rules_challenge_file(
+	    settings_rules(again, "enrol"), 1), "/enrol.secrets"));
+	run("chmod 640 $D/enrol.secrets");
+	ck_assert_int_eq(settings_read_secrets(s, &err), 0);	/* once */
+	settings_free(TAKE(s));
+	ck_assert_int_eq(settings_read(conf, &s, &err), 0);
+	ck_assert_int_eq(settings_read_secrets(s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "chmod 600"));
+}
+END_TEST
+
 /* Each is refused with file, line and what is wrong; want is in the text. */
 static const struct {
 	const char	*name;
@@ -140,7 +181,42 @@ static const struct {
 	{ "a CRL that lapses before the next", SMTP "ca \"a\" { "
 	    "crl_validity_s = 3600 crl_interval_s = 3600 }",
 	    "crl_interval_s: found 3600, allowed 60 to 3599" },
+	{ "no shard at all", SMTP "ca \"a\" { crl_shards = 0 }",
+	    "crl_shards: found 0, allowed 1 to 1024" },
+	{ "too many shards", SMTP "ca \"a\" { crl_shards = 1025 crl_url = "
+	    "\"http://a/{ca}\" }", "crl_shards: found 1025" },
+	{ "shards at one address", SMTP "ca \"a\" {\n"
+	    "crl_url = \"http://a/a.crl\"\ncrl_shards = 2\n}",
+	    "csrmaild.conf:5: crl_shards: there are several CRLs then, and "
+	    "crl_url must have \"{ca}\"" },
+	{ "shards without an address", SMTP "ca \"a\" { crl_shards = 2 }",
+	    "crl_url must have" },
+	{ "deltas at one address", SMTP "ca \"a\" { crl_url = "
+	    "\"http://a/a.crl\" delta_interval_s = 3600 }",
+	    "delta_interval_s: there are several" },
+	{ "deltas as rare as full ones", SMTP "ca \"a\" { crl_url = "
+	    "\"http://a/{ca}.crl\" delta_interval_s = 86400 }",
+	    "delta_interval_s: found 86400, allowed 60 to 86399" },
+	{ "deltas all the time", SMTP "ca \"a\" { crl_url = "
+	    "\"http://a/{ca}.crl\" delta_interval_s = 59 }",
+	    "delta_interval_s: found 59" },
 };
+
+START_TEST(deltas_and_shards_are_read_at_their_bounds)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	write_conf(SMTP "ca \"a\" { crl_url = \"http://a/{ca}.crl\" "
+	    "crl_shards = 1024 delta_interval_s = 86399 }\n"
+	    "ca \"b\" { }");
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert_uint_eq(s->cas[0].crl_shards, 1024);
+	ck_assert_int_eq(s->cas[0].delta_interval_s, 86399);
+	ck_assert_uint_eq(s->cas[1].crl_shards, 1);
+	ck_assert_int_eq(s->cas[1].delta_interval_s, 0);
+}
+END_TEST
 
 START_TEST(a_wrong_configuration_says_where_and_what)
 {
@@ -194,6 +270,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_configuration_as_shipped_is_correct);
 	tcase_add_test(tc, roles_read_the_same_from_the_bundle);
+	tcase_add_test(tc, secrets_reach_the_roles_as_digests_only);
+	tcase_add_test(tc, deltas_and_shards_are_read_at_their_bounds);
 	tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what, 0,
 	    ROWS(wrong));
 	tcase_add_test(tc, a_policy_file_that_others_can_write_is_refused);

@@ -98,6 +98,11 @@ set_up(void)
 	    "%s", err.text);
 	ceremony = (struct ceremony){ .state_dir = folder, .store = store,
 		.principal = "unix:test", .now = NOON };
+	ck_assert_int_eq(names_add_attribute(&subject, NID_organizationName,
+	    bytes_of("Example"), &err), 0);
+	/* Of no use to a responder, and not in its profile. */
+	ck_assert_int_eq(names_add_attribute(&subject, NID_serialNumber,
+	    bytes_of("7"), &err), 0);
 	ck_assert_int_eq(names_add_attribute(&subject, NID_commonName,
 	    bytes_of("Example CA"), &err), 0);
 	add_profile(0, "user", "key_usage = { \"digitalSignature\" }\n"
@@ -361,6 +366,11 @@ START_TEST(a_responder_is_named_by_the_signer)
 	X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName,
 	    name, sizeof(name));
 	ck_assert_str_eq(name, "Example CA OCSP responder");
+	X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
+	    NID_organizationName, name, sizeof(name));
+	ck_assert_str_eq(name, "Example");
+	ck_assert_int_eq(X509_NAME_entry_count(X509_get_subject_name(cert)),
+	    2);
 	ck_assert_uint_eq(X509_get_extended_key_usage(cert), XKU_OCSP_SIGN);
 	ck_assert_int_ge(X509_get_ext_by_NID(cert, NID_id_pkix_OCSP_noCheck,
 	    -1), 0);
@@ -479,7 +489,8 @@ END_TEST
 START_TEST(a_crl_is_written_to_the_descriptor_that_came)
 {
 	struct wire_crl_open crl = { .ca = USERS,
-		.terms = { 1, NOON, NOON + 7 * DAY } };
+		.terms = { .number = 1, .this_update = NOON,
+		    .next_update = NOON + 7 * DAY } };
 	struct crl_entry entry = { .serial = { { 0x21 }, 1 },
 		.revoked_at = NOON, .reason = CRL_SUPERSEDED };
 	int fd = memfd_create("crl", 0);
@@ -516,6 +527,161 @@ START_TEST(a_crl_is_written_to_the_descriptor_that_came)
 }
 END_TEST
 
+/* The list that comes of these terms. */
+static X509_CRL *
+make_crl(const struct crl_terms *terms)
+{
+	struct wire_crl_open crl = { .ca = USERS, .terms = *terms };
+	int fd = memfd_create("crl", 0);
+	OWNED_HEAP(uint8_t) *der = malloc(65536);
+	struct err err = { 0 };
+	struct frame frame;
+	const uint8_t *at = der;
+	X509_CRL *got;
+
+	ck_assert_int_eq(wire_send_crl_open(near_end, &crl, dup(fd), &err), 0);
+	ck_assert_int_eq(wire_send_crl_close(near_end, &err), 0);
+	serve();
+	frame = await();
+	ck_assert_int_eq(frame.type, WIRE_CRL_DONE);
+	got = d2i_X509_CRL(NULL, &at, pread(fd, der, 65536, 0));
+	close(fd);
+	return got;
+}
+
+/* The octets of a distribution point's address in an extension, or none. */
+static const char *
+address_in(const ASN1_OCTET_STRING *value, char *out, size_t size)
+{
+	struct bytes octets = { ASN1_STRING_get0_data(value),
+		(size_t)ASN1_STRING_length(value) };
+	size_t at = bytes_find(octets, bytes_of("http://"));
+
+	ck_assert_uint_ne(at, (size_t)-1);
+	snprintf(out, size, "%.*s", (int)(octets.len - at),
+	    (const char *)octets.data + at);
+	return out;
+}
+
+static const char *
+address_of_crl(const X509_CRL *crl, int nid, char *out, size_t size)
+{
+	int at = X509_CRL_get_ext_by_NID(crl, nid, -1);
+
+	return at < 0 ? "" : address_in(X509_EXTENSION_get_data(
+	    X509_CRL_get_ext(crl, at)), out, size);
+}
+
+/* RFC 5280, 5.2.5. "{ca}" is the CA's file name. */
+START_TEST(a_certificate_and_the_crl_of_its_shard_name_one_address)
+{
+	static char pattern[] = "http://crl.example.test/{ca}.crl";
+	OWNED_ORDER order = make_order(0x11, profiles[0]);
+	OWNED_BYTES der = { NULL, 0 };
+	struct crl_terms terms = { .number = 1, .this_update = NOON,
+		.next_update = NOON + 7 * DAY, .shard = 3 };
+	OWNED(X509) *cert = NULL;
+	OWNED(X509_CRL) *full = NULL, *delta = NULL, *other = NULL;
+	char a[128], b[128];
+	struct err err = { 0 };
+
+	users->issuer.crl_url = ca_settings[1].crl_url = pattern;
+	ca_settings[1].delta_interval_s = 3600;
+	order.shard = 3;
+	ck_assert_msg(issue(&order, &der, &err) == 0, "%s (%s)", err.text,
+	    err.detail);
+	cert = read_cert(der);
+	address_in(X509_EXTENSION_get_data(X509_get_ext(cert,
+	    X509_get_ext_by_NID(cert, NID_crl_distribution_points, -1))), a,
+	    sizeof(a));
+	ck_assert_str_eq(a,
+	    "http://crl.example.test/example.com@users.3.crl");
+
+	open_desk();
+	full = make_crl(&terms);
+	ck_assert_str_eq(address_of_crl(full, NID_issuing_distribution_point,
+	    b, sizeof(b)), a);
+	ck_assert_str_eq(address_of_crl(full, NID_freshest_crl, b, sizeof(b)),
+	    "http://crl.example.test/example.com@users.3.delta.crl");
+	terms.number = 2;
+	terms.base = 1;
+	delta = make_crl(&terms);
+	ck_assert_str_eq(address_of_crl(delta, NID_issuing_distribution_point,
+	    b, sizeof(b)), a);
+	ck_assert_str_eq(address_of_crl(delta, NID_freshest_crl, b,
+	    sizeof(b)), "");
+	/* That of everything names no place. */
+	terms = (struct crl_terms){ .number = 3, .this_update = NOON,
+		.next_update = NOON + 7 * DAY };
+	other = make_crl(&terms);
+	ck_assert_str_eq(address_of_crl(other, NID_issuing_distribution_point,
+	    b, sizeof(b)), "");
+	close_desk();
+}
+END_TEST
+
+START_TEST(a_shard_without_an_address_of_its_own_is_refused)
+{
+	struct wire_crl_open crl = { .ca = USERS,
+		.terms = { .number = 1, .this_update = NOON,
+		    .next_update = NOON + DAY, .shard = 1 } };
+	struct err err = { 0 };
+	struct frame frame;
+
+	open_desk();
+	ck_assert_int_eq(wire_send_crl_open(near_end, &crl, dup(0), &err), 0);
+	ck_assert_int_eq(wire_send_crl_close(near_end, &err), 0);
+	serve();
+	frame = await();
+	ck_assert_int_eq(frame.type, WIRE_REFUSED);
+	close_desk();
+}
+END_TEST
+
+/* By the parent's journal, whatever the registrar says later. */
+START_TEST(a_revoked_ca_signs_no_more_also_after_a_restart)
+{
+	struct wire_revoked revoked = { .ca = ROOT,
+		.entry = { .revoked_at = NOON, .reason = CRL_CA_COMPROMISE } };
+	struct crl_terms terms = { .number = 1, .this_update = NOON,
+		.next_update = NOON + DAY };
+	OWNED_BYTES der = { NULL, 0 };
+	struct err err = { 0 };
+
+	open_desk();
+	ck_assert_int_eq(signer_open_ca(&signer, signer_ca_by_name(&signer,
+	    ROOT), bytes_of("wrong"), &err), -1);
+	ck_assert_int_eq(serial_from_asn1(X509_get0_serialNumber(users->cert),
+	    &revoked.entry.serial, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		OWNED_ORDER order = make_order((uint8_t)(0x31 + i),
+		    profiles[0]);
+
+		if (i == 0) {
+			ck_assert_int_eq(issue(&order, &der, &err), 0);
+			ck_assert_int_eq(wire_send_revoked(near_end, &revoked,
+			    &err), 0);
+			serve();
+			order.serial.octets[15] ^= 1;
+		}
+		err = (struct err){ 0 };
+		ck_assert_int_eq(issue(&order, &der, &err), -1);
+		ck_assert_int_eq(err.kind, ERR_REJECT);
+		/* But what it has revoked, it goes on to say. */
+		terms.number++;
+		X509_CRL_free(make_crl(&terms));
+		close_desk();
+		signer_free_contents(&signer);
+		open_signer();
+		signer_open_ca(&signer, signer_ca_by_name(&signer, ROOT),
+		    bytes_of("wrong"), &err);
+		open_desk();
+	}
+	ck_assert(users->revoked);
+	close_desk();
+}
+END_TEST
+
 START_TEST(a_revocation_goes_to_the_journal)
 {
 	struct wire_revoked revoked = { .ca = ROOT,
@@ -537,6 +703,96 @@ START_TEST(a_revocation_goes_to_the_journal)
 }
 END_TEST
 
+/* Whatever the registrar says later; also where another CA knew it. */
+static const struct {
+	const char	*ca;		/* in whose journal it is; "": all */
+} where_blocked[] = { { "" }, { ROOT }, { USERS } };
+
+START_TEST(a_blocked_key_is_refused_also_after_a_restart)
+{
+	OWNED_ORDER before = make_order(0x41, profiles[0]);
+	OWNED_ORDER after = make_order(0x42, profiles[0]);
+	OWNED_BYTES first = { NULL, 0 }, none = { NULL, 0 };
+	OWNED_STRUCT(csr) *csr = NULL;
+	struct wire_blocked m = { .at = NOON };
+	struct journal_blocked key = { .at = NOON };
+	struct signer_ca *ca;
+	struct err err = { 0 };
+
+	open_desk();
+	ck_assert_int_eq(signer_open_ca(&signer, signer_ca_by_name(&signer,
+	    ROOT), (struct bytes){ NULL, 0 }, &err), -1);
+	ck_assert_int_eq(csr_read(after.csr, &csr, &err), 0);
+	memcpy(m.spki_sha256, csr->key.spki_sha256, 32);
+	memcpy(key.spki_sha256, csr->key.spki_sha256, 32);
+	ck_assert_int_eq(issue(&before, &first, &err), 0);
+	ca = signer_ca_by_name(&signer, where_blocked[_i].ca);
+	if (ca == NULL)
+		ck_assert_int_eq(wire_send_blocked(near_end, &m, &err), 0);
+	else
+		ck_assert_int_eq(journal_append_blocked(ca->journal, &key,
+		    &err), 0);
+	ck_assert_int_eq(journal_sync(users->journal, &err), 0);
+	if (ca == NULL)
+		serve();
+	for (int i = 0; i < 2; i++) {
+		OWNED_BYTES again = { NULL, 0 };
+
+		err = (struct err){ 0 };
+		ck_assert_int_eq(issue(&after, &none, &err), -1);
+		ck_assert_int_eq(err.kind, ERR_REJECT);
+		ck_assert_ptr_nonnull(strstr(err.text, "is blocked"));
+		/* What was signed before is there. */
+		ck_assert_int_eq(issue(&before, &again, &err), 0);
+		ck_assert(bytes_equal(first, again));
+		for (size_t j = 0; j < signer.n_cas; j++) {
+			ck_assert_int_eq(journal_is_blocked(
+			    signer.cas[j].journal, m.spki_sha256, &err),
+			    ca != NULL && ca != &signer.cas[j]);
+			ck_assert_int_eq(journal_sync(signer.cas[j].journal,
+			    &err), 0);
+		}
+		close_desk();
+		if (i == 1)
+			break;
+		signer_free_contents(&signer);
+		open_signer();
+		signer_open_ca(&signer, signer_ca_by_name(&signer, ROOT),
+		    (struct bytes){ NULL, 0 }, &err);
+		if (ca != NULL)
+			ca = signer_ca_by_name(&signer,
+			    where_blocked[_i].ca);
+		open_desk();
+	}
+	/* Another key is none of it. */
+	EVP_PKEY_free(user_key);
+	user_key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	order_free_contents(&after);
+	after = make_order(0x43, profiles[0]);
+	ck_assert_int_eq(issue(&after, &none, &err), 0);
+}
+END_TEST
+
+START_TEST(a_key_that_was_compromised_is_refused_by_its_revocation_alone)
+{
+	OWNED_ORDER order = make_order(0x51, profiles[0]);
+	OWNED_BYTES der = { NULL, 0 }, none = { NULL, 0 };
+	struct wire_revoked revoked = { .ca = USERS, .entry = {
+		.serial = order.serial, .revoked_at = NOON,
+		.reason = CRL_KEY_COMPROMISE } };
+	struct err err = { 0 };
+
+	open_desk();
+	ck_assert_int_eq(issue(&order, &der, &err), 0);
+	ck_assert_int_eq(wire_send_revoked(near_end, &revoked, &err), 0);
+	serve();
+	order.serial.octets[15] ^= 1;
+	ck_assert_int_eq(issue(&order, &none, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_REJECT);
+	close_desk();
+}
+END_TEST
+
 static const struct {
 	const char	*name;
 	uint16_t	 type;
@@ -548,9 +804,11 @@ static const struct {
 	{ "an order that is none", WIRE_ISSUE, 10, false },
 	{ "an end of no CRL", WIRE_CRL_CLOSE, 0, false },
 	{ "an end with a payload", WIRE_CRL_CLOSE, 1, true },
-	{ "a CRL without a descriptor", WIRE_CRL_OPEN, 92, false },
+	{ "a CRL without a descriptor", WIRE_CRL_OPEN, 102, false },
 	{ "a revocation, broken", WIRE_REVOKED, 1024, false },
 	{ "a revocation that is too long", WIRE_REVOKED, 1025, true },
+	{ "a blocked key, cut short", WIRE_BLOCKED, 39, false },
+	{ "a blocked key that is too long", WIRE_BLOCKED, 41, true },
 };
 
 START_TEST(a_frame_against_the_rules_ends_the_signer)
@@ -808,7 +1066,15 @@ main(void)
 	tcase_add_test(tc, a_responder_certificate_is_short_lived);
 	tcase_add_test(tc, all_that_waits_is_synced_and_answered_in_order);
 	tcase_add_test(tc, a_crl_is_written_to_the_descriptor_that_came);
+	tcase_add_test(tc,
+	    a_certificate_and_the_crl_of_its_shard_name_one_address);
+	tcase_add_test(tc, a_shard_without_an_address_of_its_own_is_refused);
+	tcase_add_test(tc, a_revoked_ca_signs_no_more_also_after_a_restart);
 	tcase_add_test(tc, a_revocation_goes_to_the_journal);
+	tcase_add_loop_test(tc, a_blocked_key_is_refused_also_after_a_restart,
+	    0, ROWS(where_blocked));
+	tcase_add_test(tc,
+	    a_key_that_was_compromised_is_refused_by_its_revocation_alone);
 	tcase_add_loop_test(tc, a_frame_against_the_rules_ends_the_signer, 0,
 	    ROWS(bad_frames));
 	tcase_add_test(tc, a_ceremony_leaves_a_whole_ca);

@@ -1,6 +1,7 @@
 #include "csrmaild/verbs.h"
 
 #include "csrmaild/acts.h"
+#include "csrmaild/publish.h"
 #include "csrmaild/registry.h"
 
 #include "common/clock.h"
@@ -71,6 +72,105 @@ registrar_revoke(struct registrar *r, int64_t ca, const struct serial *serial,
 }
 
 int
+registrar_release(struct registrar *r, int64_t ca, const struct serial *serial,
+    const char *who, time_t now, struct err *err)
+{
+	char hex[SERIAL_HEX_SIZE];
+
+	(void)r;
+	(void)now;
+	serial_to_hex(serial, hex);
+	snprintf(told, sizeof(told), "release %lld/%s by %s", (long long)ca,
+	    hex, who);
+	return outcome(err);
+}
+
+int
+registrar_revoke_all(struct registrar *r, const struct cert_filter *filter,
+    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
+    unsigned int *n, struct err *err)
+{
+	(void)r;
+	(void)invalidity;
+	(void)now;
+	*n = 3;
+	snprintf(told, sizeof(told), "revoke key %02x %s by %s",
+	    filter->spki_sha256[0], crl_reason_name(reason), who);
+	return outcome(err);
+}
+
+int
+registrar_each_matching(struct registrar *r, const struct cert_filter *filter,
+    const char *match, unsigned int limit,
+    int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
+{
+	const struct cert_row row = { .ca = "users", .names_text = "CN=a",
+		.serial = { { 9 }, 1 }, .state = CERT_ISSUED,
+		.profile = "user" };
+
+	(void)r;
+	snprintf(told, sizeof(told), "look for %s %s %u",
+	    match == NULL ? "a key" : match,
+	    filter->ca == NULL ? "" : filter->ca, limit);
+	return outcome(err) == 0 ? fn(&row, arg) : -1;
+}
+
+int
+registrar_revoke_matching(struct registrar *r,
+    const struct cert_filter *filter, const char *match,
+    unsigned int expected, enum crl_reason reason, time_t invalidity,
+    const char *who, time_t now, unsigned int *n, struct err *err)
+{
+	(void)r;
+	(void)now;
+	*n = expected;
+	snprintf(told, sizeof(told), "revoke %u %s %02x %s %lld by %s",
+	    expected, match == NULL ? "-" : match,
+	    filter->spki_sha256 == NULL ? 0 : filter->spki_sha256[31],
+	    crl_reason_name(reason), (long long)invalidity, who);
+	return outcome(err);
+}
+
+int
+registrar_revoke_ca(struct registrar *r, const char *ca,
+    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
+    unsigned int *n, struct err *err)
+{
+	(void)r;
+	(void)now;
+	*n = 5;
+	snprintf(told, sizeof(told), "revoke CA %s %s %lld by %s", ca,
+	    crl_reason_name(reason), (long long)invalidity, who);
+	return outcome(err);
+}
+
+int
+registrar_block_key(struct registrar *r, const uint8_t spki_sha256[32],
+    bool compromised, const char *why, const char *who, time_t now,
+    unsigned int *revoked, struct err *err)
+{
+	(void)r;
+	(void)now;
+	*revoked = compromised ? 3 : 0;
+	snprintf(told, sizeof(told), "block %02x%02x %d \"%s\" by %s",
+	    spki_sha256[0], spki_sha256[31], compromised, why, who);
+	return outcome(err);
+}
+
+int
+registrar_import_keys(struct registrar *r, const char *lines,
+    const char *why, const char *who, time_t now, struct key_import *out,
+    struct err *err)
+{
+	(void)r;
+	(void)now;
+	*out = (struct key_import){ 5, 4 };
+	snprintf(told, sizeof(told), "import %s \"%s\" by %s", lines, why,
+	    who);
+	return outcome(err);
+}
+
+int
 registrar_examine_csr(struct registrar *r, struct bytes octets,
     uint64_t token, struct err *err)
 {
@@ -96,11 +196,59 @@ registrar_add_cli_request(struct registrar *r, const struct candidate *csr,
 }
 
 int
+registrar_find_renewable(struct registrar *r, const struct renewal *renewal,
+    time_t now, struct buf *csr, struct err *err)
+{
+	(void)r;
+	(void)now;
+	snprintf(told, sizeof(told), "find %lld/%02x", (long long)renewal->ca,
+	    renewal->serial.octets[0]);
+	buf_append_str(csr, "on record");
+	return outcome(err);
+}
+
+int
+registrar_renew(struct registrar *r, const struct renewal *renewal,
+    const struct candidate *csr, const char *who, time_t now,
+    int64_t *request, struct err *err)
+{
+	(void)r;
+	(void)csr;
+	(void)now;
+	snprintf(told, sizeof(told), "%s %lld/%02x %lld%s%s %s by %s",
+	    renewal->reissue ? "reissue" : "renew", (long long)renewal->ca,
+	    renewal->serial.octets[0], (long long)renewal->validity_s,
+	    renewal->no_mail ? " no mail" : "",
+	    renewal->revoke_old ? " revoke old" : "", renewal->reissue ?
+	    crl_reason_name(renewal->reason) : "-", who);
+	*request = 78;
+	return outcome(err);
+}
+
+int
 registrar_publish_crl(struct registrar *r, const char *ca, struct err *err)
 {
 	(void)r;
 	snprintf(told, sizeof(told), "publish %s", ca);
 	return outcome(err);
+}
+
+int
+publish_install(struct registrar *r, const char *ca,
+    const struct crl_terms *terms, const struct crl_entry *entries, size_t n,
+    struct bytes der, const char *who, struct err *err)
+{
+	(void)r;
+	snprintf(told, sizeof(told), "install %s %llu, %zu octets, %zu: %s by "
+	    "%s", ca, (unsigned long long)terms->number, der.len, n,
+	    n == 0 ? "none" : crl_reason_name(entries[n - 1].reason), who);
+	return outcome(err);
+}
+
+const struct profile *
+registrar_profile(const struct registrar *r, const char *name)
+{
+	return settings_profile(r->settings, name);
 }
 
 int
@@ -247,6 +395,17 @@ call_as(const struct principal *who, const char *method, const char *path,
 	return later == 1 ? 1 : status;
 }
 
+#define KEY_HEX	"00000000000000000000000000000000" \
+	"0000000000000000000000000000005a"
+
+#define HEX63	"ac40ac40ac40ac40ac40ac40ac40ac40ac40ac40ac40ac40ac40ac40ac40ac4"
+#define HEX64	"0" HEX63
+
+/* The arguments of crls/CA/install; the caller closes the object. */
+#define INSTALL(number, from, until)					\
+	"{\"number\":" #number ",\"this_update\":" #from		\
+	",\"next_update\":" #until ",\"crl\":\"MAMC\""
+
 static const struct {
 	const char	*method, *path, *json;
 	uint16_t	 status;
@@ -300,6 +459,31 @@ static const struct {
 	{ "GET", "certificates", "{\"like\":\"zzz\"}", 200,
 	    "\"items\":[]", "" },
 	{ "GET", "certificates", "{\"state\":\"x\"}", 400, NULL, "" },
+	{ "GET", "certificates", "{\"match\":\"A\"}", 200,
+	    "\"serial\":\"01\"", "" },
+	{ "GET", "certificates", "{\"match\":\"n*\"}", 200,
+	    "\"items\":[]", "" },
+	{ "GET", "certificates", "{\"match\":\"a\",\"limit\":2}", 200,
+	    "\"next\":2", "" },
+	{ "GET", "certificates", "{\"match\":\"a\",\"after\":2}", 200,
+	    "\"ca\":\"a/b\"", "" },
+	{ "GET", "certificates", "{\"key\":\"" KEY_HEX "\"}", 200,
+	    "\"items\":[]", "" },
+	{ "GET", "certificates", "{\"key\":\"g" HEX63 "\"}", 400, NULL, "" },
+	{ "GET", "certificates", "{\"key\":\"00\"}", 400, NULL, "" },
+	/* Until NOON + 90 days, that moment included. */
+	{ "GET", "certificates", "{\"expiring\":90}", 200,
+	    "\"serial\":\"01\"", "" },
+	{ "GET", "certificates", "{\"expiring\":89}", 200, "\"items\":[]",
+	    "" },
+	{ "GET", "certificates", "{\"expiring\":0}", 400, NULL, "" },
+	{ "GET", "certificates", "{\"expiring\":90,\"state\":\"issued\"}",
+	    200, "\"serial\":\"01\"", "" },
+	{ "GET", "certificates", "{\"expiring\":90,\"state\":\"revoked\"}",
+	    400, "only what is issued", "" },
+	{ "GET", "certificates", "{\"superseded\":1}", 200, "\"items\":[]",
+	    "" },
+	{ "GET", "certificates", "{\"superseded\":2}", 400, NULL, "" },
 	{ "GET", "certificates/01", "{}", 200, "BEGIN CERTIFICATE", "" },
 	{ "GET", "certificates/02", "{}", 409, "name the CA", "" },
 	{ "GET", "certificates/02", "{\"ca\":\"a/b\"}", 200,
@@ -317,7 +501,48 @@ static const struct {
 	    "revoke 2/02 keyCompromise 1000 by unix:boss" },
 	{ "POST", "certificates/01/revoke", "{}", 400, NULL, "" },
 	{ "POST", "certificates/01/revoke",
-	    "{\"reason\":\"certificateHold\"}", 400, NULL, "" },
+	    "{\"reason\":\"certificateHold\"}", 200, NULL,
+	    "revoke 1/01 certificateHold 0 by unix:boss" },
+	{ "POST", "certificates/01/revoke",
+	    "{\"reason\":\"removeFromCRL\"}", 400, NULL, "" },
+	{ "POST", "certificates/01/unhold", "{}", 200, "\"serial\":\"01\"",
+	    "release 1/01 by unix:boss" },
+	{ "POST", "certificates/03/unhold", "{}", 404, NULL, "" },
+	{ "POST", "certificates/03/renew", "{}", 404, NULL, "" },
+	{ "POST", "certificates/02/renew", "{}", 409, "name the CA", "" },
+	{ "POST", "certificates/zz/reissue", "{}", 400, NULL, "" },
+	{ "POST", "certificates/01/renew", "{\"days\":0}", 400, NULL, "" },
+	{ "POST", "certificates/01/renew", "{\"reason\":\"superseded\"}",
+	    400, "unknown argument", "" },
+	{ "POST", "certificates/01/renew", "{\"no_mail\":2}", 400, NULL,
+	    "" },
+	{ "POST", "certificates/01/reissue", "{\"reason\":\"bored\"}", 400,
+	    "is none", "" },
+	{ "POST", "certificates/01/reissue", "{\"revoke_old\":1}", 400,
+	    "unknown argument", "" },
+	{ "POST", "certificates/revoke", "{\"reason\":\"superseded\","
+	    "\"match\":\"*.a\",\"ca\":\"users\"}", 200,
+	    "\"serial\":\"09\"", "look for *.a users 101" },
+	{ "POST", "certificates/revoke", "{\"reason\":\"superseded\","
+	    "\"match\":\"*.a\",\"max\":7,\"expected\":2}", 200,
+	    "\"revoked\":2", "revoke 2 *.a 00 superseded 0 by unix:boss" },
+	{ "POST", "certificates/revoke", "{\"reason\":\"superseded\","
+	    "\"key\":\"" KEY_HEX "\",\"expected\":1}", 200, NULL,
+	    "revoke 1 - 5a superseded 0 by unix:boss" },
+	{ "POST", "certificates/revoke", "{\"reason\":\"superseded\"}",
+	    400, "one of the two", "" },
+	{ "POST", "certificates/revoke", "{\"reason\":\"superseded\","
+	    "\"match\":\"*\",\"key\":\"" KEY_HEX "\"}", 400,
+	    "one of the two", "" },
+	{ "POST", "certificates/revoke", "{\"reason\":\"superseded\","
+	    "\"match\":\"*\",\"max\":10001}", 400, NULL, "" },
+	{ "POST", "certificates/revoke", "{\"match\":\"*\"}", 400, NULL,
+	    "" },
+	{ "POST", "cas/users/revoke", "{\"reason\":\"cACompromise\","
+	    "\"invalidity\":1000}", 200, "\"revoked\":5",
+	    "revoke CA users cACompromise 1000 by unix:boss" },
+	{ "POST", "cas/none/revoke", "{\"reason\":\"cACompromise\"}", 404,
+	    NULL, "" },
 	{ "POST", "certificates/01/revoke", "{\"reason\":\"bored\"}", 400,
 	    NULL, "" },
 	{ "POST", "certificates/01/revoke",
@@ -326,6 +551,38 @@ static const struct {
 	{ "GET", "crls", "{}", 200, "\"ca\":\"users\"", "" },
 	{ "POST", "crls/users/update", "{}", 202, NULL, "publish users" },
 	{ "POST", "crls/none/update", "{}", 404, NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999) "}", 200,
+	    NULL, "install root 9, 3 octets, 0: none by unix:boss" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999)
+	    ",\"revoked\":\"01 5 superseded\\n0a 6 keyCompromise\\n\"}", 200,
+	    NULL, "install root 9, 3 octets, 2: keyCompromise by unix:boss" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 2) "}", 422, NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(9, 99999999998, 99999999999)
+	    "}", 422, NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(0, 1, 99999999999) "}", 400,
+	    NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999)
+	    ",\"revoked\":\"01 5 superseded\"}", 400, NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999)
+	    ",\"revoked\":\"01 5 bored\\n\"}", 400, NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999)
+	    ",\"revoked\":\"zz 5 superseded\\n\"}", 400, NULL, "" },
+	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999)
+	    ",\"revoked\":\"01 0 superseded\\n\"}", 400, NULL, "" },
+	{ "POST", "crls/root/install", "{\"number\":1}", 400, NULL, "" },
+	{ "GET", "keys", "{}", 200, "\"items\":[]", "" },
+	{ "POST", "keys/block", "{\"key\":\"" HEX64 "\"}", 200,
+	    "\"kind\":\"blocked\"", "block 0ac4 0 \"\" by unix:boss" },
+	{ "POST", "keys/block", "{\"key\":\"" HEX64 "\",\"compromised\":1,"
+	    "\"reason\":\"stolen\"}", 200, "\"revoked\":3",
+	    "block 0ac4 1 \"stolen\" by unix:boss" },
+	{ "POST", "keys/block", "{}", 400, NULL, "" },
+	{ "POST", "keys/block", "{\"key\":\"0a\"}", 400, NULL, "" },
+	{ "POST", "keys/block", "{\"key\":\"g" HEX63 "\"}", 400,
+	    "hexadecimal", "" },
+	{ "POST", "keys/import", "{\"lines\":\"0a\"}", 200, "\"new\":4",
+	    "import 0a \"\" by unix:boss" },
+	{ "POST", "keys/import", "{}", 400, NULL, "" },
 	{ "GET", "outbox", "{}", 200, "\"items\":[]", "" },
 	{ "GET", "outbox", "{\"state\":\"lost\"}", 400, NULL, "" },
 	{ "GET", "audit", "{}", 200, "\"event\":\"ca.created\"", "" },
@@ -367,8 +624,17 @@ static const struct {
 	{ "GET",  "certificates",		RIGHT_ALL },
 	{ "GET",  "certificates/01",		RIGHT_ALL },
 	{ "POST", "certificates/01/revoke",	RIGHT_ADMIN },
+	{ "POST", "certificates/01/unhold",	RIGHT_ADMIN },
+	{ "POST", "certificates/09/renew",	RIGHT_ADMIN },
+	{ "POST", "certificates/09/reissue",	RIGHT_ADMIN },
+	{ "POST", "certificates/revoke",	RIGHT_ADMIN },
+	{ "POST", "cas/users/revoke",		RIGHT_ADMIN },
 	{ "GET",  "crls",			RIGHT_ALL },
 	{ "POST", "crls/users/update",	RIGHT_ADMIN | RIGHT_SECURITY },
+	{ "POST", "crls/users/install",	RIGHT_SECURITY },
+	{ "GET",  "keys",			RIGHT_ALL },
+	{ "POST", "keys/block",		RIGHT_ADMIN | RIGHT_SECURITY },
+	{ "POST", "keys/import",	RIGHT_ADMIN | RIGHT_SECURITY },
 	{ "GET",  "outbox",			RIGHT_ALL },
 	{ "GET",  "audit",		RIGHT_SECURITY | RIGHT_AUDIT },
 	{ "GET",  "audit/verify",	RIGHT_SECURITY | RIGHT_AUDIT },
@@ -393,6 +659,65 @@ START_TEST(only_who_has_the_right_may)
 			ck_assert_str_eq(told, "");
 		told[0] = '\0';
 	}
+}
+END_TEST
+
+/* The CA is valid for 3650 days from NOON, and the CRL of the other, which
+ * is made elsewhere, for a year. */
+static const struct {
+	int64_t		 days;		/* since NOON */
+	bool		 followed;	/* by a newer key */
+	const char	*trouble;	/* there, or with "!" in front not */
+} ends[] = {
+	{ 3000,	false, "!the certificate of users" },
+	{ 3619,	false, "!the certificate of users" },
+	{ 3621,	false, "the certificate of users ends on 2035-12-30" },
+	{ 3651,	false, "the certificate of users has expired" },
+	{ 3651,	true,  "!the certificate of users" },
+	{ 3000,	false, "!cut short" },
+	{ 3561,	false, "cut short: users, which signs them, ends on" },
+	{ 3561,	true,  "!cut short" },
+	{ 300,	false, "!the CRL of a/b" },
+	{ 336,	false, "the CRL of a/b ends on 2027-01-01" },
+	{ 366,	false, "the CRL of a/b has expired" },
+};
+
+START_TEST(status_tells_in_time_that_something_ends)
+{
+	static char title[] = "staff", users[] = "users", user[] = "user";
+	struct mailbox_settings mailbox = { .title = title, .ca = users,
+		.profile = user };
+	const struct crl_terms terms = { .number = 1, .this_update = NOON,
+		.next_update = NOON + 365 * DAY };
+	const char *want = ends[_i].trouble;
+	char text[4096];
+	struct authority *a = registrar.authorities.rows;
+	struct err err = { 0 };
+
+	registrar.settings->profiles[0]->validity_s = 90 * DAY;
+	registrar.settings->mailboxes = &mailbox;
+	registrar.settings->n_mailboxes = 1;
+	for (int i = 0; i < 2; i++)
+		a[i] = (struct authority){ .id = i == 0 ? ca_id : 99,
+			.not_before = NOON, .not_after = NOON +
+			(i == 0 ? 3650 : 9000) * DAY,
+			.settings = &registrar.settings->cas[0] };
+	strcpy(a[0].name, "users");
+	strcpy(a[1].name, "users~2");
+	registrar.authorities.n = ends[_i].followed ? 2 : 1;
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_int_eq(store_reserve_crl(registrar.store, other_ca, &terms,
+	    0, &err), 0);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	clock_set_test_offset(NOON + ends[_i].days * DAY - time(NULL));
+	ck_assert_uint_eq(call_as(&boss, "GET", "status", "{}", text),
+	    200);
+	if (want[0] == '!')
+		ck_assert_msg(strstr(text, want + 1) == NULL, "%s", text);
+	else
+		ck_assert_msg(strstr(text, want) != NULL, "%s", text);
+	registrar.settings->n_mailboxes = 0;
+	registrar.settings->profiles[0]->validity_s = 0;
 }
 END_TEST
 
@@ -499,6 +824,62 @@ START_TEST(a_file_is_examined_before_it_is_answered)
 }
 END_TEST
 
+static const struct {
+	const char	*path, *json;
+	const char	*told;
+} renewals[] = {
+	{ "certificates/01/renew", "{}", "renew 1/01 0 - by unix:boss" },
+	{ "certificates/02/renew", "{\"ca\":\"a/b\",\"days\":2,"
+	    "\"no_mail\":1,\"revoke_old\":1}",
+	    "renew 2/02 172800 no mail revoke old - by unix:boss" },
+	{ "certificates/01/reissue", "{}",
+	    "reissue 1/01 0 superseded by unix:boss" },
+	{ "certificates/01/reissue", "{\"reason\":\"privilegeWithdrawn\","
+	    "\"no_mail\":1,\"days\":1}",
+	    "reissue 1/01 86400 no mail privilegeWithdrawn by unix:boss" },
+};
+
+START_TEST(a_request_on_record_is_examined_before_it_is_signed_anew)
+{
+	OWNED_STRUCT(findings) *good = found(FINDINGS_OK, 1, true);
+	OWNED_STRUCT(findings) *bad = found(FINDINGS_OK, 1, false);
+	char text[4096];
+
+	ck_assert_uint_eq(call_as(&boss, "POST", renewals[_i].path,
+	    renewals[_i].json, text), 1);
+	ck_assert_str_eq(told, "examine on record");
+	verbs_examined(&registrar, examined, good);
+	ck_assert_uint_eq(late(text), 201);
+	ck_assert_ptr_nonnull(strstr(text, "\"id\":78"));
+	ck_assert_str_eq(told, renewals[_i].told);
+	/* What was good once need not be today. */
+	ck_assert_uint_eq(call_as(&boss, "POST", renewals[_i].path,
+	    renewals[_i].json, text), 1);
+	verbs_examined(&registrar, examined, bad);
+	ck_assert_uint_eq(late(text), 422);
+	ck_assert_ptr_nonnull(strstr(text, "too weak"));
+	ck_assert_str_eq(told, "examine on record");
+	err_set(&failure, ERR_REJECT, "it is on hold");
+	ck_assert_uint_eq(call_as(&boss, "POST", renewals[_i].path,
+	    renewals[_i].json, text), 409);
+	ck_assert_uint_eq(late(text), 0);
+}
+END_TEST
+
+START_TEST(what_is_over_is_said_to_be_expired)
+{
+	char text[4096];
+
+	clock_set_test_offset(NOON + 90 * DAY + 1 - time(NULL));
+	ck_assert_uint_eq(call_as(&boss, "GET", "certificates/01", "{}", text),
+	    200);
+	ck_assert_ptr_nonnull(strstr(text, "\"state\":\"expired\""));
+	ck_assert_uint_eq(call_as(&boss, "GET", "certificates",
+	    "{\"state\":\"issued\"}", text), 200);
+	ck_assert_ptr_nonnull(strstr(text, "\"items\":[]"));
+}
+END_TEST
+
 START_TEST(an_order_for_what_is_not_there_is_refused)
 {
 	char text[4096];
@@ -559,9 +940,15 @@ main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, each_verb_answers, 0, ROWS(calls));
 	tcase_add_loop_test(tc, only_who_has_the_right_may, 0, ROWS(guarded));
+	tcase_add_loop_test(tc, status_tells_in_time_that_something_ends, 0,
+	    ROWS(ends));
 	tcase_add_test(tc, a_failure_says_whose_it_is);
 	tcase_add_loop_test(tc, a_file_is_examined_before_it_is_answered, 0,
 	    ROWS(files));
+	tcase_add_loop_test(tc,
+	    a_request_on_record_is_examined_before_it_is_signed_anew, 0,
+	    ROWS(renewals));
+	tcase_add_test(tc, what_is_over_is_said_to_be_expired);
 	tcase_add_test(tc, an_order_for_what_is_not_there_is_refused);
 	tcase_add_test(tc, nobody_waits_for_ever);
 	tcase_add_test(tc, so_many_files_at_once_and_no_more);

@@ -99,6 +99,60 @@ START_TEST(a_submission_comes_through_whole)
 }
 END_TEST
 
+/* One row per promise about a modulus that crosses. */
+static const struct {
+	const char	*name;
+	enum key_kind	 kind;
+	uint16_t	 bits;
+	size_t		 len;
+	uint8_t		 first, last;
+	bool		 want;
+} moduli[] = {
+	{ "2048 bits",		KEY_RSA, 2048, 256, 0x80, 1, true },
+	{ "2049 bits",		KEY_RSA, 2049, 257, 0x01, 1, true },
+	{ "8192 bits",		KEY_RSA, 8192, 1024, 0x80, 1, true },
+	{ "2047 bits",		KEY_RSA, 2047, 256, 0x7f, 1, false },
+	{ "none",		KEY_RSA, 2048, 0, 0, 0, false },
+	{ "even",		KEY_RSA, 2048, 256, 0x80, 0, false },
+	{ "a zero in front",	KEY_RSA, 2048, 257, 0x00, 1, false },
+	{ "other bits than said", KEY_RSA, 2056, 256, 0x80, 1, false },
+	{ "8193 bits",		KEY_RSA, 8193, 1025, 0x01, 1, false },
+	{ "one of P-256",	KEY_P256, 256, 256, 0x80, 1, false },
+	{ "none of P-256",	KEY_P256, 256, 0, 0, 0, true },
+};
+
+START_TEST(a_modulus_has_its_size_and_is_odd)
+{
+	struct findings *f = calloc(1, sizeof(*f));
+	OWNED_STRUCT(findings) *got = NULL;
+	OWNED_BUF(whole, WIRE_MAX_FINDINGS);
+	uint8_t octets[1025] = { moduli[_i].first };
+	struct candidate *m = &f->candidates[0];
+	struct cursor c;
+
+	if (moduli[_i].len > 0)
+		octets[moduli[_i].len - 1] |= moduli[_i].last;
+	fill_findings(f);
+	m->key.kind = moduli[_i].kind;
+	m->key.bits = moduli[_i].bits;
+	m->modulus = (struct bytes){ octets, moduli[_i].len };
+	m->has_challenge = true;
+	m->challenge[31] = 9;
+	put_findings(&whole, f);
+	c = CURSOR(buf_bytes(&whole));
+	get_findings(&c, &got);
+	ck_assert_msg(cursor_end(&c) == moduli[_i].want, "%s",
+	    moduli[_i].name);
+	if (moduli[_i].want) {
+		ck_assert(bytes_equal(got->candidates[0].modulus,
+		    m->modulus));
+		ck_assert(got->candidates[0].has_challenge);
+		ck_assert_uint_eq(got->candidates[0].challenge[31], 9);
+	}
+	findings_free(f);
+}
+END_TEST
+
 /* Cut at any place, or with an octet too many, it is refused and frees all. */
 START_TEST(a_cut_submission_ends_the_peer)
 {
@@ -209,6 +263,26 @@ START_TEST(crl_entries_keep_their_fields_and_refuse_bad_ones)
 }
 END_TEST
 
+START_TEST(a_blocked_key_comes_through_and_has_all_its_octets)
+{
+	struct wire_blocked m = { .at = NOON }, got;
+	struct frame frame;
+	struct err err;
+
+	memset(m.spki_sha256, 0x5a, 32);
+	ck_assert_int_eq(wire_send_blocked(here, &m, &err), 0);
+	receive(&frame);
+	ck_assert_uint_eq(frame.type, 49);
+	ck_assert_int_eq(wire_get_blocked(&frame, &got, &err), 0);
+	ck_assert_mem_eq(got.spki_sha256, m.spki_sha256, 32);
+	ck_assert_int_eq(got.at, NOON);
+	frame.payload.len--;
+	ck_assert_int_eq(wire_get_blocked(&frame, &got, &err), -1);
+	frame.payload.len += 2;
+	ck_assert_int_eq(wire_get_blocked(&frame, &got, &err), -1);
+}
+END_TEST
+
 START_TEST(a_crl_is_opened_with_its_descriptor_or_not_at_all)
 {
 	struct wire_crl_open m = { .ca = "example.org/users",
@@ -236,11 +310,14 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_submission_comes_through_whole);
+	tcase_add_loop_test(tc, a_modulus_has_its_size_and_is_odd, 0,
+	    ROWS(moduli));
 	tcase_add_test(tc, a_cut_submission_ends_the_peer);
 	tcase_add_test(tc, mutated_findings_never_pass_a_limit);
 	tcase_add_test(tc, a_good_request_has_octets);
 	tcase_add_test(tc, a_frame_of_another_type_is_refused);
 	tcase_add_test(tc, crl_entries_keep_their_fields_and_refuse_bad_ones);
+	tcase_add_test(tc, a_blocked_key_comes_through_and_has_all_its_octets);
 	tcase_add_test(tc, a_crl_is_opened_with_its_descriptor_or_not_at_all);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

@@ -74,6 +74,49 @@ static const struct {
 	{ "a name hash cut short", false, false, false, true, false },
 };
 
+static const struct {
+	const char	*name;
+	int		 want;
+} generations[] = {
+	{ "example.test/users~2",	0 },
+	{ "example.test/users~99",	0 },
+	{ "example.test/users~1",	-1 },
+	{ "example.test/users~",	-1 },
+	{ "example.test/users~x",	-1 },
+	{ "example.test/../users~2",	-1 },
+};
+
+static int
+take_generation(const struct ca_row *row, void *arg)
+{
+	struct ca_row other = *row;
+	OWNED_STRUCT(authority) *made = NULL;
+	int i = *(int *)arg;
+
+	other.name = generations[i].name;
+	ck_assert_msg(authority_new(&other, &places, &made, &err) ==
+	    generations[i].want, "%s", other.name);
+	if (made == NULL)
+		return 0;
+	/* A key and a request of its own, which are not the first one's. */
+	authority_keep_keys(made, &places, NOON);
+	ck_assert_uint_eq(made->n_keys, 1);
+	authority_free(authority);
+	authority = NULL;
+	ck_assert_int_eq(authority_new(row, &places, &authority, &err), 0);
+	ck_assert_uint_eq(authority->n_keys, 0);
+	return 0;
+}
+
+START_TEST(a_later_key_of_a_ca_is_served_like_a_ca_of_its_own)
+{
+	int i = _i;
+
+	ck_assert_int_eq(store_each_ca(stand.store, take_generation, &i,
+	    &err), 0);
+}
+END_TEST
+
 START_TEST(an_issuer_is_its_name_and_its_key)
 {
 	const EVP_MD *const mds[] = { EVP_sha1(), EVP_sha256(), EVP_sha384(),
@@ -207,6 +250,9 @@ main(void)
 
 	tcase_add_checked_fixture(c, set_up, tear_down);
 	tcase_set_timeout(c, 60);
+	tcase_add_loop_test(c,
+	    a_later_key_of_a_ca_is_served_like_a_ca_of_its_own, 0,
+	    ROWS(generations));
 	tcase_add_loop_test(c, an_issuer_is_its_name_and_its_key, 0,
 	    ROWS(issuers));
 	tcase_add_test(c, a_key_is_replaced_at_half_life_and_serves_meanwhile);

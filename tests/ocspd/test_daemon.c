@@ -289,6 +289,21 @@ START_TEST(a_revocation_shows_for_all_askers)
 }
 END_TEST
 
+START_TEST(a_lifted_hold_shows_for_all_askers)
+{
+	stand_revoke(&d.stand, "ff02", CRL_CERTIFICATE_HOLD, 0);
+	await("FF02", V_OCSP_CERTSTATUS_REVOKED);
+	ck_assert_int_eq(ask("FF02", EVP_sha256(), false),
+	    V_OCSP_CERTSTATUS_REVOKED);
+	stand_release(&d.stand, "ff02");
+	await("FF02", V_OCSP_CERTSTATUS_GOOD);
+	ck_assert_int_eq(ask("FF02", EVP_sha256(), false),
+	    V_OCSP_CERTSTATUS_GOOD);
+	ck_assert_int_eq(ask("FF02", EVP_sha256(), true),
+	    V_OCSP_CERTSTATUS_GOOD);
+}
+END_TEST
+
 START_TEST(a_certificate_just_issued_is_good_at_once)
 {
 	/* Several, so that one falls between two looks into the store. */
@@ -425,6 +440,7 @@ main(void)
 	tcase_set_timeout(c, 90);
 	tcase_add_test(c, each_status_is_told_truly);
 	tcase_add_test(c, a_revocation_shows_for_all_askers);
+	tcase_add_test(c, a_lifted_hold_shows_for_all_askers);
 	tcase_add_test(c, a_certificate_just_issued_is_good_at_once);
 	tcase_add_test(c, roles_are_replaced_singly);
 	tcase_add_test(c, a_reload_refuses_nobody);

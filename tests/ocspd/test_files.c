@@ -29,6 +29,10 @@ set_up(void)
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
 	put("a@b.crl");
 	put("a@b.crt");
+	put("a~2.crl");
+	put("a@b.crl.pem");
+	put("a@b.12.delta.crl");
+	put("a@b.pem");
 	put("secret.key");
 	ck_assert_int_eq(symlinkat("secret.key", dir_fd, "link.crl"), 0);
 	ck_assert_int_eq(mkdirat(dir_fd, "dir.crl", 0755), 0);
@@ -51,6 +55,13 @@ static const struct {
 } paths[] = {
 	{ "/crl/a@b.crl",	"application/pkix-crl" },
 	{ "/crl/a%40b.crl",	"application/pkix-crl" },
+	{ "/crl/a~2.crl",	"application/pkix-crl" },
+	{ "/crl/a%7E2.crl",	"application/pkix-crl" },
+	{ "/crl/a%7e2.crl",	"application/pkix-crl" },
+	{ "/crl/a%7f2.crl",	NULL },
+	{ "/crl/a@b.12.delta.crl", "application/pkix-crl" },
+	{ "/crl/a@b.crl.pem",	"application/x-pem-file" },
+	{ "/crl/a@b.pem",	NULL },		/* of no CRL */
 	{ "/ca/a@b.crt",	"application/pkix-cert" },
 	{ "/ca/a@b.p7c",	NULL },		/* is not there */
 	{ "/crl/a@b.crt",	NULL },		/* of another kind */

@@ -93,7 +93,7 @@ static const struct {
 	{ no_responder,	"[\"responder does not run\"]" },
 	{ no_store,	"[\"the store was not read yet\"]" },
 	{ old_store,	"[\"the store was last read at 2026-01-01T11:59:54Z\"]" },
-	{ no_ca,	"[\"there is no CA to answer for\"]" },
+	{ no_ca,	"[\"no CA has certified this responder yet\"]" },
 	{ no_certificate, "[\"example.test/users: no valid responder "
 	  "certificate: see the spool and csrmaild\"]" },
 	{ old_certificate, "no valid responder certificate" },

@@ -154,6 +154,31 @@ START_TEST(a_store_that_is_gone_is_said)
 }
 END_TEST
 
+/* Its key is away; one below it that signs here is another matter. */
+START_TEST(a_root_that_never_certified_us_is_no_trouble)
+{
+	struct stand child;
+	char more[128];
+
+	port = daemon_free_port();
+	snprintf(more, sizeof(more), "fronts = 1\n"
+	    "health_listen = \"127.0.0.1:%u\"\n", port);
+	daemon_open(&d, more);
+	stand_open_child(&d.stand, &child, "example.test/child");
+	daemon_start(&d, 0);
+	await("/health", "[\"example.test/child: no valid responder "
+	    "certificate");
+	for (int64_t begun = daemon_now_ms();
+	    stand_certify_spool(&child) == 0; daemon_take_breath())
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+	await("/health", "200 OK\r\n");
+	ck_assert_ptr_null(strstr(d.answer, "example.test/users"));
+	daemon_stop(&d);
+	stand_close_child(&child);
+	daemon_close(&d);
+}
+END_TEST
+
 /* Nothing but the two, and nobody stalls it. */
 START_TEST(others_are_refused_and_slow_ones_wait_alone)
 {
@@ -207,6 +232,10 @@ main(void)
 	tcase_add_test(c, a_store_that_is_gone_is_said);
 	tcase_add_test(c, others_are_refused_and_slow_ones_wait_alone);
 	tcase_add_test(c, a_reload_takes_it_along);
+	suite_add_tcase(s, c);
+	c = tcase_create("root");
+	tcase_set_timeout(c, 120);
+	tcase_add_test(c, a_root_that_never_certified_us_is_no_trouble);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

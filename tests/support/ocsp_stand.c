@@ -210,6 +210,18 @@ stand_revoke(struct stand *st, const char *serial_hex, enum crl_reason reason,
 }
 
 void
+stand_release(struct stand *st, const char *serial_hex)
+{
+	struct serial serial;
+
+	OK(serial_from_hex(serial_hex, &serial, &err));
+	OK(store_begin(st->store, &err));
+	OK(store_release_hold(st->store, st->ca_id, &serial, time(NULL),
+	    &err));
+	OK(store_commit(st->store, &err));
+}
+
+void
 stand_certify(struct stand *st, X509_REQ *req, time_t from, time_t to)
 {
 	static int n = 100000;

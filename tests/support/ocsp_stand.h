@@ -33,6 +33,8 @@ void	stand_close(struct stand *, bool keep);
 X509	*stand_issue(struct stand *, const char *serial_hex);
 void	stand_revoke(struct stand *, const char *serial_hex,
 	    enum crl_reason, time_t invalidity);
+/* Lift a hold. */
+void	stand_release(struct stand *, const char *serial_hex);
 /* A responder certificate for this request, on record in the store. */
 void	stand_certify(struct stand *, X509_REQ *, time_t from, time_t to);
 /* Do so for each request of this CA in DIR/state/spool; how many. From an hour

@@ -1,0 +1,649 @@
+#include "csrmaild/acts.h"
+
+#include "common/crash.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/owned.h"
+#include "csrmaild/name_pattern.h"
+#include "csrmaild/outbox.h"
+#include "csrmaild/publish.h"
+#include "csrmaild/registry.h"
+#include "csrmaild/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH		200	/* certificates a transaction, and their
+				 * siblings */
+#define MAX_BATCH	10000
+#define MAX_DEPTH	16	/* of CAs below one that is revoked */
+
+/* How everything of one call is revoked. */
+struct revoking {
+	enum crl_reason	 reason;
+	time_t		 invalidity;
+	const char	*who;
+	time_t		 now;
+	/* NULL, or what is written in the same transaction; not done at all
+	 * when the first of the batch cannot be revoked. */
+	int		(*also)(struct registrar *, void *, struct err *);
+	void		*arg;
+};
+
+/* --- which ones ----------------------------------------------------------- */
+
+/* One that is to be revoked, copied out of the store. */
+struct target {
+	int64_t		 ca_id, request;
+	struct serial	 serial;
+	char		 names[512];
+	bool		 has_mail;	/* somebody is to be told */
+	bool		 has_key;
+	uint8_t		 spki_sha256[32];
+	struct status_row status;	/* afterwards */
+	bool		 blocked;	/* the key, with it */
+	bool		 done;
+};
+
+struct batch {
+	struct registrar *registrar;
+	const char	*match;		/* NULL: all */
+	bool		 cas_too;
+	enum crl_reason	 reason;
+	struct target	*items;		/* owned */
+	size_t		 n, size;
+	int64_t		 last;		/* row seen */
+	size_t		 n_seen;
+	bool		 full;
+};
+
+static void
+batch_free(struct batch *batch)
+{
+	free(batch->items);
+}
+
+static bool
+is_authority(const struct registrar *r, const struct cert_row *row)
+{
+	struct serial serial;
+	struct err ignored;
+
+	for (size_t i = 0; i < r->authorities.n; i++)
+		if (serial_from_asn1(X509_get0_serialNumber(
+		    r->authorities.rows[i].cert), &serial, &ignored) == 0 &&
+		    serial_equal(&serial, &row->serial) &&
+		    strcmp(r->authorities.rows[i].parent, row->ca) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_wanted(const struct batch *batch, const struct cert_row *row)
+{
+	if (row->state == CERT_REVOKED &&
+	    (row->reason != CRL_CERTIFICATE_HOLD ||
+	    batch->reason == CRL_CERTIFICATE_HOLD))
+		return false;
+	if (batch->match != NULL && !name_pattern_matches(
+	    batch->match, row->names_text))
+		return false;
+	return batch->cas_too || !is_authority(batch->registrar, row);
+}
+
+static int
+add_target(const struct cert_row *row, void *arg)
+{
+	struct batch *batch = arg;
+	struct target *to;
+
+	batch->last = row->id;
+	batch->n_seen++;
+	if (!is_wanted(batch, row))
+		return 0;
+	if (batch->n == batch->size) {
+		size_t size = batch->size == 0 ? BATCH : 2 * batch->size;
+		struct target *items = size > 2 * MAX_BATCH ? NULL :
+		    reallocarray(batch->items, size, sizeof(*items));
+
+		if (items == NULL) {
+			batch->full = true;
+			return 1;
+		}
+		batch->items = items;
+		batch->size = size;
+	}
+	to = &batch->items[batch->n++];
+	*to = (struct target){ .ca_id = row->ca_id, .request = row->request,
+		.serial = row->serial, .has_mail = row->reply_to[0] != '\0',
+		.has_key = row->spki_sha256 != NULL };
+	snprintf(to->names, sizeof(to->names), "%s", row->names_text);
+	if (to->has_key)
+		memcpy(to->spki_sha256, row->spki_sha256, 32);
+	return 0;
+}
+
+/* All with one of the keys of the first `n`, whoever signed them. */
+static int
+add_siblings(struct batch *batch, size_t n, struct err *err)
+{
+	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
+	const char *match = batch->match;
+
+	batch->match = NULL;
+	batch->cas_too = true;
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < 2 && batch->items[i].has_key; j++) {
+			/* The array may move while rows are added. */
+			uint8_t key[32];
+			struct cert_filter filter = { .state = states[j],
+				.spki_sha256 = key, .limit = MAX_BATCH };
+
+			memcpy(key, batch->items[i].spki_sha256, 32);
+			if (store_each_certificate(batch->registrar->store,
+			    &filter, add_target, batch, err) == -1)
+				return -1;
+		}
+	batch->match = match;
+	return batch->full ? err_set(err, ERR_REJECT,
+	    "too many certificates have this key") : 0;
+}
+
+/* --- one transaction ------------------------------------------------------ */
+
+struct notice {
+	struct registrar *registrar;
+	const struct reply_revocation *m;
+	struct err	*err;
+	int		 result;
+};
+
+static int
+write_notice(const struct request_row *row, void *arg)
+{
+	struct notice *notice = arg;
+	struct registrar *r = notice->registrar;
+	const struct mailbox_settings *mailbox =
+	    settings_mailbox(r->settings, row->mailbox);
+	struct reply_head head;
+	OWNED_BUF(mail, WIRE_MAX_MAIL);
+
+	if (mailbox == NULL || row->reply_to[0] == '\0')
+		return 0;
+	notice->result = -1;
+	if (outbox_new_head(r, mailbox, &head, notice->err) == -1)
+		return 0;
+	head.to = row->reply_to;
+	head.in_reply_to = row->message_id;
+	head.references = row->references;
+	head.subject = row->subject;
+	if (reply_compose_revocation(&head, notice->m, &mail,
+	    notice->err) == 0)
+		notice->result = outbox_add(r, mailbox, &head,
+		    buf_bytes(&mail), row->submission, row->id, false,
+		    notice->err);
+	return 0;
+}
+
+/* By mail to the one who asked for it, if it came by mail. */
+static int
+tell_owner(struct registrar *r, const struct target *t,
+    enum crl_reason reason, struct err *err)
+{
+	char hex[SERIAL_HEX_SIZE];
+	struct reply_revocation m = { .what = REPLY_REVOKED, .serial = hex,
+		.names_text = t->names, .reason = crl_reason_name(reason),
+		.request = t->request };
+	struct notice notice = { r, &m, err, 0 };
+
+	if (!t->has_mail || t->request == 0)
+		return 0;
+	serial_to_hex(&t->serial, hex);
+	if (reason == CRL_CERTIFICATE_HOLD) {
+		m.what = REPLY_ON_HOLD;
+	} else if (reason == CRL_REMOVE_FROM_CRL) {
+		m.what = REPLY_GOOD_AGAIN;
+		m.reason = "";
+	}
+	if (store_find_request(r->store, t->request, write_notice, &notice,
+	    err) == -1)
+		return -1;
+	return notice.result;
+}
+
+static int
+write_audit(struct registrar *r, const struct target *t, const char *event,
+    const struct revoking *how, struct err *err)
+{
+	char hex[SERIAL_HEX_SIZE], object[64];
+
+	serial_to_hex(&t->serial, hex);
+	snprintf(object, sizeof(object), "cert:%s", hex);
+	return store_audit(r->store, how->now, event, how->who, object,
+	    how->reason == CRL_REMOVE_FROM_CRL ? "" :
+	    crl_reason_name(how->reason), err);
+}
+
+/* What is not in force (any more) is passed over. */
+static int
+revoke_one(struct registrar *r, struct target *t, const struct revoking *how,
+    struct err *err)
+{
+	int changed = store_revoke(r->store, t->ca_id, &t->serial, how->now,
+	    how->reason, how->invalidity, err);
+
+	if (changed != 0)
+		return changed == 1 ? 0 : -1;
+	if (how->reason == CRL_KEY_COMPROMISE && t->has_key &&
+	    store_block_key(r->store, t->spki_sha256, KEY_COMPROMISED,
+	    "revoked with keyCompromise", how->now, err) == -1)
+		return -1;
+	t->blocked = how->reason == CRL_KEY_COMPROMISE && t->has_key;
+	if (store_find_status(r->store, t->ca_id, &t->serial, &t->status,
+	    err) != 0 ||
+	    write_audit(r, t, "cert.revoked", how, err) == -1 ||
+	    tell_owner(r, t, how->reason, err) == -1)
+		return -1;
+	t->done = true;
+	return 0;
+}
+
+/* After the commit: CRLs, the signer's journal, CAs that end with it. */
+static void
+note_change(struct registrar *r, const struct target *t)
+{
+	struct authority *ca = authority_by_id(&r->authorities, t->ca_id);
+	struct wire_revoked m = { .entry = { .serial = t->serial,
+		.revoked_at = t->status.revoked_at,
+		.reason = t->status.reason,
+		.invalidity = t->status.invalidity } };
+	struct err later;
+
+	if (ca == NULL)
+		return;
+	publish_note_change(ca, t->status.shard);
+	/* For a restore of an old backup; the store has it in any case. */
+	snprintf(m.ca, sizeof(m.ca), "%s", ca->name);
+	if (ca->settings != NULL &&
+	    wire_send_revoked(r->signer, &m, &later) == -1)
+		log_warn("journal.behind", STR("ca", ca->name),
+		    STR("why", later.text));
+}
+
+static void
+note_all(struct registrar *r, const struct target *items, size_t n)
+{
+	struct err later;
+
+	for (size_t i = 0; i < n; i++)
+		if (items[i].done) {
+			note_change(r, &items[i]);
+			if (items[i].blocked)
+				registrar_tell_blocked(r,
+				    items[i].spki_sha256, r->now);
+		}
+	if (authorities_note_revoked(&r->authorities, r->store, &later) == -1)
+		log_warn("authority.unread", STR("why", later.text));
+}
+
+/* All of the batch in one transaction. */
+static int
+revoke_batch(struct registrar *r, struct batch *batch,
+    const struct revoking *how, unsigned int *n, struct err *err)
+{
+	int result = 0;
+
+	if (how->reason == CRL_KEY_COMPROMISE &&
+	    add_siblings(batch, batch->n, err) == -1)
+		return -1;
+	if (batch->n == 0)
+		return 0;
+	if (store_begin(r->store, err) == -1)
+		return -1;
+	for (size_t i = 0; i < batch->n && result == 0; i++)
+		result = revoke_one(r, &batch->items[i], how, err);
+	if (result == 0 && how->also != NULL && batch->items[0].done)
+		result = how->also(r, how->arg, err);
+	if (result == 0)
+		result = store_commit(r->store, err);
+	if (result == -1) {
+		store_rollback(r->store);
+		return -1;
+	}
+	crash_point("registrar.after-revoke");
+	for (size_t i = 0; i < batch->n; i++)
+		if (batch->items[i].done)
+			++*n;
+	note_all(r, batch->items, batch->n);
+	return 0;
+}
+
+/* --- the acts ------------------------------------------------------------- */
+
+int
+registrar_revoke(struct registrar *r, int64_t ca_id,
+    const struct serial *serial, enum crl_reason reason, time_t invalidity,
+    const char *who, time_t now, struct err *err)
+{
+	return registrar_revoke_and(r, ca_id, serial, reason, invalidity, who,
+	    now, NULL, NULL, err);
+}
+
+int
+registrar_revoke_and(struct registrar *r, int64_t ca_id,
+    const struct serial *serial, enum crl_reason reason, time_t invalidity,
+    const char *who, time_t now, int (*also)(struct registrar *, void *,
+    struct err *), void *arg, struct err *err)
+{
+	const struct revoking how = { reason, invalidity, who, now, also,
+		arg };
+	__attribute__((cleanup(batch_free))) struct batch batch = {
+		.registrar = r, .reason = reason, .cas_too = true };
+	char hex[SERIAL_HEX_SIZE];
+	unsigned int n = 0;
+
+	if (authority_by_id(&r->authorities, ca_id) == NULL)
+		return err_set(err, ERR_REJECT, "there is no such CA");
+	if (store_find_certificate(r->store, ca_id, serial, add_target,
+	    &batch, err) == -1)
+		return -1;
+	serial_to_hex(serial, hex);
+	if (batch.n > 0 && revoke_batch(r, &batch, &how, &n, err) == -1)
+		return -1;
+	if (batch.n == 0 || !batch.items[0].done)
+		return err_set(err, ERR_REJECT,
+		    "certificate %s is not in force: it cannot be revoked",
+		    hex);
+	return 0;
+}
+
+static int
+release(struct registrar *r, struct target *t, const struct revoking *how,
+    struct err *err)
+{
+	char hex[SERIAL_HEX_SIZE];
+	int changed = store_release_hold(r->store, t->ca_id, &t->serial, how->now,
+	    err);
+
+	serial_to_hex(&t->serial, hex);
+	if (changed == 1)
+		return err_set(err, ERR_REJECT, "certificate %s is not on "
+		    "hold: nothing can be lifted", hex);
+	if (changed == -1 || store_find_status(r->store, t->ca_id, &t->serial,
+	    &t->status, err) != 0)
+		return -1;
+	/* As the journal has it: RFC 5280, 5.3.1. */
+	t->status.revoked_at = how->now;
+	t->status.reason = CRL_REMOVE_FROM_CRL;
+	t->done = true;
+	return write_audit(r, t, "cert.released", how, err) == -1 ? -1 :
+	    tell_owner(r, t, CRL_REMOVE_FROM_CRL, err);
+}
+
+int
+registrar_release(struct registrar *r, int64_t ca_id,
+    const struct serial *serial, const char *who, time_t now, struct err *err)
+{
+	const struct revoking how = { .reason = CRL_REMOVE_FROM_CRL,
+		.who = who, .now = now };
+	/* The reason is none that a row on hold would be passed over for. */
+	__attribute__((cleanup(batch_free))) struct batch batch = {
+		.registrar = r, .reason = CRL_REMOVE_FROM_CRL,
+		.cas_too = true };
+	int result;
+
+	if (store_find_certificate(r->store, ca_id, serial, add_target,
+	    &batch, err) == -1)
+		return -1;
+	if (batch.n == 0)
+		return err_set(err, ERR_REJECT, "it is not on hold");
+	if (store_begin(r->store, err) == -1)
+		return -1;
+	result = release(r, &batch.items[0], &how, err);
+	if (result == 0)
+		result = store_commit(r->store, err);
+	if (result == -1) {
+		store_rollback(r->store);
+		return -1;
+	}
+	note_all(r, batch.items, 1);
+	return 0;
+}
+
+/* The next rows of the filter, from batch->last on; empty at the end. */
+static int
+gather(struct batch *batch, const struct cert_filter *filter,
+    enum cert_state state, struct err *err)
+{
+	struct cert_filter own = *filter;
+	char literal[256];
+
+	own.state = state;
+	own.limit = BATCH;
+	if (batch->match != NULL) {
+		name_pattern_literal(batch->match, literal,
+		    sizeof(literal));
+		if (literal[0] != '\0')
+			own.like = literal;
+	}
+	batch->n = 0;
+	do {
+		own.after = batch->last;
+		batch->n_seen = 0;
+		if (store_each_certificate(batch->registrar->store, &own,
+		    add_target, batch, err) == -1)
+			return -1;
+	} while (batch->n == 0 && batch->n_seen == BATCH);
+	return 0;
+}
+
+static int
+revoke_filtered(struct registrar *r, const struct cert_filter *filter,
+    const char *match, bool cas_too, const struct revoking *how,
+    unsigned int *n, struct err *err)
+{
+	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
+
+	for (size_t i = 0; i < 2; i++) {
+		__attribute__((cleanup(batch_free))) struct batch batch = {
+			.registrar = r, .match = match, .cas_too = cas_too,
+			.reason = how->reason };
+
+		for (;;) {
+			int64_t last;
+
+			batch.cas_too = cas_too;
+			if (gather(&batch, filter, states[i], err) == -1)
+				return -1;
+			if (batch.n == 0)
+				break;
+			last = batch.last;
+			if (revoke_batch(r, &batch, how, n, err) == -1)
+				return -1;
+			batch.last = last;
+		}
+	}
+	return 0;
+}
+
+int
+registrar_revoke_all(struct registrar *r, const struct cert_filter *filter,
+    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
+    unsigned int *n, struct err *err)
+{
+	const struct revoking how = { .reason = reason,
+		.invalidity = invalidity, .who = who, .now = now };
+
+	*n = 0;
+	return revoke_filtered(r, filter, NULL, filter->spki_sha256 != NULL,
+	    &how, n, err);
+}
+
+struct matching {
+	struct batch	*batch;
+	unsigned int	 n, limit;
+	int		(*fn)(const struct cert_row *, void *);
+	void		*arg;
+};
+
+static int
+note_matching(const struct cert_row *row, void *arg)
+{
+	struct matching *m = arg;
+
+	if (!is_wanted(m->batch, row))
+		return 0;
+	if (m->n == m->limit)
+		return 1;
+	m->n++;
+	return m->fn == NULL ? 0 : m->fn(row, m->arg);
+}
+
+static int
+each_matching(struct registrar *r, const struct cert_filter *filter,
+    const char *match, enum crl_reason reason, struct matching *m,
+    struct err *err)
+{
+	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
+	struct batch batch = { .registrar = r, .match = match,
+		.reason = reason, .cas_too = filter->spki_sha256 != NULL };
+	struct cert_filter own = *filter;
+	char literal[256];
+	int result = 0;
+
+	m->batch = &batch;
+	if (match != NULL) {
+		name_pattern_literal(match, literal, sizeof(literal));
+		if (literal[0] != '\0')
+			own.like = literal;
+	}
+	own.limit = INT32_MAX;
+	own.after = 0;
+	for (size_t i = 0; i < 2 && result == 0; i++) {
+		own.state = states[i];
+		result = store_each_certificate(r->store, &own, note_matching,
+		    m, err);
+	}
+	m->batch = NULL;
+	return result;
+}
+
+int
+registrar_each_matching(struct registrar *r, const struct cert_filter *filter,
+    const char *match, unsigned int limit,
+    int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
+{
+	struct matching m = { .limit = limit, .fn = fn, .arg = arg };
+
+	return each_matching(r, filter, match, CRL_UNSPECIFIED, &m, err);
+}
+
+int
+registrar_revoke_matching(struct registrar *r,
+    const struct cert_filter *filter, const char *match,
+    unsigned int expected, enum crl_reason reason, time_t invalidity,
+    const char *who, time_t now, unsigned int *n, struct err *err)
+{
+	const struct revoking how = { .reason = reason,
+		.invalidity = invalidity, .who = who, .now = now };
+	struct matching m = { .limit = MAX_BATCH };
+
+	*n = 0;
+	if (each_matching(r, filter, match, CRL_UNSPECIFIED, &m, err) == -1)
+		return -1;
+	if (m.n != expected)
+		return err_set(err, ERR_REJECT, "%u certificates match, not "
+		    "%u: look again", m.n, expected);
+	return revoke_filtered(r, filter, match, filter->spki_sha256 != NULL,
+	    &how, n, err);
+}
+
+/* --- a CA and what is below it -------------------------------------------- */
+
+struct own_certificates {
+	struct batch	 batch;
+	int64_t		 parent;
+	struct err	*err;
+	int		 result;
+};
+
+static int
+note_own(const struct ca_certificate_row *row, void *arg)
+{
+	struct own_certificates *own = arg;
+	const uint8_t *at = row->cert.data;
+	OWNED(X509) *cert = d2i_X509(NULL, &at, (long)row->cert.len);
+	struct serial serial;
+
+	if (cert == NULL || serial_from_asn1(X509_get0_serialNumber(cert),
+	    &serial, own->err) == -1)
+		own->result = err_openssl(own->err, ERR_FAULT,
+		    "reading a CA's certificate");
+	else if (store_find_certificate(own->batch.registrar->store,
+	    own->parent, &serial, add_target, &own->batch, own->err) == -1)
+		own->result = -1;
+	return own->result;
+}
+
+static int
+revoke_below(struct registrar *r, const struct authority *ca,
+    const struct revoking *how, int depth, unsigned int *n, struct err *err)
+{
+	const struct cert_filter filter = { .ca = ca->name };
+	struct revoking others = *how;
+
+	if (depth == MAX_DEPTH)
+		return err_set(err, ERR_FAULT, "the CAs go round in a circle");
+	if (others.reason == CRL_CA_COMPROMISE ||
+	    others.reason == CRL_KEY_COMPROMISE)
+		others.reason = CRL_CESSATION_OF_OPERATION;
+	if (revoke_filtered(r, &filter, NULL, false, &others, n, err) == -1)
+		return -1;
+	/* What is left under it are CAs. */
+	if (revoke_filtered(r, &filter, NULL, true, how, n, err) == -1)
+		return -1;
+	for (size_t i = 0; i < r->authorities.n; i++)
+		if (strcmp(r->authorities.rows[i].parent, ca->name) == 0 &&
+		    revoke_below(r, &r->authorities.rows[i], how, depth + 1,
+		    n, err) == -1)
+			return -1;
+	return 0;
+}
+
+int
+registrar_revoke_ca(struct registrar *r, const char *name,
+    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
+    unsigned int *n, struct err *err)
+{
+	const struct revoking how = { .reason = reason,
+		.invalidity = invalidity, .who = who, .now = now };
+	const struct authority *ca = authority_by_name(&r->authorities, name);
+	const struct authority *parent = ca == NULL ? NULL :
+	    authority_by_name(&r->authorities, ca->parent);
+	struct own_certificates own = { .batch = { .registrar = r,
+		.reason = reason, .cas_too = true }, .err = err };
+	int result;
+
+	*n = 0;
+	if (ca == NULL)
+		return err_set(err, ERR_REJECT, "there is no CA %s", name);
+	if (parent == NULL)
+		return err_set(err, ERR_REJECT, "%s has no parent on record "
+		    "that could revoke it: take it out of the trust stores",
+		    name);
+	if (reason == CRL_CERTIFICATE_HOLD)
+		return err_set(err, ERR_REJECT, "a CA is not put on hold: "
+		    "whatever it signed meanwhile would be good again");
+	own.parent = parent->id;
+	result = store_each_ca_certificate(r->store, ca->id, note_own, &own,
+	    err);
+	if (result == 0)
+		result = own.result;
+	if (result == 0)
+		result = revoke_batch(r, &own.batch, &how, n, err);
+	batch_free(&own.batch);
+	if (result == 0)
+		result = revoke_below(r, ca, &how, 0, n, err);
+	return result;
+}

@@ -1,0 +1,47 @@
+#include "csrmaild/ceremony_private.h"
+#include "common/ca.h"
+#include "common/err.h"
+#include "common/keystore.h"
+#include "common/owned.h"
+#include "csrmaild/ca_files.h"
+
+#include <stdio.h>
+
+static int
+place(const struct folders *f, const char *name, X509 *cert, EVP_PKEY *key,
+    struct bytes passphrase, struct err *err)
+{
+	OWNED(EVP_PKEY) *there = NULL;
+	char file[CA_FILE_SIZE];
+
+	ca_file_name(name, ".key", file, sizeof(file));
+	if (!ceremony_has_key(f, name))
+		return keystore_save(f->keys, file, key, passphrase, err);
+	if (keystore_load(f->keys, file, passphrase, &there, err) < 0)
+		return -1;
+	if (X509_check_private_key(cert, there) == 1)
+		return 0;
+	err_openssl(err, ERR_REJECT, "");
+	snprintf(err->text, sizeof(err->text), "keys/%s is not the "
+	    "certificate's key: move it away first", file);
+	return -1;
+}
+
+int
+ceremony_place_key(const struct ceremony *c, const char *name, X509 *cert,
+    EVP_PKEY *key, struct bytes passphrase, struct err *err)
+{
+	OWNED_FOLDERS f = { -1, -1, -1 };
+	struct err ignored;
+	int r;
+
+	if (X509_check_private_key(cert, key) != 1)
+		return err_openssl(err, ERR_REJECT,
+		    "the key is not the certificate's");
+	if (ceremony_open_folders(c, &f, err) < 0)
+		return -1;
+	r = ceremony_act_as(c->sign_uid, c->sign_gid, err);
+	if (r == 0)
+		r = place(&f, name, cert, key, passphrase, err);
+	return ceremony_act_as_self(r == 0 ? err : &ignored) < 0 ? -1 : r;
+}

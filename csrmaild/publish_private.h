@@ -1,0 +1,63 @@
+#ifndef CSRMAILD_PUBLISH_PRIVATE_H
+#define CSRMAILD_PUBLISH_PRIVATE_H
+
+#include "csrmaild/publish.h"
+#include "csrmaild/registry.h"
+
+#include <sys/types.h>
+
+/*
+ * The CRL in hand. publish.c knows when one is due and who is told,
+ * publish_entries.c what stands on it, publish_file.c how it gets into the
+ * folder.
+ */
+enum publish_stage {
+	PUBLISH_ENTRIES = 1,	/* entries are sent to the signer */
+	PUBLISH_SIGNING,	/* the signer has all of it */
+	PUBLISH_COPYING,	/* into the published folder */
+};
+
+struct publication {
+	struct authority *ca;
+	struct crl_scope *scope;
+	struct crl_terms terms;
+	uint64_t	 change;
+	enum publish_stage stage;
+	char		 failed[200];	/* why it is worthless; "" */
+
+	struct store	*snapshot;	/* owned: the store at `change` */
+	struct crl_page	 page;		/* the next one */
+	bool		 releases;	/* holds that were lifted, after the
+					 * entries of a delta */
+	uint64_t	 n_entries;
+
+	int		 der_fd, pem_fd;	/* owned; -1 */
+	off_t		 copied;	/* octets of the DER */
+};
+
+/* --- publish_entries.c --- */
+/* Takes the snapshot and sets the first page. */
+int	publication_open(struct registrar *, struct publication *,
+	    struct err *);
+/* Some pages more; 1 when that was the last. */
+int	publication_send(struct registrar *, struct publication *,
+	    struct err *);
+
+/* --- publish_install.c --- */
+/* A sentence on the list of a CA that signs elsewhere, when it ends soon. */
+void	publication_describe_installed(const struct registrar *,
+	    const struct authority *, json_t *trouble);
+
+/* --- publish_file.c --- */
+/* Is the file the CRL of these terms? A published file bears its thisUpdate
+ * as time of modification, so that this need not read it: a crash between
+ * reservation and rename leaves an older one. */
+bool	publication_is_there(const struct registrar *, const char *ca,
+	    const struct crl_terms *);
+/* A slice more of both files; 1 when they stand under their names. */
+int	publication_copy(struct registrar *, struct publication *,
+	    struct err *);
+/* What is half done stays under its temporary name, to be written over. */
+void	publication_close_files(struct publication *);
+
+#endif

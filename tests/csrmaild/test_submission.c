@@ -1,0 +1,391 @@
+#include "csrmaild/submission.h"
+
+#include "csrmaild/acts.h"
+#include "csrmaild/key_check.h"
+#include "csrmaild/policy.h"
+#include "csrmaild/registry.h"
+
+#include "common/csr.h"
+#include "common/err.h"
+#include "common/profile.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/test_ca.h"
+
+#include <openssl/bn.h>
+#include <openssl/param_build.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Mails with a request become verdicts, over a real store and rules. */
+static char dir[64];
+static struct registrar registrar;
+static int signer_fd;		/* its end of the channel; unread */
+static struct err err;
+static EVP_PKEY *key;
+
+#define OK(call)							\
+	ck_assert_msg((call) == 0, "%s: %s (%s)", #call, err.text,	\
+	    err.detail)
+
+static const char rule_text[] =
+    "rule \"enrol\" {\n"
+    "	evidence = { \"auth\" }\n"
+    "	email = { \"@sender\" }\n"
+    "	cn = { \"@sender\" }\n"
+    "	action = sign\n"
+    "}\n";
+
+static void
+set_up(void)
+{
+	static char users[] = "users", user[] = "user", staff[] = "staff";
+	static char address[] = "ca@example.test", none[] = "";
+	static struct mailbox_settings mailbox = { .title = users,
+		.address = address, .ca = users, .profile = user,
+		.rules = staff, .envelope_sender = none };
+	static struct ca_settings ca = { .name = users };
+	static struct profile *profiles[1];
+	static struct rules *rules[1];
+	static struct settings settings = { .mailboxes = &mailbox,
+		.n_mailboxes = 1, .cas = &ca, .n_cas = 1,
+		.profiles = profiles, .n_profiles = 1, .rules = rules,
+		.n_rules = 1, .replies_per_hour = 10 };
+	char path[PATH_MAX];
+	int pair[2];
+
+	strcpy(dir, "/tmp/test_submission.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/store.db", dir);
+	profiles[0] = test_profile("user");
+	OK(rules_parse("staff", "staff.conf", bytes_of(rule_text), &rules[0],
+	    &err));
+	registrar = (struct registrar){ .now = NOON, .settings = &settings };
+	OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair));
+	registrar.signer = channel_new(pair[0], "signer", 1 << 20, 1 << 20);
+	signer_fd = pair[1];
+	OK(store_open(path, STORE_READ_WRITE, &registrar.store, &err));
+	key = key_generate(KEY_P256, 0, &err);
+	ck_assert_ptr_nonnull(key);
+}
+
+static void
+tear_down(void)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char file[PATH_MAX];
+
+	key_check_close(&registrar);
+	store_free(registrar.store);
+	channel_free(registrar.signer);
+	close(signer_fd);
+	profile_free(registrar.settings->profiles[0]);
+	rules_free(registrar.settings->rules[0]);
+	EVP_PKEY_free(key);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(file, sizeof(file), "%s/store.db%s", dir, ends[i]);
+		unlink(file);
+	}
+	rmdir(dir);
+}
+
+static struct csr *
+make_csr(EVP_PKEY *with, const char *who)
+{
+	char value[300];
+	const struct test_extension names[] = {
+		{ "subjectAltName", value }, { 0 } };
+
+	snprintf(value, sizeof(value), "email:%s", who);
+	return test_csr(with, who, names);
+}
+
+struct seen {
+	enum request_state state;
+	char	rule[64], reason[512];
+};
+
+static int
+note_request(const struct request_row *row, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->state = row->state;
+	snprintf(seen->rule, sizeof(seen->rule), "%s", row->rule);
+	snprintf(seen->reason, sizeof(seen->reason), "%s", row->reason);
+	return 0;
+}
+
+/* A mail from `who` with a request for that address; what became of it. */
+static struct seen
+send_csr(const struct csr *csr, const char *who)
+{
+	static uint32_t uid;
+	static int64_t last;
+	struct wire_submit m = { .id = 1, .mailbox = "users",
+		.uid_validity = 1, .uid = ++uid,
+		.envelope = { .evidence = EVIDENCE_AUTH } };
+	struct seen seen = { 0 };
+	struct candidate *c;
+	enum outcome outcome;
+
+	snprintf(m.envelope.from, sizeof(m.envelope.from), "%s", who);
+	snprintf(m.envelope.message_id, sizeof(m.envelope.message_id),
+	    "%u@example.test", uid);
+	m.findings = calloc(1, sizeof(*m.findings));
+	m.findings->status = FINDINGS_OK;
+	m.findings->n_candidates = 1;
+	c = &m.findings->candidates[0];
+	*c = (struct candidate){ .good = true, .der = csr->der,
+		.key = csr->key };
+	if (csr->key.kind == KEY_RSA)
+		c->modulus = key_rsa_modulus(csr->spki);
+	memcpy(c->digest, csr->digest, 32);
+	OK(names_copy(&csr->names, &c->names, &err));
+	OK(store_begin(registrar.store, &err));
+	OK(submission_take(&registrar, &m, &outcome, &err));
+	OK(store_commit(registrar.store, &err));
+	wire_submit_free_contents(&m);
+	last = 0;
+	for (struct seen next; ; seen = next) {
+		int64_t id = ++last;
+
+		if (store_find_request(registrar.store, id, note_request,
+		    &next, &err) != 0)
+			return seen;
+	}
+}
+
+START_TEST(a_key_nobody_knows_is_for_the_rules)
+{
+	OWNED_STRUCT(csr) *csr = make_csr(key, "a@example.test");
+	struct seen seen = send_csr(csr, "a@example.test");
+
+	ck_assert_msg(seen.state == REQUEST_APPROVED, "%s", seen.reason);
+	ck_assert_str_eq(seen.rule, "enrol");
+	/* Once more by the same person: a renewal. */
+	seen = send_csr(csr, "a@example.test");
+	ck_assert_msg(seen.state == REQUEST_APPROVED, "%s", seen.reason);
+}
+END_TEST
+
+START_TEST(the_same_key_under_another_identity_is_held)
+{
+	OWNED_STRUCT(csr) *a = make_csr(key, "a@example.test");
+	OWNED_STRUCT(csr) *b = make_csr(key, "b@example.test");
+	struct seen seen = send_csr(a, "a@example.test");
+
+	ck_assert_int_eq(seen.state, REQUEST_APPROVED);
+	seen = send_csr(b, "b@example.test");
+	ck_assert_msg(seen.state == REQUEST_HELD, "%s", seen.reason);
+	ck_assert_ptr_nonnull(strstr(seen.reason, "another identity"));
+}
+END_TEST
+
+START_TEST(the_key_of_a_ca_is_refused)
+{
+	OWNED_STRUCT(csr) *csr = make_csr(key, "a@example.test");
+	struct seen seen;
+
+	registrar.authorities.n = 1;
+	memcpy(registrar.authorities.rows[0].key_sha1, csr->key.key_sha1, 20);
+	seen = send_csr(csr, "a@example.test");
+	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
+	ck_assert_ptr_nonnull(strstr(seen.reason, "one of our CAs"));
+}
+END_TEST
+
+static const struct {
+	bool		 compromised;
+	bool		 compressed;	/* the request's point */
+	const char	*says;
+} blocks[] = {
+	{ false, false, "is blocked" },
+	{ true,	 false, "is compromised" },
+	/* Another way of writing a key is no way around a block. */
+	{ false, true,  "is blocked" },
+};
+
+START_TEST(a_blocked_key_is_refused_before_any_rule)
+{
+	OWNED_STRUCT(csr) *first = make_csr(key, "a@example.test");
+	OWNED_STRUCT(csr) *csr = NULL;
+	unsigned int revoked;
+	struct seen seen;
+
+	OK(registrar_block_key(&registrar, first->key.spki_sha256,
+	    blocks[_i].compromised, "test", "unix:boss", NOON, &revoked,
+	    &err));
+	if (blocks[_i].compressed)
+		EVP_PKEY_set_utf8_string_param(key, "point-format",
+		    "compressed");
+	csr = make_csr(key, "a@example.test");
+	seen = send_csr(csr, "a@example.test");
+	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
+	ck_assert_str_eq(seen.rule, "key");
+	ck_assert_msg(strstr(seen.reason, blocks[_i].says) != NULL, "%s",
+	    seen.reason);
+	ck_assert_ptr_nonnull(strstr(seen.reason, "make a new key"));
+	/* By no administrator either. */
+	registrar.authorities.n = 1;
+	strcpy(registrar.authorities.rows[0].name, "users");
+	registrar.authorities.rows[0].settings = registrar.settings->cas;
+	registrar.authorities.rows[0].not_before = NOON - DAY;
+	registrar.authorities.rows[0].not_after = NOON + DAY;
+	{
+		const struct candidate c = { .good = true, .der = csr->der,
+			.key = csr->key, .names = csr->names };
+		int64_t id;
+
+		ck_assert_int_eq(registrar_add_cli_request(&registrar, &c,
+		    "users", "user", 0, "unix:boss", NOON, &id, &err), -1);
+		ck_assert_int_eq(err.kind, ERR_REJECT);
+		ck_assert_msg(strstr(err.text, blocks[_i].says) != NULL,
+		    "%s", err.text);
+	}
+}
+END_TEST
+
+static int
+note_event(const struct audit_row *row, void *arg)
+{
+	if (strcmp(row->event, "key.shared-prime") == 0)
+		snprintf(arg, 300, "%s", row->detail);
+	return 0;
+}
+
+/* Two RSA keys with a prime in common, both with real signatures. */
+static EVP_PKEY *
+make_rsa(const BIGNUM *p, const BIGNUM *q)
+{
+	OWNED(BN_CTX) *ctx = BN_CTX_new();
+	OWNED(BIGNUM) *n = BN_new();
+	OWNED(BIGNUM) *e = BN_new();
+	OWNED(BIGNUM) *d = BN_new();
+	OWNED(BIGNUM) *phi = BN_new();
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params;
+	EVP_PKEY_CTX *make = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *out = NULL;
+
+	BN_set_word(e, 65537);
+	BN_mul(n, p, q, ctx);
+	BN_sub(phi, n, p);
+	BN_sub(phi, phi, q);
+	BN_add_word(phi, 1);
+	ck_assert_ptr_nonnull(BN_mod_inverse(d, e, phi, ctx));
+	OSSL_PARAM_BLD_push_BN(build, "n", n);
+	OSSL_PARAM_BLD_push_BN(build, "e", e);
+	OSSL_PARAM_BLD_push_BN(build, "d", d);
+	params = OSSL_PARAM_BLD_to_param(build);
+	EVP_PKEY_fromdata_init(make);
+	ck_assert_int_eq(EVP_PKEY_fromdata(make, &out, EVP_PKEY_KEYPAIR,
+	    params), 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(make);
+	return out;
+}
+
+static void
+certify(const uint8_t spki_sha256[32])
+{
+	const struct ca_row ca = { .name = "users", .parent = "",
+		.cert = bytes_of("CERT"), .not_before = NOON,
+		.not_after = NOON + DAY };
+	struct cert_row row = { .state = CERT_ISSUED,
+		.serial = { { 1 }, 1 }, .not_before = NOON,
+		.not_after = NOON + DAY, .profile = "user",
+		.names_text = "CN=a", .der = bytes_of("DER"),
+		.reply_to = "", .spki_sha256 = spki_sha256 };
+
+	OK(store_begin(registrar.store, &err));
+	OK(store_add_ca(registrar.store, &ca, &row.ca_id, &err));
+	OK(store_add_certificate(registrar.store, &row, &err));
+	OK(store_commit(registrar.store, &err));
+}
+
+/* How many sentences `csrmail status` gets; the first has these words, and
+ * the command that names this key. */
+static size_t
+n_troubles(const char *words, const uint8_t *spki_sha256)
+{
+	json_t *trouble = json_array();
+	const char *first;
+	char hex[65];
+	size_t n;
+
+	key_check_describe_trouble(&registrar, trouble);
+	n = json_array_size(trouble);
+	if (spki_sha256 != NULL && n > 0) {
+		first = json_string_value(json_array_get(trouble, 0));
+		hex_encode((struct bytes){ spki_sha256, 32 }, hex);
+		ck_assert_msg(strstr(first, words) != NULL, "%s", first);
+		ck_assert_msg(strstr(first, hex) != NULL, "%s", first);
+	}
+	json_decref(trouble);
+	return n;
+}
+
+START_TEST(a_key_that_shares_a_prime_is_refused_and_its_kin_named)
+{
+	OWNED(BIGNUM) *p = BN_new();
+	OWNED(BIGNUM) *q = BN_new();
+	OWNED(BIGNUM) *r = BN_new();
+	OWNED(EVP_PKEY) *one = NULL;
+	OWNED(EVP_PKEY) *two = NULL;
+	OWNED_STRUCT(csr) *a = NULL;
+	OWNED_STRUCT(csr) *b = NULL;
+	char detail[300] = "";
+	struct seen seen;
+
+	BN_generate_prime_ex(p, 1024, 0, NULL, NULL, NULL);
+	BN_generate_prime_ex(q, 1024, 0, NULL, NULL, NULL);
+	BN_generate_prime_ex(r, 1024, 0, NULL, NULL, NULL);
+	one = make_rsa(p, q);
+	two = make_rsa(q, r);
+	a = make_csr(one, "a@example.test");
+	b = make_csr(two, "b@example.test");
+	seen = send_csr(a, "a@example.test");
+	ck_assert_msg(seen.state == REQUEST_APPROVED, "%s", seen.reason);
+	seen = send_csr(b, "b@example.test");
+	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
+	ck_assert_ptr_nonnull(strstr(seen.reason, "shares a prime"));
+	ck_assert_ptr_null(strstr(seen.reason, "a@example.test"));
+	OK(store_each_audit(registrar.store, 0, 100, note_event, detail,
+	    &err));
+	ck_assert_ptr_nonnull(strstr(detail,
+	    "of request:1, mail:a@example.test"));
+	/* Nothing is certified yet, so nothing is to be done. */
+	ck_assert_uint_eq(n_troubles("", NULL), 0);
+	certify(a->key.spki_sha256);
+	ck_assert_uint_eq(n_troubles("request:1 shares a prime",
+	    a->key.spki_sha256), 1);
+	/* The first one again, too: its private half is as good as known. */
+	seen = send_csr(a, "a@example.test");
+	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("submission");
+	TCase *tc = tcase_create("all");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, a_key_nobody_knows_is_for_the_rules);
+	tcase_add_test(tc, the_same_key_under_another_identity_is_held);
+	tcase_add_test(tc, the_key_of_a_ca_is_refused);
+	tcase_add_loop_test(tc, a_blocked_key_is_refused_before_any_rule, 0,
+	    ROWS(blocks));
+	tcase_add_test(tc,
+	    a_key_that_shares_a_prime_is_refused_and_its_kin_named);
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(suite, tc);
+	return fixture_run(suite);
+}
