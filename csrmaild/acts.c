@@ -143,7 +143,6 @@ acts_add_request(struct registrar *r, const struct candidate *c,
     const struct asking *asking, int64_t *request, struct err *err)
 {
 	const struct request_row *from = asking->from;
-	char family[CA_NAME_MAX + 1];
 	char names_text[512], key_text[32];
 	OWNED_BUF(names, 64u << 10);
 	struct submission_row submission = { .channel = "cli", .mailbox = "",
@@ -151,7 +150,7 @@ acts_add_request(struct registrar *r, const struct candidate *c,
 		.message_id = "", .references = "", .subject = "",
 		.outcome = outcome_name(OUTCOME_PROCESSED),
 		.received_at = asking->now };
-	struct request_row row = { .state = REQUEST_APPROVED, .ca = family,
+	struct request_row row = { .state = REQUEST_APPROVED, .ca = asking->ca,
 		.profile = asking->profile, .validity_s = asking->validity_s,
 		.csr = c->der, .csr_digest = c->digest,
 		.spki_sha256 = c->key.spki_sha256, .names_text = names_text,
@@ -160,8 +159,6 @@ acts_add_request(struct registrar *r, const struct candidate *c,
 		.decided_by = asking->who, .renews = asking->renews,
 		.no_mail = asking->no_mail, .revoke_old = asking->revoke_old };
 
-	/* Whichever key is named: the one that signs now will. */
-	ca_family(asking->ca, family, sizeof(family));
 	/* Whoever has the key keeps it, and hears of it. */
 	if (from != NULL) {
 		submission.principal = from->principal;
@@ -230,8 +227,10 @@ registrar_add_cli_request(struct registrar *r, const struct candidate *asked,
     const char *who, time_t now, int64_t *request, struct err *err)
 {
 	struct candidate own = *asked;	/* borrows */
-	const struct authority *ca = authority_by_name(&r->authorities,
-	    ca_name);
+	const struct authority *ca = authority_meant(&r->authorities,
+	    ca_name, now);
+	const bool responder =
+	    registrar_profile(r, profile) == profile_ocsp_responder();
 	const struct asking asking = { .ca = ca_name, .profile = profile,
 		.validity_s = validity_s, .who = who, .now = now,
 		.rule = "administrator",
@@ -242,8 +241,12 @@ registrar_add_cli_request(struct registrar *r, const struct candidate *asked,
 	if (ca == NULL || ca->settings == NULL)
 		return err_set(err, ERR_REJECT, "CA %s does not sign here",
 		    ca_name);
+	/* Nothing is recorded that could not be signed. */
+	if (ca->revoked && !responder)
+		return err_set(err, ERR_REJECT, "CA %s is revoked: it signs "
+		    "no more", ca->name);
 	/* A responder is called after its CA, whatever it asked for. */
-	if (registrar_profile(r, profile) == profile_ocsp_responder())
+	if (responder)
 		own.names = (struct names){ 0 };
 	if (acts_check_request(r, &own, profile, validity_s, now, &key,
 	    err) == -1) {

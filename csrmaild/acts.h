@@ -69,11 +69,14 @@ int	registrar_revoke_matching(struct registrar *,
 	    const struct cert_filter *, const char *match,
 	    unsigned int expected, enum crl_reason, time_t invalidity,
 	    const char *who, time_t now, unsigned int *n, struct err *);
+/* Is it the certificate of a CA of ours? */
+bool	registrar_is_of_ca(const struct registrar *, const struct cert_row *);
 /*
- * Revoke a CA's certificates under its parent, and everything below it: CAs
+ * Revoke a CA's certificates under its parent, of all keys that the name means
+ * (ca_is_meant), and everything below it: CAs
  * with the same reason, other certificates with it too but for the two
  * compromises, of which they get cessationOfOperation, since their own keys
- * are not known to be lost. No hold.
+ * are not known to be lost. No hold. ERR_REJECT when nothing is in force.
  */
 int	registrar_revoke_ca(struct registrar *, const char *ca,
 	    enum crl_reason, time_t invalidity, const char *who, time_t now,
@@ -112,7 +115,8 @@ int	registrar_renew(struct registrar *, const struct renewal *,
 /* Have a file examined; verbs_examined gets the findings with that token. */
 int	registrar_examine_csr(struct registrar *, struct bytes octets,
 	    uint64_t token, struct err *);
-/* A request by an admin, approved by handing it in. */
+/* A request by an admin, approved by handing it in. ca: one of its keys
+ * ("users~1", "users~2") signs; by its name the one that signs then. */
 int	registrar_add_cli_request(struct registrar *,
 	    const struct candidate *, const char *ca, const char *profile,
 	    int64_t validity_s, const char *who, time_t now,

@@ -11,7 +11,7 @@ struct request_row;
  * approves by asking for it.
  */
 struct asking {
-	const char	*ca;		/* or one of its generations */
+	const char	*ca;		/* as it is said: authority_meant */
 	const char	*profile;
 	int64_t		 validity_s;	/* 0: the profile's */
 	const char	*who;

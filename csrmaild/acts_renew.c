@@ -51,7 +51,8 @@ note_request(const struct request_row *row, void *arg)
 {
 	struct old *old = arg;
 
-	snprintf(old->ca, sizeof(old->ca), "%s", row->ca);
+	/* Whichever key was asked for: the one that signs now will. */
+	ca_family(row->ca, old->ca, sizeof(old->ca));
 	snprintf(old->profile, sizeof(old->profile), "%s", row->profile);
 	old->validity_s = row->validity_s;
 	if (row->csr_digest != NULL)

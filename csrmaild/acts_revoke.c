@@ -1,5 +1,6 @@
 #include "csrmaild/acts.h"
 
+#include "common/ca.h"
 #include "common/crash.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -64,12 +65,17 @@ batch_free(struct batch *batch)
 	free(batch->items);
 }
 
-static bool
-is_authority(const struct registrar *r, const struct cert_row *row)
+bool
+registrar_is_of_ca(const struct registrar *r, const struct cert_row *row)
 {
 	struct serial serial;
 	struct err ignored;
 
+	/* As the ceremony recorded it, each of all that its key has; a profile
+	 * of that name is for requests. */
+	if (row->request == 0 && strcmp(row->profile, "ca") == 0)
+		return true;
+	/* One that was taken over, before its CA was. */
 	for (size_t i = 0; i < r->authorities.n; i++)
 		if (serial_from_asn1(X509_get0_serialNumber(
 		    r->authorities.rows[i].cert), &serial, &ignored) == 0 &&
@@ -89,7 +95,7 @@ is_wanted(const struct batch *batch, const struct cert_row *row)
 	if (batch->match != NULL && !name_pattern_matches(
 	    batch->match, row->names_text))
 		return false;
-	return batch->cas_too || !is_authority(batch->registrar, row);
+	return batch->cas_too || !registrar_is_of_ca(batch->registrar, row);
 }
 
 static int
@@ -611,6 +617,49 @@ revoke_below(struct registrar *r, const struct authority *ca,
 	return 0;
 }
 
+/* One key of a CA. */
+static int
+revoke_generation(struct registrar *r, const struct authority *ca,
+    const struct revoking *how, unsigned int *n, struct err *err)
+{
+	struct own_certificates own = { .batch = { .registrar = r,
+		.reason = how->reason, .cas_too = true }, .err = err,
+		.parent = authority_by_name(&r->authorities,
+		ca->parent)->id };
+	int result;
+
+	result = store_each_ca_certificate(r->store, ca->id, note_own, &own,
+	    err);
+	if (result == 0)
+		result = own.result;
+	if (result == 0)
+		result = revoke_batch(r, &own.batch, how, n, err);
+	batch_free(&own.batch);
+	if (result == 0)
+		result = revoke_below(r, ca, how, 0, n, err);
+	return result;
+}
+
+/* Before anything is done: all that are meant can be revoked. */
+static int
+check_meant(struct registrar *r, const char *name, struct err *err)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < r->authorities.n; i++) {
+		const struct authority *ca = &r->authorities.rows[i];
+
+		if (!ca_is_meant(name, ca->name))
+			continue;
+		known = true;
+		if (authority_by_name(&r->authorities, ca->parent) == NULL)
+			return err_set(err, ERR_REJECT, "%s has no parent on "
+			    "record that could revoke it: take it out of the "
+			    "trust stores", ca->name);
+	}
+	return known ? 0 : err_set(err, ERR_REJECT, "there is no CA %s", name);
+}
+
 int
 registrar_revoke_ca(struct registrar *r, const char *name,
     enum crl_reason reason, time_t invalidity, const char *who, time_t now,
@@ -618,32 +667,18 @@ registrar_revoke_ca(struct registrar *r, const char *name,
 {
 	const struct revoking how = { .reason = reason,
 		.invalidity = invalidity, .who = who, .now = now };
-	const struct authority *ca = authority_by_name(&r->authorities, name);
-	const struct authority *parent = ca == NULL ? NULL :
-	    authority_by_name(&r->authorities, ca->parent);
-	struct own_certificates own = { .batch = { .registrar = r,
-		.reason = reason, .cas_too = true }, .err = err };
-	int result;
 
 	*n = 0;
-	if (ca == NULL)
-		return err_set(err, ERR_REJECT, "there is no CA %s", name);
-	if (parent == NULL)
-		return err_set(err, ERR_REJECT, "%s has no parent on record "
-		    "that could revoke it: take it out of the trust stores",
-		    name);
 	if (reason == CRL_CERTIFICATE_HOLD)
 		return err_set(err, ERR_REJECT, "a CA is not put on hold: "
 		    "whatever it signed meanwhile would be good again");
-	own.parent = parent->id;
-	result = store_each_ca_certificate(r->store, ca->id, note_own, &own,
-	    err);
-	if (result == 0)
-		result = own.result;
-	if (result == 0)
-		result = revoke_batch(r, &own.batch, &how, n, err);
-	batch_free(&own.batch);
-	if (result == 0)
-		result = revoke_below(r, ca, &how, 0, n, err);
-	return result;
+	if (check_meant(r, name, err) == -1)
+		return -1;
+	for (size_t i = 0; i < r->authorities.n; i++)
+		if (ca_is_meant(name, r->authorities.rows[i].name) &&
+		    revoke_generation(r, &r->authorities.rows[i], &how, n,
+		    err) == -1)
+			return -1;
+	return *n > 0 ? 0 : err_set(err, ERR_REJECT, "nothing of %s is in "
+	    "force: it is revoked already, and everything below it", name);
 }

@@ -182,6 +182,17 @@ authority_current(struct authorities *all, const char *family, time_t now)
 }
 
 struct authority *
+authority_meant(struct authorities *all, const char *said, time_t now)
+{
+	if (strchr(said, '~') == NULL)
+		return authority_current(all, said, now);
+	for (size_t i = 0; i < all->n; i++)
+		if (ca_is_meant(said, all->rows[i].name))
+			return &all->rows[i];
+	return NULL;
+}
+
+struct authority *
 authority_by_id(struct authorities *all, int64_t id)
 {
 	for (size_t i = 0; i < all->n; i++)

@@ -88,6 +88,10 @@ struct authority *authority_by_name(struct authorities *, const char *);
  * begun and not ended and is not revoked; the newest of all when there is none. NULL: unknown. */
 struct authority *authority_current(struct authorities *, const char *family,
 	    time_t now);
+/* The one that signs for a person who says that: one key ("users~1" is the
+ * first), or by a CA's name authority_current. NULL: unknown. */
+struct authority *authority_meant(struct authorities *, const char *said,
+	    time_t now);
 struct authority *authority_by_id(struct authorities *, int64_t id);
 /* Of a CA's certificates the one that is valid now and ends last; the newest
  * when none is. Borrowed. */

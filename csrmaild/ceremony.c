@@ -24,9 +24,10 @@ standing_free(struct standing *s)
 
 static int
 check_wish(const struct ceremony *c, const struct ceremony_ca *ca,
-    struct err *err)
+    const struct standing *above, struct err *err)
 {
 	OWNED_STANDING there = { 0 };
+	OWNED(X509_NAME) *subject = NULL;
 	int r;
 
 	if (!ca_name_is_valid(ca->name))
@@ -37,7 +38,10 @@ check_wish(const struct ceremony *c, const struct ceremony_ca *ca,
 	r = ceremony_find(c, ca->name, &there, err);
 	if (r == 0)
 		return err_set(err, ERR_REJECT, "the CA %s exists", ca->name);
-	return r < 0 ? -1 : 0;
+	if (r < 0 || (subject = names_to_subject(ca->subject, err)) == NULL ||
+	    ceremony_check_subject(c, above, subject, err) < 0)
+		return -1;
+	return above == NULL ? 0 : ceremony_check_signs(c, above, err);
 }
 
 /* All that the signer's user does. */
@@ -59,6 +63,7 @@ make_secret_part(const struct ceremony *c, const struct folders *f,
 		return err_set(err, ERR_REJECT, "%s may have no CA below it: "
 		    "its path length is 0", above->name);
 	if (ceremony_obtain_key(f, ca, &key, &left, err) < 0 ||
+	    ceremony_check_made_key(c, ca->name, key, by.journal, err) < 0 ||
 	    ceremony_open_journal(f, ca->name, true, &journal, err) < 0)
 		return -1;
 	issuers = above == NULL ? journal : by.journal;
@@ -82,7 +87,7 @@ create(const struct ceremony *c, const struct ceremony_ca *ca,
 	struct err ignored;
 	int r;
 
-	if (check_wish(c, ca, err) < 0 ||
+	if (check_wish(c, ca, above, err) < 0 ||
 	    ceremony_open_folders(c, &f, err) < 0)
 		return -1;
 	r = ceremony_act_as(c->sign_uid, c->sign_gid, err);

@@ -2,6 +2,7 @@
 #include "common/ca.h"
 #include "common/err.h"
 #include "common/issue.h"
+#include "common/key.h"
 #include "common/keystore.h"
 #include "common/owned.h"
 #include "common/store.h"
@@ -17,7 +18,7 @@ struct adoption {
 	X509		*cert;
 	EVP_PKEY	*key;		/* NULL: not given */
 	struct bytes	 passphrase;
-	uint8_t		 key_sha1[20];
+	uint8_t		 spki_sha256[32];
 	/* Found in the store. */
 	struct standing	 above;		/* the parent's generation; id 0 */
 	char		 same_key[CA_NAME_MAX + 1];	/* a CA that has it */
@@ -38,6 +39,20 @@ ceremony_is_signed_by(X509 *cert, struct bytes parent_der)
 	return yes;
 }
 
+static bool
+has_key(struct bytes cert_der, const uint8_t spki_sha256[32])
+{
+	const uint8_t *at = cert_der.data;
+	OWNED(X509) *cert = d2i_X509(NULL, &at, (long)cert_der.len);
+	uint8_t digest[32];
+	struct err ignored;
+	bool yes = cert != NULL && key_digest_certificate(cert, digest,
+	    &ignored) == 0 && memcmp(digest, spki_sha256, 32) == 0;
+
+	ERR_clear_error();
+	return yes;
+}
+
 static int
 compare_ca(const struct ca_row *row, void *arg)
 {
@@ -50,7 +65,7 @@ compare_ca(const struct ca_row *row, void *arg)
 		a->exists = true;
 	else if (ca_is_of_family(row->name, family))
 		a->family = true;
-	if (memcmp(row->key_sha1, a->key_sha1, sizeof(a->key_sha1)) == 0)
+	if (has_key(row->cert, a->spki_sha256))
 		snprintf(a->same_key, sizeof(a->same_key), "%s", row->name);
 	if (ca_is_of_family(row->name, parent) &&
 	    ceremony_is_signed_by(a->cert, row->cert)) {
@@ -71,7 +86,7 @@ check_adoption(const struct ceremony *c, struct adoption *a, struct err *err)
 	if (!ca_name_is_valid(family) || generation == 0 ||
 	    strlen(a->name) > CA_NAME_MAX)
 		return ceremony_refuse_name(err);
-	if (ca_key_sha1(a->cert, a->key_sha1, err) < 0 ||
+	if (key_digest_certificate(a->cert, a->spki_sha256, err) < 0 ||
 	    store_each_ca(c->store, compare_ca, a, err) < 0)
 		return -1;
 	if (a->exists)
@@ -95,7 +110,7 @@ check_adoption(const struct ceremony *c, struct adoption *a, struct err *err)
 	if (a->key != NULL && X509_check_private_key(a->cert, a->key) != 1)
 		return err_openssl(err, ERR_REJECT,
 		    "the key is not the certificate's");
-	return 0;
+	return ceremony_check_key(c, a->name, a->spki_sha256, err);
 }
 
 /* The key's file, when there is one or a key was given. */
@@ -106,8 +121,12 @@ place_key(const struct folders *f, const struct adoption *a, struct err *err)
 	char file[CA_FILE_SIZE];
 
 	ca_file_name(a->name, ".key", file, sizeof(file));
+	if (a->key == NULL && !ceremony_has_key(f, a->name))
+		return 0;
+	if (ceremony_check_strength(a->cert, err) < 0)
+		return -1;
 	if (!ceremony_has_key(f, a->name))
-		return a->key == NULL ? 0 : keystore_save(f->keys, file,
+		return keystore_save(f->keys, file,
 		    a->key, a->passphrase, err);
 	if (keystore_load(f->keys, file, a->passphrase, &left, err) < 0)
 		return -1;

@@ -202,7 +202,7 @@ match_key(const struct journal_issued *issued, const struct crl_entry *revoked,
 		return 0;
 	at = issued->der.data;
 	cert = d2i_X509(NULL, &at, (long)issued->der.len);
-	if (cert != NULL && EVP_PKEY_eq(X509_get0_pubkey(cert),
+	if (cert != NULL && X509_check_ca(cert) == 1 && EVP_PKEY_eq(X509_get0_pubkey(cert),
 	    search->key) == 1) {
 		X509_free(search->found);
 		search->found = TAKE(cert);

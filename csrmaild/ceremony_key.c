@@ -1,6 +1,7 @@
 #include "csrmaild/ceremony_private.h"
 #include "common/ca.h"
 #include "common/err.h"
+#include "common/key.h"
 #include "common/keystore.h"
 #include "common/owned.h"
 #include "csrmaild/ca_files.h"
@@ -32,13 +33,17 @@ ceremony_place_key(const struct ceremony *c, const char *name, X509 *cert,
     EVP_PKEY *key, struct bytes passphrase, struct err *err)
 {
 	OWNED_FOLDERS f = { -1, -1, -1 };
+	uint8_t spki_sha256[32];
 	struct err ignored;
 	int r;
 
 	if (X509_check_private_key(cert, key) != 1)
 		return err_openssl(err, ERR_REJECT,
 		    "the key is not the certificate's");
-	if (ceremony_open_folders(c, &f, err) < 0)
+	if (ceremony_check_strength(cert, err) < 0 ||
+	    key_digest_certificate(cert, spki_sha256, err) < 0 ||
+	    ceremony_check_key(c, name, spki_sha256, err) < 0 ||
+	    ceremony_open_folders(c, &f, err) < 0)
 		return -1;
 	r = ceremony_act_as(c->sign_uid, c->sign_gid, err);
 	if (r == 0)

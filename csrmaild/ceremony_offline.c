@@ -180,6 +180,9 @@ sign_new_key(const struct ceremony *c, const struct succession *s,
 	if (r != 0)
 		return r < 0 ? -1 : err_set(err, ERR_REJECT,
 		    "there is no CA %s", parent->name);
+	if (ceremony_check_signs(c, &by, err) < 0 || ceremony_check_key(c,
+	    s->name, csr->key.spki_sha256, err) < 0)
+		return -1;
 	ca_family(s->name, family, sizeof(family));
 	if (s->before != NULL && (ceremony_find(c, family, &now, err) != 0 ||
 	    ceremony_check_addresses(&now, &by, parent, err) < 0))

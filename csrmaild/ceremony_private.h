@@ -57,7 +57,8 @@ int	ceremony_open_journal(const struct folders *, const char *ca,
 /* A certificate that the journal's CA signed; one that it holds already is
  * left as it is. On disk when this returns. */
 int	ceremony_record(struct journal *, X509 *, struct err *);
-/* What the journal's CA signed last for that key. 1: nothing. Owned. */
+/* The last CA certificate of that key that the journal's CA signed. 1: none.
+ * Owned. */
 int	ceremony_find_recorded(struct journal *, EVP_PKEY *, X509 **out,
 	    struct err *);
 /* published/CA, infix (".cross" or ""), .pem and .crt; PEM first: a ceremony
@@ -121,6 +122,32 @@ int	ceremony_check_addresses(const struct standing *now,
 /* --- ceremony_adopt.c ---------------------------------------------------- */
 /* By name and signature; false too when it is no certificate. */
 bool	ceremony_is_signed_by(X509 *, struct bytes parent_der);
+
+/* --- ceremony_force.c: what neither signs nor is signed ------------------- */
+/* Blocked in the store, or in a journal of the folder: ERR_REJECT. As nobody
+ * but ourselves. ca: whose it is, for the message. */
+int	ceremony_check_key(const struct ceremony *, const char *ca,
+	    const uint8_t spki_sha256[32], struct err *);
+/* The same of one that was just made or found, as the signer's user. held: a
+ * journal that the ceremony has open; NULL: none. */
+int	ceremony_check_made_key(const struct ceremony *, const char *ca,
+	    EVP_PKEY *, struct journal *held, struct err *);
+/* Of a certificate whose key is to sign here. */
+int	ceremony_check_strength(X509 *, struct err *);
+/* ERR_REJECT: the key is blocked, or a certificate of it was revoked or is on
+ * hold, but for those that were superseded. The issuer's journal must not be
+ * held. */
+int	ceremony_check_in_force(const struct ceremony *,
+	    const struct standing *, struct err *);
+/* The same of it and of all CAs above it that are on record. */
+int	ceremony_check_signs(const struct ceremony *, const struct standing *,
+	    struct err *);
+/* Has it, or a CA above it, that name? */
+int	ceremony_check_above(const struct standing *, const X509_NAME *,
+	    struct err *);
+/* That, and has another CA below it? NULL: another root. */
+int	ceremony_check_subject(const struct ceremony *,
+	    const struct standing *above, const X509_NAME *, struct err *);
 
 /* --- ceremony_rows.c: the store ------------------------------------------ */
 /* A CA as people say it (ca_is_meant); of a family the generation that signs

@@ -159,6 +159,8 @@ sign_new_key(struct renewal *r, const struct folders *f, struct err *err)
 	if (open_signatory(r, f, &by, err) < 0 ||
 	    (r->parent != NULL && check_passphrase(r, f, err) < 0) ||
 	    ceremony_obtain_key(f, &r->ca, &key, &left, err) < 0 ||
+	    ceremony_check_made_key(r->c, r->ca.name, key, by.journal,
+	    err) < 0 ||
 	    ceremony_open_journal(f, r->ca.name, true, &journal, err) < 0)
 		return -1;
 	issuers = r->parent == NULL ? journal : by.journal;
@@ -262,6 +264,17 @@ find_both(struct renewal *r, const char *name, struct err *err)
 	return ceremony_check_addresses(&r->now, &r->above, r->parent, err);
 }
 
+/* A root has to be in force for a new key too, which its old one certifies. */
+static int
+check_both(const struct renewal *r, bool new_key, struct err *err)
+{
+	if ((!new_key || r->parent == NULL) &&
+	    ceremony_check_in_force(r->c, &r->now, err) < 0)
+		return -1;
+	return r->parent == NULL ? 0 :
+	    ceremony_check_signs(r->c, &r->above, err);
+}
+
 static int
 perform(struct renewal *r, bool new_key, struct err *err)
 {
@@ -294,6 +307,7 @@ ceremony_renew(const struct ceremony *c, const struct ceremony_ca *ca,
 
 	r.ca.subject = NULL;	/* that is the old certificate's */
 	if (find_both(&r, ca->name, err) < 0 ||
+	    check_both(&r, new_key, err) < 0 ||
 	    (new_key && ceremony_plan_key(c, &r.now, r.next, &r.ca,
 	    err) < 0) ||
 	    perform(&r, new_key, err) < 0)

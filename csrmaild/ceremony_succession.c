@@ -2,6 +2,7 @@
 #include "common/ca.h"
 #include "common/csr.h"
 #include "common/err.h"
+#include "common/key.h"
 #include "common/keystore.h"
 #include "common/owned.h"
 #include "common/store.h"
@@ -76,7 +77,7 @@ set_none(const struct ceremony *c, const char *name, struct succession *out,
 
 /* --- a search through the CAs --------------------------------------------- */
 struct search {
-	const uint8_t	*key_sha1;
+	const uint8_t	*spki_sha256;
 	const X509_NAME	*subject;
 	char		 said[CA_NAME_MAX + 1];		/* families */
 	char		 parent[CA_NAME_MAX + 1];
@@ -88,10 +89,14 @@ static int
 compare(const struct ca_row *row, void *arg)
 {
 	struct search *s = arg;
+	uint8_t spki_sha256[32];
+	struct err ignored;
 	const uint8_t *at = row->cert.data;
 	OWNED(X509) *cert = d2i_X509(NULL, &at, (long)row->cert.len);
 
-	if (memcmp(row->key_sha1, s->key_sha1, sizeof(row->key_sha1)) == 0)
+	if (cert != NULL && key_digest_certificate(cert, spki_sha256,
+	    &ignored) == 0 && memcmp(spki_sha256, s->spki_sha256,
+	    sizeof(spki_sha256)) == 0)
 		snprintf(s->by_key, sizeof(s->by_key), "%s", row->name);
 	/* Should two have one subject, the name decides. */
 	if (cert != NULL && ca_is_of_family(row->parent, s->parent) &&
@@ -103,47 +108,12 @@ compare(const struct ca_row *row, void *arg)
 }
 
 /* --- a request, where it is signed --------------------------------------- */
-struct ended {
-	struct bytes	 der;
-	bool		 yes;
-};
-
-static int
-see_revoked(const struct cert_row *row, void *arg)
-{
-	struct ended *ended = arg;
-
-	if (bytes_equal(row->der, ended->der) && row->state == CERT_REVOKED)
-		ended->yes = true;
-	return 0;
-}
-
-/* On hold too: what is renewed would not be. */
-static int
-check_in_force(const struct ceremony *c, const struct standing *now,
-    struct err *err)
-{
-	OWNED_BUF(der, JOURNAL_MAX_DER);
-	struct ended ended = { .yes = false };
-	struct serial serial;
-
-	if (ceremony_encode(now->cert, &der, err) < 0 || serial_from_asn1(
-	    X509_get0_serialNumber(now->cert), &serial, err) < 0)
-		return -1;
-	ended.der = buf_bytes(&der);
-	if (store_find_certificate(c->store, 0, &serial, see_revoked, &ended,
-	    err) < 0)
-		return -1;
-	return !ended.yes ? 0 : err_set(err, ERR_REJECT, "%s was revoked: "
-	    "this key gets no other certificate, a new one may", now->name);
-}
-
 int
 ceremony_judge_request(const struct ceremony *c, const char *name, bool told,
     const struct csr *csr, const char *parent, struct succession *out,
     struct err *err)
 {
-	struct search s = { .key_sha1 = csr->key.key_sha1 };
+	struct search s = { .spki_sha256 = csr->key.spki_sha256 };
 	OWNED(X509_NAME) *subject = NULL;
 	OWNED_STANDING now = { 0 };
 
@@ -166,13 +136,19 @@ ceremony_judge_request(const struct ceremony *c, const char *name, bool told,
 			return err_set(err, ERR_REJECT, "the request's key is "
 			    "that of the CA %s, which is on record under "
 			    "another name, subject or parent", s.by_key);
-		if (check_in_force(c, &now, err) < 0)
+		if (ceremony_check_in_force(c, &now, err) < 0)
 			return -1;
 		set_same(&now, out);
 		return 0;
 	}
-	if (s.by_subject[0] == '\0')
+	if (s.by_subject[0] == '\0') {
+		int r = ceremony_find(c, parent, &now, err);
+
+		if (r < 0 || (r == 0 && ceremony_check_above(&now, subject,
+		    err) < 0))
+			return -1;
 		return set_none(c, s.said, out, err);
+	}
 	if (told && strcmp(s.said, s.by_subject) != 0)
 		return err_set(err, ERR_REJECT, "the request's subject is "
 		    "that of the CA %s: another CA needs another one",
@@ -213,8 +189,8 @@ static int
 judge(const struct ceremony *c, const char *name, X509 *cert,
     struct succession *out, struct err *err)
 {
-	uint8_t key_sha1[20];
-	struct search s = { .key_sha1 = key_sha1,
+	uint8_t spki_sha256[32];
+	struct search s = { .spki_sha256 = spki_sha256,
 		.subject = X509_get_subject_name(cert) };
 	OWNED_STANDING now = { 0 };
 	unsigned int newest;
@@ -223,7 +199,7 @@ judge(const struct ceremony *c, const char *name, X509 *cert,
 	ca_family(name, s.said, sizeof(s.said));
 	if (!ca_name_is_valid(s.said))
 		return ceremony_refuse_name(err);
-	if (ca_key_sha1(cert, key_sha1, err) < 0 ||
+	if (key_digest_certificate(cert, spki_sha256, err) < 0 ||
 	    store_each_ca(c->store, compare, &s, err) < 0 ||
 	    ceremony_newest(c, s.said, &newest, err) < 0)
 		return -1;

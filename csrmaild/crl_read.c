@@ -6,6 +6,7 @@
 #include "csrmaild/sealed.h"
 
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,6 +97,34 @@ number_of(X509_CRL *crl, int nid, uint64_t *out)
 	    *out <= INT64_MAX ? 0 : -1;
 }
 
+/* RFC 5280, 5.2.5. */
+static void
+point_of(X509_CRL *crl, char out[CRL_URL_MAX + 1])
+{
+	ISSUING_DIST_POINT *idp = X509_CRL_get_ext_d2i(crl,
+	    NID_issuing_distribution_point, NULL, NULL);
+	GENERAL_NAMES *names = idp != NULL && idp->distpoint != NULL &&
+	    idp->distpoint->type == 0 ? idp->distpoint->name.fullname : NULL;
+
+	snprintf(out, CRL_URL_MAX + 1, "%s", X509_CRL_get_ext_by_NID(crl,
+	    NID_issuing_distribution_point, -1) < 0 ? "" : "?");
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		const ASN1_STRING *uri =
+		    name->d.uniformResourceIdentifier;
+
+		if (name->type != GEN_URI || ASN1_STRING_length(uri) < 1 ||
+		    ASN1_STRING_length(uri) > CRL_URL_MAX ||
+		    memchr(ASN1_STRING_get0_data(uri), '\0',
+		    (size_t)ASN1_STRING_length(uri)) != NULL)
+			continue;
+		snprintf(out, CRL_URL_MAX + 1, "%.*s", ASN1_STRING_length(uri),
+		    (const char *)ASN1_STRING_get0_data(uri));
+		break;
+	}
+	ISSUING_DIST_POINT_free(idp);
+}
+
 /* False: an entry that no certificate of ours can have. */
 static bool
 read_entry(const X509_REVOKED *revoked, struct crl_entry *out)
@@ -164,6 +193,7 @@ read_one(int fd, void *arg)
 	OWNED_BUF(frame, FRAME_MAX);
 	OWNED(X509_CRL) *crl = NULL;
 	struct crl_terms terms = { 0 };
+	char point[CRL_URL_MAX + 1];
 	struct err err;
 	size_t issuer;
 
@@ -191,6 +221,8 @@ read_one(int fd, void *arg)
 	put_u64(&frame, terms.base);
 	put_time(&frame, terms.this_update);
 	put_time(&frame, terms.next_update);
+	point_of(crl, point);
+	put_str(&frame, point);
 	return say(fd, &frame) < 0 ? 1 : say_entries(fd, crl);
 }
 
@@ -276,6 +308,7 @@ listen_to(int fd, size_t n_certs, struct crl_read *out, char why[160],
 	out->terms.base = get_u64(&c);
 	out->terms.this_update = get_time(&c);
 	out->terms.next_update = get_time(&c);
+	get_str(&c, out->point, sizeof(out->point));
 	if (!cursor_end(&c) || out->issuer >= n_certs ||
 	    out->terms.number > INT64_MAX)
 		return err_set(err, ERR_FAULT,

@@ -19,6 +19,9 @@ struct err;
 struct crl_read {
 	size_t		 issuer;	/* which of the certificates */
 	struct crl_terms terms;		/* number 0: it has none */
+	char		 point[CRL_URL_MAX + 1];	/* the name in its
+					 * issuingDistributionPoint; "?": one
+					 * without an address, "": none */
 	uint16_t	 n_odd;		/* entries that cannot be kept, at most
 					 * 65535 */
 	struct crl_entry *entries;	/* owned */

@@ -158,10 +158,8 @@ open_key_of_call(struct desk *d, const struct wire_call *call,
 	if (find_signer_of(d, call, name, err) < 0)
 		return -1;
 	/* One key of a CA ("users~2"), or the one that signs now. */
-	a = name[0] == '\0' ? NULL : strchr(name, '~') != NULL ?
-	    authority_by_name(&d->registrar->authorities, name) :
-	    authority_current(&d->registrar->authorities, name,
-	    d->registrar->now);
+	a = name[0] == '\0' ? NULL : authority_meant(
+	    &d->registrar->authorities, name, d->registrar->now);
 	return a == NULL ? 0 : open_key(d, a, err);
 }
 

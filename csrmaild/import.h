@@ -2,6 +2,7 @@
 #define CSRMAILD_IMPORT_H
 
 #include "common/bytes.h"
+#include "csrmaild/crl_read.h"
 #include "csrmaild/import_child.h"
 
 #include <stdbool.h>
@@ -32,6 +33,8 @@ struct import_source {
 	char		*folders[IMPORT_FOLDERS];	/* SERIAL.pem or .crt */
 	char		*bundle;	/* a file or folder of certificates */
 	char		*rows;		/* JSON, a row a line */
+	struct crl_read	 last;		/* what import_read_crl found, entries
+					 * by serial */
 };
 /* path NULL: nothing but a certificate and a key. ERR_REJECT says what was
  * looked for. */
@@ -42,6 +45,8 @@ void	import_source_free(struct import_source *);	/* what it holds */
 /* --- import_report.c ----------------------------------------------------- */
 enum import_note {
 	NOTE_LINE,		/* cannot be read: left out */
+	NOTE_SALVAGED,		/* cannot be read: taken as revoked */
+	NOTE_ON_CRL,		/* revoked there alone */
 	NOTE_DOUBLE,
 	NOTE_NO_CERTIFICATE,	/* in the index, and without its file */
 	NOTE_NOT_IN_INDEX,	/* taken as issued */
@@ -62,6 +67,7 @@ struct import_report {
 	uint64_t	 valid, revoked, held, expired;	/* serials */
 	uint64_t	 ended;		/* valid, and their time is over */
 	uint64_t	 with_certificate;
+	uint64_t	 lost;		/* left out, and perhaps a revocation */
 	uint64_t	 notes[N_NOTES];
 	char		*urls[IMPORT_URLS];	/* owned: where the old
 						 * certificates point to */
@@ -79,16 +85,24 @@ void	import_report_free(struct import_report *);	/* not the FILE */
 
 /* --- import_walk.c: everything that there is ----------------------------- */
 /* Each entry once, but for serials that stand there twice; -1 ends the walk,
- * with err set. An entry of which a certificate is known has `der`. ca: its
+ * with err set. What stands on source->last is revoked, and so is what cannot
+ * be read, where a serial can be salvaged from it. An entry of which a certificate is known has `der`. ca: its
  * certificate, which is no entry. */
 typedef int import_fn(const struct import_entry *, void *, struct err *);
 int	import_walk(const struct import_source *, struct import_child *,
 	    struct import_report *, struct bytes ca, import_fn *, void *,
 	    struct err *);
-/* The last number that was used for a CRL, 0 for none: the one before what
+
+/* --- import_crl.c: its last CRL ------------------------------------------ */
+/* The last CRL into source->last; call it first. out: the last number that was
+ * used for a CRL, 0 for none: the one before what
  * stands in crl_number, or that of the newest CRL where that is above. */
-int	import_crl_number(const struct import_source *, struct bytes ca,
+int	import_read_crl(struct import_source *, struct bytes ca,
 	    struct import_report *, uint64_t *out, struct err *);
+
+/* Of its entries in order; NULL: it is not there. */
+const struct crl_entry *import_find_on_crl(const struct crl_read *,
+	    const struct serial *);
 
 /* --- import_store.c: on record ------------------------------------------- */
 struct import_writer {

@@ -235,8 +235,9 @@ read_date(const json_t *value, time_t *out)
 		*out = (time_t)json_integer_value(value);
 		return 0;
 	}
-	if (text == NULL || text[0] == '\0' ||
-	    strncmp(text, "0001-", 5) == 0)
+	if (text == NULL)
+		return value == NULL ? 0 : -1;
+	if (text[0] == '\0' || strncmp(text, "0001-", 5) == 0)
 		return 0;
 	return import_time_iso(bytes_of(text), out);
 }
@@ -268,6 +269,31 @@ read_reason(const json_t *value, struct import_entry *e)
 	}
 }
 
+/*
+ * Only words that are known for it make a row good. 0; -1: it is of no type
+ * that a status has, so that nobody knows what the row is about.
+ */
+static int
+read_status(const json_t *status, bool has_date, struct import_entry *e)
+{
+	static const char *const good[] = { "good", "valid", "issued",
+		"active", "expired" };
+	const char *word = json_string_value(status);
+
+	if (status != NULL && word == NULL)
+		return -1;
+	/* step-ca lists revoked ones only, and has no status. */
+	e->state = word == NULL && !has_date ? IMPORT_VALID : IMPORT_REVOKED;
+	e->is_doubtful = word != NULL && strcasecmp(word, "revoked") != 0;
+	for (size_t i = 0; e->is_doubtful && i < sizeof(good) /
+	    sizeof(good[0]); i++)
+		if (strcasecmp(word, good[i]) == 0) {
+			e->state = IMPORT_VALID;
+			e->is_doubtful = false;
+		}
+	return 0;
+}
+
 static int
 read_row(const json_t *row, const struct reading *how,
     struct import_entry *e, struct buf *der, struct buf *modulus,
@@ -276,8 +302,8 @@ read_row(const json_t *row, const struct reading *how,
 	const char *serial = json_string_value(MEMBER(row, "serial_number",
 	    "serial", "Serial", "SerialNumber"));
 	const char *pem = json_string_value(MEMBER(row, "pem", "PEM"));
-	const char *status = json_string_value(MEMBER(row, "status",
-	    "Status"));
+	struct import_entry status = { 0 };
+	bool has_date, has_expiry;
 	time_t revoked_at, expiry;
 	struct serial written;
 	struct err err;
@@ -288,14 +314,21 @@ read_row(const json_t *row, const struct reading *how,
 		    "it has no serial" : err.text);
 		return 1;
 	}
-	if (read_date(MEMBER(row, "revoked_at", "RevokedAt"),
-	    &revoked_at) < 0 || read_date(MEMBER(row, "expiry", "Expiry",
-	    "expires_at", "ExpiresAt"), &expiry) < 0) {
+	has_date = read_date(MEMBER(row, "revoked_at", "RevokedAt"),
+	    &revoked_at) == 0;
+	has_expiry = read_date(MEMBER(row, "expiry", "Expiry", "expires_at",
+	    "ExpiresAt"), &expiry) == 0;
+	if (read_status(MEMBER(row, "status", "Status"),
+	    !has_date || revoked_at != 0, &status) < 0) {
+		snprintf(why, 160, "its status is no text");
+		return 1;
+	}
+	if (status.state != IMPORT_REVOKED && (!has_date || !has_expiry)) {
 		snprintf(why, 160, "one of its dates cannot be read");
 		return 1;
 	}
 	e->serial = written;
-	e->not_after = expiry;
+	e->not_after = has_expiry ? expiry : 0;
 	if (pem != NULL && pem[0] != '\0')
 		r = examine(bytes_of(pem), how, e, der, modulus, why);
 	if (r == 0 && !serial_equal(&e->serial, &written)) {
@@ -303,12 +336,19 @@ read_row(const json_t *row, const struct reading *how,
 		    "its serial is not that of its certificate");
 		return 1;
 	}
-	/* step-ca lists revoked ones only, and has no status. */
-	e->state = (status == NULL ? revoked_at != 0 :
-	    strcasecmp(status, "revoked") == 0) ? IMPORT_REVOKED :
-	    IMPORT_VALID;
+	if (r != 0 && status.state == IMPORT_REVOKED) {
+		/* Without its certificate, then. */
+		*e = (struct import_entry){ .serial = written };
+		buf_clear(der);
+		buf_clear(modulus);
+		status.is_doubtful = true;
+		r = 0;
+	}
+	e->state = status.state;
+	e->is_doubtful = status.is_doubtful ||
+	    (status.state == IMPORT_REVOKED && (!has_date || !has_expiry));
 	if (e->state == IMPORT_REVOKED) {
-		e->revoked_at = revoked_at;
+		e->revoked_at = has_date ? revoked_at : 0;
 		read_reason(MEMBER(row, "reason", "ReasonCode", "reasonCode",
 		    "reason_code"), e);
 	}
@@ -342,6 +382,7 @@ put_entry(struct buf *b, const struct import_entry *e)
 	put_time(b, e->revoked_at);
 	put_u8(b, (uint8_t)e->reason);
 	put_u8(b, e->reason_is_odd);
+	put_u8(b, e->is_doubtful);
 	put_time(b, e->invalidity);
 	put_time(b, e->not_before);
 	put_time(b, e->not_after);
@@ -371,6 +412,7 @@ get_entry(struct cursor *c, struct import_entry *e)
 	    e->reason == CRL_REMOVE_FROM_CRL)
 		c->failed = true;
 	e->reason_is_odd = get_bool(c);
+	e->is_doubtful = get_bool(c);
 	e->invalidity = get_time(c);
 	e->not_before = get_time(c);
 	e->not_after = get_time(c);

@@ -34,6 +34,8 @@ struct import_entry {
 	time_t		 revoked_at;
 	enum crl_reason	 reason;
 	bool		 reason_is_odd;	/* not one of RFC 5280: taken as none */
+	bool		 is_doubtful;	/* a row that cannot be read well, and
+					 * is taken as revoked */
 	time_t		 invalidity;	/* 0: none */
 	time_t		 not_before;	/* 0: unknown */
 	time_t		 not_after;	/* 0: unknown */
@@ -66,7 +68,8 @@ void	import_child_end(struct import_child *);
 int	import_read_certificate(struct import_child *, struct bytes,
 	    struct import_entry *, char why[160], struct err *);
 /* One JSON object: a row of cfssl's certificates, or of step-ca's revoked
- * ones. */
+ * ones. Whose status or date of revocation cannot be read is revoked; so is a
+ * revoked one whatever else is wrong with it. */
 int	import_read_json(struct import_child *, struct bytes,
 	    struct import_entry *, char why[160], struct err *);
 

@@ -144,7 +144,7 @@ find_openssl(const char *path, struct import_source *s)
 	if (s->crl_number == NULL)
 		s->crl_number = FIND_FILE(path, "crlnumber");
 	if (s->crl == NULL)
-		s->crl = FIND_FILE(path, "crl.pem", "crl/crl.pem");
+		s->crl = FIND_FILE(path, "crl.pem", "crl/crl.pem", "ca.crl");
 	add_folder(s, find(path, "newcerts", S_IFDIR));
 }
 
@@ -209,7 +209,8 @@ import_source_find(const char *path, struct import_source *out,
 	if (s.index == NULL) {
 		import_source_free(&s);
 		s = (struct import_source){ .origin = "certificates",
-			.bundle = strdup(path) };
+			.bundle = strdup(path), .crl = FIND_FILE(path,
+			"crl.pem", "ca.crl", "crl.crl") };
 	}
 	*out = s;
 	return 0;
@@ -225,6 +226,7 @@ import_source_free(struct import_source *s)
 	free(s->index);
 	free(s->crl_number);
 	free(s->crl);
+	crl_read_free(&s->last);
 	free(s->bundle);
 	free(s->rows);
 	*s = (struct import_source){ .origin = "none" };

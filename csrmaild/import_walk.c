@@ -1,7 +1,6 @@
 #include "csrmaild/import.h"
 #include "common/err.h"
 #include "common/owned.h"
-#include "csrmaild/crl_read.h"
 #include "csrmaild/index_line.h"
 #include "csrmaild/serial_set.h"
 
@@ -15,7 +14,7 @@
 
 #define LINES_MAX	10000000u
 /* A row of JSON with a certificate in it. */
-#define ROW_MAX		IMPORT_ITEM_MAX
+#define ROW_MAX		(IMPORT_ITEM_MAX + 1)
 
 struct walk {
 	const struct import_source *source;
@@ -25,13 +24,15 @@ struct walk {
 	void		*arg;
 	struct serial_set seen;
 	struct bytes	 ca;
+	bool		*on_crl;	/* owned: entries of source->last that
+					 * were met */
 };
 
 /* --- lines --------------------------------------------------------------- */
 
 /*
  * The next line into `to`, without its end. 0; 1: no more; 2: it is longer
- * than to->max, and was passed over; -1.
+ * than to->max, and cut there; -1.
  */
 static int
 next_line(FILE *f, struct buf *to, struct err *err)
@@ -76,11 +77,7 @@ each_line(struct walk *w, const char *path, size_t max, line_fn *fn,
 		if (number > LINES_MAX)
 			r = err_set(err, ERR_REJECT,
 			    "%s: more than %u lines", path, LINES_MAX);
-		else if (r == 2) {
-			import_report_note(w->report, NOTE_LINE,
-			    "line %u: it is too long", number);
-			r = 0;
-		} else
+		else	/* one that is too long: fn sees that */
 			r = fn(w, buf_bytes(&line), number, err);
 	}
 	fclose(f);
@@ -129,6 +126,36 @@ count(struct import_report *r, const struct import_entry *e)
 	import_report_url(r, e->urls);
 }
 
+/* --- the last CRL -------------------------------------------------------- */
+
+static void
+note_on_crl(struct walk *w, struct import_entry *e,
+    const struct crl_entry *found)
+{
+	char serial[SERIAL_HEX_SIZE];
+
+	e->state = IMPORT_REVOKED;
+	e->revoked_at = found->revoked_at;
+	e->reason = found->reason;
+	e->invalidity = found->invalidity;
+	import_report_note(w->report, NOTE_ON_CRL, "serial %s",
+	    hex(e, serial));
+}
+
+/* Whatever else says that it is good. */
+static void
+ask_crl(struct walk *w, struct import_entry *e)
+{
+	const struct crl_read *last = &w->source->last;
+	const struct crl_entry *found = import_find_on_crl(last, &e->serial);
+
+	if (found == NULL || found->reason == CRL_REMOVE_FROM_CRL)
+		return;
+	w->on_crl[found - last->entries] = true;
+	if (e->state != IMPORT_REVOKED)
+		note_on_crl(w, e, found);
+}
+
 /* What is known of a serial goes on; 1 when it was seen before. */
 static int
 take(struct walk *w, struct import_entry *e, struct err *err)
@@ -138,6 +165,7 @@ take(struct walk *w, struct import_entry *e, struct err *err)
 
 	if (seen < 0)
 		return err_set(err, ERR_RETRY, "out of memory for serials");
+	ask_crl(w, e);
 	if (e->state == IMPORT_REVOKED && e->revoked_at == 0)
 		e->revoked_at = e->not_before != 0 ? e->not_before :
 		    w->report->now;
@@ -228,7 +256,7 @@ join(struct walk *w, const struct import_entry *line,
 		    "file has a certificate with another serial", number);
 		return 1;
 	}
-	if (line->not_after != cert->not_after)
+	if (line->not_after != cert->not_after && line->not_after != 0)
 		import_report_note(w->report, NOTE_DATES,
 		    "line %u: its end is not that of its certificate, which "
 		    "counts", number);
@@ -249,10 +277,12 @@ take_index_line(struct walk *w, struct bytes octets, unsigned int number,
 	unsigned int oddities;
 	int r = index_line_read(octets, &line, &oddities, why);
 
-	if (r == 1)
-		import_report_note(w->report, NOTE_LINE, "line %u: %s",
-		    number, why);
-	if (r != 0)
+	if (r == 1 || r == 3)
+		import_report_note(w->report, r == 1 ? NOTE_LINE :
+		    NOTE_SALVAGED, "line %u: %s", number, why);
+	if (r == 1 && line.state == IMPORT_REVOKED && !w->report->quiet)
+		w->report->lost++;
+	if (r == 1 || r == 2)
 		return 0;
 	if ((oddities & INDEX_REASON_UNKNOWN) != 0)
 		import_report_note(w->report, NOTE_REASON, "line %u", number);
@@ -302,9 +332,14 @@ take_certificate(struct walk *w, struct bytes octets, const char *where,
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	if (bytes_equal(e.der, w->ca) ||
-	    (indexed && serial_set_has(&w->seen, &e.serial)))
+	if (bytes_equal(e.der, w->ca))
 		return 0;
+	if (indexed && serial_set_has(&w->seen, &e.serial)) {
+		import_report_note(w->report, NOTE_DOUBLE, "%s: serial %s, "
+		    "which is known from the index or another file; left out",
+		    where, hex(&e, serial));
+		return 0;
+	}
 	if (indexed)
 		import_report_note(w->report, NOTE_NOT_IN_INDEX,
 		    "%s: serial %s", where, hex(&e, serial));
@@ -435,9 +470,12 @@ take_row(struct walk *w, struct bytes line, unsigned int number,
 	if (line.len == 0)
 		return 0;
 	r = import_read_json(w->child, line, &e, why, err);
-	if (r > 0)
+	if (r > 0) {
 		import_report_note(w->report, NOTE_LINE, "row %u: %s", number,
 		    why);
+		if (!w->report->quiet)
+			w->report->lost++;
+	}
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	if (e.der.len > 0 && !e.is_of_ca) {
@@ -447,12 +485,37 @@ take_row(struct walk *w, struct bytes line, unsigned int number,
 	}
 	if (bytes_equal(e.der, w->ca))
 		return 0;
+	if (e.is_doubtful)
+		import_report_note(w->report, NOTE_SALVAGED,
+		    "row %u: serial %s", number, hex(&e, serial));
 	if (e.reason_is_odd)
 		import_report_note(w->report, NOTE_REASON, "row %u", number);
 	if (e.der.len == 0 && !serial_set_has(&w->seen, &e.serial))
 		import_report_note(w->report, NOTE_NO_CERTIFICATE,
 		    "row %u: serial %s", number, hex(&e, serial));
 	return take(w, &e, err);
+}
+
+/* --- what only the CRL knows --------------------------------------------- */
+
+static int
+take_crl(struct walk *w, struct err *err)
+{
+	const struct crl_read *last = &w->source->last;
+
+	for (size_t i = 0; i < last->n; i++) {
+		const struct crl_entry *found = &last->entries[i];
+		struct import_entry e = { .serial = found->serial };
+
+		if (w->on_crl[i] || found->reason == CRL_REMOVE_FROM_CRL ||
+		    (i > 0 && serial_equal(&found->serial,
+		    &found[-1].serial)))
+			continue;
+		note_on_crl(w, &e, found);
+		if (take(w, &e, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* --- all of it ----------------------------------------------------------- */
@@ -463,7 +526,7 @@ walk_all(struct walk *w, struct err *err)
 	const struct import_source *s = w->source;
 	struct stat st;
 
-	if (s->index != NULL && each_line(w, s->index, INDEX_LINE_MAX,
+	if (s->index != NULL && each_line(w, s->index, INDEX_LINE_MAX + 1,
 	    take_index_line, err) < 0)
 		return -1;
 	for (size_t i = 0; i < IMPORT_FOLDERS && s->folders[i] != NULL; i++)
@@ -473,9 +536,10 @@ walk_all(struct walk *w, struct err *err)
 	    (S_ISDIR(st.st_mode) ? each_file(w, s->bundle, take_bundle, err) :
 	    take_bundle(w, s->bundle, err)) < 0)
 		return -1;
-	if (s->rows != NULL)
-		return each_line(w, s->rows, ROW_MAX, take_row, err);
-	return 0;
+	if (s->rows != NULL && each_line(w, s->rows, ROW_MAX, take_row,
+	    err) < 0)
+		return -1;
+	return take_crl(w, err);
 }
 
 int
@@ -485,66 +549,12 @@ import_walk(const struct import_source *source, struct import_child *child,
 {
 	struct walk w = { .source = source, .child = child,
 		.report = report, .fn = fn, .arg = arg, .ca = ca };
-	int r = walk_all(&w, err);
-
-	serial_set_free(&w.seen);
-	return r;
-}
-
-/* crlnumber has the next one, in hexadecimal digits. */
-static int
-next_number(const char *path, uint64_t *out)
-{
-	char text[64] = "", *end;
-	FILE *f = fopen(path, "re");
-	unsigned long long n;
-
-	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
-		text[0] = '\0';
-	if (f != NULL)
-		fclose(f);
-	text[strcspn(text, "\r\n")] = '\0';
-	errno = 0;
-	n = strtoull(text, &end, 16);
-	if (text[0] == '\0' || text[0] == '-' || *end != '\0' || errno != 0 ||
-	    n > INT64_MAX)
-		return -1;
-	*out = n;
-	return 0;
-}
-
-int
-import_crl_number(const struct import_source *s, struct bytes ca,
-    struct import_report *report, uint64_t *out, struct err *err)
-{
-	struct crl_read crl = { 0 };
-	uint64_t next = 0;
-	char why[160];
 	int r;
 
-	*out = 0;
-	if (s->crl_number != NULL) {
-		if (next_number(s->crl_number, &next) < 0)
-			import_report_note(report, NOTE_CRL_NUMBER,
-			    "%s holds no number that can go on",
-			    s->crl_number);
-		else if (next > 0)
-			*out = next - 1;
-	}
-	if (s->crl == NULL)
-		return 0;
-	r = crl_read_file(s->crl, &ca, 1, &crl, why, err);
-	if (r > 0)
-		import_report_note(report, NOTE_CRL_NUMBER, "%s: %s", s->crl,
-		    why);
-	if (r == 0 && crl.terms.number > *out) {
-		if (s->crl_number != NULL)
-			import_report_note(report, NOTE_CRL_NUMBER,
-			    "the last CRL has the number %llu, above what %s "
-			    "says", (unsigned long long)crl.terms.number,
-			    s->crl_number);
-		*out = crl.terms.number;
-	}
-	crl_read_free(&crl);
-	return r < 0 ? -1 : 0;
+	w.on_crl = calloc(source->last.n + 1, sizeof(*w.on_crl));
+	r = w.on_crl == NULL ? err_errno(err, ERR_RETRY,
+	    "reading the old files") : walk_all(&w, err);
+	free(w.on_crl);
+	serial_set_free(&w.seen);
+	return r;
 }

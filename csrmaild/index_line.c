@@ -2,6 +2,7 @@
 #include "common/err.h"
 #include "csrmaild/import_time.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,11 +32,13 @@ static const struct {
 };
 #define N_REASONS	(sizeof(reasons) / sizeof(reasons[0]))
 
-/* Into text, the backslashes before tabs taken away. */
+/* Into text, the backslashes before tabs taken away. How many there are;
+ * N_FIELDS + 1: more. -1: no memory. */
 static int
 split(struct bytes line, struct buf *text, struct bytes fields[N_FIELDS])
 {
-	size_t n = 0, start = 0;
+	size_t start = 0;
+	int n = 0;
 	uint8_t *to = buf_reserve(text, line.len + 1);
 
 	if (to == NULL)
@@ -44,7 +47,7 @@ split(struct bytes line, struct buf *text, struct bytes fields[N_FIELDS])
 		if (i == line.len || (line.data[i] == '\t' &&
 		    !(text->len > start && to[text->len - 1] == '\\'))) {
 			if (n == N_FIELDS)
-				return -1;
+				return N_FIELDS + 1;
 			fields[n++] = (struct bytes){ to + start,
 				text->len - start };
 			start = text->len;
@@ -54,7 +57,7 @@ split(struct bytes line, struct buf *text, struct bytes fields[N_FIELDS])
 			to[text->len++] = line.data[i];
 		}
 	}
-	return n == N_FIELDS ? 0 : -1;
+	return n;
 }
 
 /* Up to the next comma; *left goes on behind it. */
@@ -125,6 +128,49 @@ keep_subject(struct bytes field, char out[IMPORT_TEXT_MAX])
 	out[len] = '\0';
 }
 
+static bool
+is_hex(struct bytes field)
+{
+	for (size_t i = 0; i < field.len; i++)
+		if (!isxdigit(field.data[i]))
+			return false;
+	return field.len > 0;
+}
+
+/*
+ * What cannot be read may have said that something is revoked. A serial in its
+ * place, whole octets as OpenSSL writes them, and no other behind which it may
+ * have slipped, is taken for revoked.
+ */
+static int
+salvage(struct bytes line, struct import_entry *out)
+{
+	OWNED_BUF(text, INDEX_LINE_MAX + 1);
+	struct bytes fields[N_FIELDS], serial;
+	struct import_entry e = { .state = IMPORT_REVOKED };
+	unsigned int ignored;
+	char other[160];
+
+	out->state = line.len > 1 && line.data[1] == '\t' &&
+	    (line.data[0] == 'V' || line.data[0] == 'E') ?
+	    IMPORT_VALID : IMPORT_REVOKED;
+	if (out->state == IMPORT_VALID || split(bytes_slice(line, 0,
+	    INDEX_LINE_MAX), &text, fields) <= FIELD_SERIAL)
+		return 1;
+	serial = fields[FIELD_SERIAL];
+	if (!is_hex(serial) || serial.len % 2 != 0 ||
+	    is_hex(fields[FIELD_REVOKED]) ||
+	    read_serial(serial, &e.serial, other) < 0)
+		return 1;
+	if (import_time_asn1(fields[FIELD_END], &e.not_after) < 0)
+		e.not_after = 0;
+	read_revocation(fields[FIELD_REVOKED], &e, &ignored);
+	e.reason = CRL_UNSPECIFIED;
+	e.invalidity = 0;
+	*out = e;
+	return 3;
+}
+
 int
 index_line_read(struct bytes line, struct import_entry *out,
     unsigned int *oddities, char why[160])
@@ -138,10 +184,14 @@ index_line_read(struct bytes line, struct import_entry *out,
 		line.len--;
 	if (line.len == 0 || line.data[0] == '#')
 		return 2;
-	if (line.len > INDEX_LINE_MAX || split(line, &text, fields) < 0) {
+	if (line.len > INDEX_LINE_MAX) {
+		snprintf(why, 160, "it is too long");
+		return salvage(line, out);
+	}
+	if (split(line, &text, fields) != N_FIELDS) {
 		snprintf(why, 160, "it does not have six fields with tabs "
 		    "between");
-		return 1;
+		return salvage(line, out);
 	}
 	if (bytes_equal(fields[FIELD_STATE], bytes_of("V")))
 		e.state = IMPORT_VALID;
@@ -151,10 +201,10 @@ index_line_read(struct bytes line, struct import_entry *out,
 		e.state = IMPORT_EXPIRED;
 	else {
 		snprintf(why, 160, "its state is not V, R or E");
-		return 1;
+		return salvage(line, out);
 	}
 	if (read_serial(fields[FIELD_SERIAL], &e.serial, why) < 0)
-		return 1;
+		return salvage(line, out);
 	end = fields[FIELD_END];
 	if (import_time_asn1(end, &e.not_after) < 0)
 		*oddities |= INDEX_NO_END;

@@ -27,8 +27,10 @@ enum index_oddity {
 
 /*
  * line: without its end. 0 and an entry without a certificate; 1: cannot be
- * read, why (160 octets) says what; 2: nothing stands there (empty, a
- * comment).
+ * read, why (160 octets) says what, and of the entry only the state is set:
+ * revoked unless V or E clearly stands there; 2: nothing stands there (empty, a
+ * comment); 3: cannot be read, and has a serial that may be a revoked one: the
+ * entry is revoked, with the date where that can be read, and why is set.
  */
 int	index_line_read(struct bytes line, struct import_entry *out,
 	    unsigned int *oddities, char why[160]);

@@ -149,7 +149,7 @@ freeze_row(const struct request_row *row, void *arg)
 	struct order *order = &making->order;
 	const struct profile *profile = registrar_profile(r, row->profile);
 	const struct authority *ca =
-	    authority_current(&r->authorities, row->ca, r->now);
+	    authority_meant(&r->authorities, row->ca, r->now);
 
 	if (profile == NULL || ca == NULL || ca->settings == NULL) {
 		making->result = err_set(making->err, ERR_REJECT,
@@ -157,7 +157,8 @@ freeze_row(const struct request_row *row, void *arg)
 		return 0;
 	}
 	order->request_id = (uint64_t)row->id;
-	/* The generation that signs now, whoever it was when this came. */
+	/* The generation that signs now, whoever it was when this came; unless
+	 * a person has asked for one. */
 	snprintf(order->ca, sizeof(order->ca), "%s", ca->name);
 	snprintf(order->profile, sizeof(order->profile), "%s", row->profile);
 	memcpy(order->profile_digest, profile->digest, 32);

@@ -47,6 +47,22 @@ int	restore_merge_journal(struct store *, struct restore_ca *,
  * nobody knows whether they were, after the backup: none is used. */
 int	restore_abandon_reserved(struct store *, const struct restore_ca *,
 	    struct restore_counts *, struct err *);
+/* --- restore_reach.c: whether the lists at hand are new enough ----------- */
+/* The shard in the name of its distribution point (RFC 5280, 5.2.5), as we
+ * write it: behind the CA's file name. 0: it has no such name; -1: another's. */
+int	restore_shard_of(const char *point, const char *ca);
+
+/* How far somebody has heard of the revocations of a shard, in numbers of
+ * CRLs. 0: not at all. */
+struct restore_reach {
+	uint64_t	full;		/* the newest full one */
+	uint64_t	any;		/* that, or a delta to it */
+};
+/* Of the CRLs with that issuer. In any order, each counts for its own shard; a
+ * delta counts when a full one goes back to its base. */
+struct restore_reach restore_reach_of(const struct crl_read *crls, size_t n,
+	    size_t issuer, const char *ca, uint16_t shard);
+
 /* The next CRL gets a number above all that were seen. */
 int	restore_crl_number(struct store *, const struct restore_ca *,
 	    struct err *);

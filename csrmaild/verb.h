@@ -72,6 +72,12 @@ unsigned int verb_limit(const struct verb_call *);
  * *reason stays when none is given, which the verb's arguments allow or not. */
 int	verb_revocation(struct verb_call *, enum crl_reason *,
 	    time_t *invalidity);
+/* Who may have a certificate made of that profile: of responders only those
+ * who decide about CAs. -1 and refused. */
+int	verb_check_profile(struct verb_call *, const char *profile);
+/* Everything with that key is to be revoked: -1 and refused when a CA's
+ * certificate has it and the caller does not decide about CAs. */
+int	verb_check_key(struct verb_call *, const uint8_t spki_sha256[32]);
 /* The path's part as a positive number; 0: it is none. */
 int64_t	verb_id(const struct verb_call *);
 

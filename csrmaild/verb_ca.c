@@ -69,29 +69,39 @@ verb_ca_list(struct verb_call *vc)
 }
 
 /* By a CA's name the generation that signs now is meant; "users~1" is the
- * first one. */
-int
-verb_ca_show(struct verb_call *vc)
+ * first one. -1 when there is none, and refused. */
+static int
+find_ca(struct verb_call *vc, int (*fn)(const struct ca_row *, void *),
+    void *arg, struct err *err)
 {
 	const struct authority *ca = strchr(vc->part, '~') != NULL ? NULL :
 	    authority_current(&vc->registrar->authorities, vc->part, vc->now);
 	char first[CA_NAME_MAX + 1];
-	struct err err;
-	struct describing d = { vc, NULL, &err };
 
 	ca_family(vc->part, first, sizeof(first));
 	switch (store_find_ca(vc->registrar->store, ca != NULL ? ca->name :
-	    ca_is_meant(vc->part, first) ? first : vc->part, describe_one, &d,
-	    &err)) {
+	    ca_is_meant(vc->part, first) ? first : vc->part, fn, arg, err)) {
 	case 0:
 		return 0;
 	case 1:
-		return verb_refuse(vc, 404, "there is no CA %.80s", vc->part);
+		verb_refuse(vc, 404, "there is no CA %.80s", vc->part);
+		return -1;
 	}
-	return verb_fail(vc, &err);
+	verb_fail(vc, err);
+	return -1;
 }
 
-/* The reasons that end a CA, and all below it. */
+int
+verb_ca_show(struct verb_call *vc)
+{
+	struct err err;
+	struct describing d = { vc, NULL, &err };
+
+	find_ca(vc, describe_one, &d, &err);
+	return 0;
+}
+
+/* Of all its keys, by its name; and all below. */
 int
 verb_ca_revoke(struct verb_call *vc)
 {
@@ -101,17 +111,9 @@ verb_ca_revoke(struct verb_call *vc)
 	struct err err;
 	struct describing d = { vc, NULL, &err };
 
-	if (verb_revocation(vc, &reason, &invalidity) != 0)
+	if (verb_revocation(vc, &reason, &invalidity) != 0 ||
+	    find_ca(vc, describe_one, &d, &err) != 0)
 		return 0;
-	switch (store_find_ca(vc->registrar->store, vc->part, describe_one, &d,
-	    &err)) {
-	case 0:
-		break;
-	case 1:
-		return verb_refuse(vc, 404, "there is no CA %.80s", vc->part);
-	default:
-		return verb_fail(vc, &err);
-	}
 	if (registrar_revoke_ca(vc->registrar, vc->part, reason, invalidity,
 	    vc->who, vc->now, &n, &err) != 0)
 		return verb_fail(vc, &err);
@@ -180,15 +182,8 @@ verb_crl_update(struct verb_call *vc)
 {
 	struct err err;
 
-	switch (store_find_ca(vc->registrar->store, vc->part, ignore_ca, NULL,
-	    &err)) {
-	case 0:
-		break;
-	case 1:
-		return verb_refuse(vc, 404, "there is no CA %.80s", vc->part);
-	default:
-		return verb_fail(vc, &err);
-	}
+	if (find_ca(vc, ignore_ca, NULL, &err) != 0)
+		return 0;
 	if (registrar_publish_crl(vc->registrar, vc->part, &err) != 0)
 		return verb_fail(vc, &err);
 	vc->status = 202;

@@ -219,6 +219,66 @@ verb_cert_show(struct verb_call *vc)
 	return 0;
 }
 
+struct ca_watch {
+	const struct registrar *registrar;
+	bool		 seen;
+};
+
+static int
+watch_for_ca(const struct cert_row *row, void *arg)
+{
+	struct ca_watch *watch = arg;
+
+	watch->seen = watch->seen ||
+	    registrar_is_of_ca(watch->registrar, row);
+	return 0;
+}
+
+static int
+refuse_ca(struct verb_call *vc, const char *what)
+{
+	verb_refuse(vc, 403, "%s is a CA's: %s may not decide about CAs, only "
+	    "members of csrmail-security may", what, vc->who);
+	return -1;
+}
+
+/* As find; refused too when it is a CA's and not for the caller. */
+static int
+find_to_change(struct verb_call *vc, struct serial *serial, int64_t *ca_id)
+{
+	struct ca_watch watch = { .registrar = vc->registrar };
+	struct err err;
+
+	if (find(vc, serial, ca_id) != 0)
+		return -1;
+	if ((vc->rights & RIGHT_SECURITY) != 0)
+		return 0;
+	if (store_find_certificate(vc->registrar->store, *ca_id, serial,
+	    watch_for_ca, &watch, &err) != 0) {
+		verb_fail(vc, &err);
+		return -1;
+	}
+	return watch.seen ? refuse_ca(vc, "this certificate") : 0;
+}
+
+int
+verb_check_key(struct verb_call *vc, const uint8_t spki_sha256[32])
+{
+	const struct cert_filter filter = { .spki_sha256 = spki_sha256,
+		.limit = INT32_MAX };
+	struct ca_watch watch = { .registrar = vc->registrar };
+	struct err err;
+
+	if ((vc->rights & RIGHT_SECURITY) != 0)
+		return 0;
+	if (store_each_certificate(vc->registrar->store, &filter,
+	    watch_for_ca, &watch, &err) != 0) {
+		verb_fail(vc, &err);
+		return -1;
+	}
+	return watch.seen ? refuse_ca(vc, "this key") : 0;
+}
+
 int
 verb_cert_revoke(struct verb_call *vc)
 {
@@ -229,7 +289,7 @@ verb_cert_revoke(struct verb_call *vc)
 	struct err err;
 
 	if (verb_revocation(vc, &reason, &invalidity) != 0 ||
-	    find(vc, &serial, &ca_id) != 0)
+	    find_to_change(vc, &serial, &ca_id) != 0)
 		return 0;
 	if (registrar_revoke(vc->registrar, ca_id, &serial, reason, invalidity,
 	    vc->who, vc->now, &err) != 0)
@@ -245,7 +305,7 @@ verb_cert_unhold(struct verb_call *vc)
 	int64_t ca_id;
 	struct err err;
 
-	if (find(vc, &serial, &ca_id) != 0)
+	if (find_to_change(vc, &serial, &ca_id) != 0)
 		return 0;
 	if (registrar_release(vc->registrar, ca_id, &serial, vc->who, vc->now,
 	    &err) != 0)
@@ -257,7 +317,9 @@ verb_cert_unhold(struct verb_call *vc)
 static int
 renew(struct verb_call *vc, struct renewal *renewal)
 {
-	if (find(vc, &renewal->serial, &renewal->ca) != 0)
+	if (find(vc, &renewal->serial, &renewal->ca) != 0 ||
+	    verb_check_profile(vc, json_string_value(json_object_get(
+	    vc->answer, "profile"))) != 0)
 		return 0;
 	renewal->validity_s = verb_number(vc, "days", 0) * 86400;
 	renewal->no_mail = verb_number(vc, "no_mail", 0) != 0;
@@ -325,7 +387,8 @@ verb_cert_revoke_matching(struct verb_call *vc)
 		return verb_refuse(vc, 400, "key: 64 hex digits are expected, "
 		    "the SHA-256 of a SubjectPublicKeyInfo");
 	filter.spki_sha256 = key == NULL ? NULL : spki;
-	if (verb_revocation(vc, &reason, &invalidity) != 0)
+	if (verb_revocation(vc, &reason, &invalidity) != 0 ||
+	    (key != NULL && verb_check_key(vc, spki) != 0))
 		return 0;
 	if (expected == 0) {
 		if (registrar_each_matching(vc->registrar, &filter, match,

@@ -52,6 +52,8 @@ verb_key_block(struct verb_call *vc)
 
 	if (hex_decode(key, digest, sizeof(digest)) != sizeof(digest))
 		return verb_refuse(vc, 400, "key: not 64 hexadecimal digits");
+	if (compromised && verb_check_key(vc, digest) != 0)
+		return 0;
 	if (registrar_block_key(vc->registrar, digest, compromised,
 	    why == NULL ? "" : why, vc->who, vc->now, &revoked, &err) != 0)
 		return verb_fail(vc, &err);

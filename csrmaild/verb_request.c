@@ -8,6 +8,7 @@
 #include "csrmaild/verbs.h"
 #include "csrmaild/wire.h"
 
+#include "common/ca.h"
 #include "common/csr.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -186,15 +187,33 @@ wait_for_parser(struct verb_call *vc, const struct waiting *what,
 }
 
 int
+verb_check_profile(struct verb_call *vc, const char *profile)
+{
+	if ((vc->rights & RIGHT_SECURITY) != 0 ||
+	    strcmp(profile, profile_ocsp_responder()->name) != 0)
+		return 0;
+	verb_refuse(vc, 403, "who has a certificate of profile %s speaks for "
+	    "the CA: %s may not have one made, only members of "
+	    "csrmail-security may", profile, vc->who);
+	return -1;
+}
+
+int
 verb_request_add(struct verb_call *vc)
 {
 	const char *ca = verb_text(vc, "ca");
 	const char *profile = verb_text(vc, "profile");
 	struct waiting what = {
 		.validity_s = verb_number(vc, "days", 0) * 86400 };
+	char family[CA_NAME_MAX + 1];
 
-	if (settings_ca(vc->registrar->settings, ca) == NULL)
+	/* "users~1" is no name on record; which key it is, and whether there
+	 * is one, is looked at once the file is read. */
+	ca_family(ca, family, sizeof(family));
+	if (settings_ca(vc->registrar->settings, family) == NULL)
 		return verb_refuse(vc, 422, "there is no CA %s", ca);
+	if (verb_check_profile(vc, profile) != 0)
+		return 0;
 	if (registrar_profile(vc->registrar, profile) == NULL)
 		return verb_refuse(vc, 422, "there is no profile %s", profile);
 	snprintf(what.ca, sizeof(what.ca), "%s", ca);

@@ -136,7 +136,7 @@ static const struct verb {
 	    verb_cert_reissue },
 	{ "POST", "certificates/revoke",  RIGHT_ADMIN,	  revoke_matching_args,
 	    verb_cert_revoke_matching },
-	{ "POST", "cas/*/revoke",	  RIGHT_ADMIN,	  revoke_ca_args,
+	{ "POST", "cas/*/revoke",	  RIGHT_SECURITY, revoke_ca_args,
 	    verb_ca_revoke },
 	{ "GET",  "crls",		  RIGHT_ALL,	  no_args,
 	    verb_crl_list },

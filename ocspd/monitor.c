@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ASKERS	16	/* more wait in the socket's queue */
+#define MAX_ASKERS	16	/* for one more, the oldest has to go */
 #define MAX_HEAD	8192
 #define MAX_ANSWER	(4u << 20)
 #define PATIENCE_MS	5000	/* for a request and its answer */
@@ -28,6 +28,7 @@ static const struct http_limits limits = { .max_head_octets = MAX_HEAD,
 struct asker {
 	int		 fd;		/* -1: this place is free */
 	struct buf	 in, out;
+	uint64_t	 turn;		/* the how manieth it was */
 	int64_t		 deadline_ms;
 };
 
@@ -37,6 +38,7 @@ struct monitor {
 	size_t			 n_sources;
 	int			 listen_fd;	/* owned */
 	struct asker		 askers[MAX_ASKERS];
+	uint64_t		 accepted;
 };
 
 /* --- what is counted where ---------------------------------------------------- */
@@ -181,34 +183,42 @@ serve(const struct monitor *m, struct asker *a, short events, int64_t now_ms)
 		dismiss(a);
 }
 
+/* A free one, or that of the one who has been here longest: who asks nothing
+ * keeps nobody out. */
+static struct asker *
+find_place(struct monitor *m)
+{
+	struct asker *oldest = &m->askers[0];
+
+	for (size_t i = 0; i < MAX_ASKERS; i++) {
+		if (m->askers[i].fd < 0)
+			return &m->askers[i];
+		if (m->askers[i].turn < oldest->turn)
+			oldest = &m->askers[i];
+	}
+	dismiss(oldest);
+	return oldest;
+}
+
 static void
 accept_askers(struct monitor *m, int64_t now_ms)
 {
-	for (size_t i = 0; i < MAX_ASKERS; i++) {
-		struct asker *a = &m->askers[i];
-
-		if (a->fd >= 0)
-			continue;
-		a->fd = accept4(m->listen_fd, NULL, NULL, SOCK_NONBLOCK |
+	for (int i = 0; i < MAX_ASKERS; i++) {
+		int fd = accept4(m->listen_fd, NULL, NULL, SOCK_NONBLOCK |
 		    SOCK_CLOEXEC);
-		if (a->fd < 0)
+		struct asker *a = fd < 0 ? NULL : find_place(m);
+
+		if (a == NULL)
 			return;
+		a->fd = fd;
 		a->in = BUF(2 * MAX_HEAD);
 		a->out = BUF(MAX_ANSWER + 1024);
+		a->turn = m->accepted++;
 		a->deadline_ms = now_ms + PATIENCE_MS;
 	}
 }
 
 /* --- the loop ------------------------------------------------------------------------ */
-
-static bool
-has_room(const struct monitor *m)
-{
-	for (size_t i = 0; i < MAX_ASKERS; i++)
-		if (m->askers[i].fd < 0)
-			return true;
-	return false;
-}
 
 static int
 loop(struct monitor *m, struct role *role, struct err *err)
@@ -224,8 +234,7 @@ loop(struct monitor *m, struct role *role, struct err *err)
 		p[0] = (struct pollfd){ role_signal_fd(), POLLIN, 0 };
 		p[1] = (struct pollfd){ channel_fd(role->control),
 		    channel_events(role->control), 0 };
-		p[2] = (struct pollfd){ has_room(m) ? m->listen_fd : -1,
-		    POLLIN, 0 };
+		p[2] = (struct pollfd){ m->listen_fd, POLLIN, 0 };
 		for (size_t i = 0; i < MAX_ASKERS; i++)
 			p[i + 3] = (struct pollfd){ m->askers[i].fd,
 			    m->askers[i].out.len > 0 ? POLLOUT : POLLIN, 0 };

@@ -17,6 +17,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import unittest
@@ -173,6 +174,8 @@ class Backup(unittest.TestCase):
         self.good, self.revoked, self.later = ca.sign(), ca.sign(), ca.sign()
         self.held, self.lifted = ca.sign(), ca.sign()
         ca.revoke(self.revoked)
+        self.old_crl = (f"{ca.place}/old.crl", ca.wait_crl(self.revoked)[1])
+        shutil.copy(ca.published, self.old_crl[0])
         ca.revoke(self.lifted, "certificateHold")
         self.crl_before = ca.wait_crl(self.revoked, self.lifted)
         told = ca.csrmail("backup", f"{ca.place}/backup")
@@ -259,6 +262,17 @@ class Backup(unittest.TestCase):
         ca = self.ca
         forget(f"{ca.state}/store.db*", f"{ca.state}/journal",
                f"{ca.state}/published")
+        # One that the backup knows a newer one of is none, twice or not.
+        os.mkdir(f"{ca.place}/old")
+        for name in ("a.crl", "b.crl"):
+            shutil.copy(self.old_crl[0], f"{ca.place}/old/{name}")
+        shutil.copy(f"{ca.place}/last/root.crl", f"{ca.place}/old")
+        told = ca.restore("--crl", f"{ca.place}/old", code=66)
+        self.assertIn("users has published CRLs up to number %d, and the "
+                      "newest here is %d:" % (self.crl_before[1],
+                                              self.old_crl[1]), told)
+        self.assertIn("--without-crl", told)
+        self.assertFalse(os.path.exists(f"{ca.state}/store.db"))
         # That of one CA is not enough where two have published some.
         self.assertIn("root has published", ca.restore(
             "--crl", f"{ca.place}/last/users.crl", code=66))
@@ -356,6 +370,59 @@ class Backup(unittest.TestCase):
             f"{ca.place}/forged2", "../evil", *names)
         self.assertIn("none of ours", ca.csrmail(
             "backup", "verify", f"{ca.place}/forged2", code=65))
+
+    def test_a_backup_with_doubled_files_or_no_store_is_refused(self):
+        ca = self.ca
+        ca.csrmail("backup", f"{ca.place}/backup")
+        with tempfile.TemporaryDirectory(dir=ca.place) as work:
+            run("tar", "-C", work, "--zstd", "-xf", f"{ca.place}/backup")
+            with open(f"{work}/manifest") as file:
+                text = file.read()
+            head, lines = text.splitlines(True)[:4], \
+                text.splitlines(True)[4:]
+            store = next(x for x in lines if x.endswith(" store.db\n"))
+            first = lines[0].split()[2]
+            below = hashlib.sha256(b"x").hexdigest() + " 1 store.db/x\n"
+            with open(f"{work}/x", "w") as file:
+                file.write("x")
+            for name, members, want in (
+                    ("twice", lines + [store], "store.db twice"),
+                    ("first twice", lines + [lines[0]], f"{first} twice"),
+                    ("below", lines + [below], "below another file"),
+                    ("none", [x for x in lines if x != store],
+                     "has no store")):
+                with self.subTest(name):
+                    forged = f"{ca.place}/forged"
+                    with tarfile.open(f"{work}/t", "w") as tar:
+                        for line in members:
+                            path = line.split()[2]
+                            tar.add(f"{work}/x" if path == "store.db/x" else
+                                    f"{work}/{path}", path)
+                        with open(f"{work}/m", "w") as file:
+                            file.writelines(head + members)
+                        tar.add(f"{work}/m", "manifest")
+                    run("zstd", "-q", "-f", f"{work}/t", "-o", forged)
+                    self.assertIn(want, ca.csrmail(
+                        "backup", "verify", forged, code=65))
+                    self.assertIn(want, ca.csrmail(
+                        "restore", forged, "--replace", code=65))
+        self.assertEqual(glob.glob(f"{ca.state}/restore.*"), [])
+        self.assertFalse(glob.glob(f"{ca.state}/store.db.before*"))
+
+    def test_what_a_killed_restore_left_is_removed(self):
+        ca = self.ca
+        ca.csrmail("backup", f"{ca.place}/backup")
+        for name in ("restore.a1B2c3", "restore.kept", "restore.notours"):
+            os.makedirs(f"{ca.state}/{name}/journal")
+        with open(f"{ca.state}/restore.a1B2c3/store.db", "w") as file:
+            file.write("x")
+        os.symlink(ca.place, f"{ca.state}/restore.abcdef")
+        told = ca.restore("--replace", "--without-crl")
+        self.assertIn(f"{ca.state}/restore.a1B2c3 removed", told)
+        self.assertEqual(sorted(os.path.basename(p) for p in glob.glob(
+            f"{ca.state}/restore.*")),
+            ["restore.abcdef", "restore.kept", "restore.notours"])
+        self.assertTrue(os.path.exists(f"{ca.place}/backup"))
 
     def test_keys_only_when_asked_for_and_encrypted(self):
         ca = self.ca

@@ -304,12 +304,15 @@ class Migration(unittest.TestCase):
         write(f"{ca.dir}/index.txt", "".join(index[:4]))
         hidden = f"{self.place}/hidden"
         shutil.move(f"{ca.dir}/newcerts", hidden)
+        # The list would add what the lines no longer have.
+        shutil.move(f"{ca.dir}/crl.pem", f"{self.place}/crl.pem")
         # As far as a cut-off one comes: rows, and no key.
         self.csrmail("ca", "import", "old", ca.dir, "--without-key")
         self.assertFalse(os.path.exists(f"{self.folder}/keys/old.key"))
         self.assertEqual(self.rows("SELECT count(*) FROM certificate")[0][0],
                          4)
         shutil.move(hidden, f"{ca.dir}/newcerts")
+        shutil.move(f"{self.place}/crl.pem", f"{ca.dir}/crl.pem")
         write(f"{ca.dir}/index.txt", "".join(index))
         self.take(ca.dir)
         self.check_statuses(index_of(f"{ca.dir}/index.txt"))
@@ -335,7 +338,6 @@ class Migration(unittest.TestCase):
         write(f"{ca.dir}/newcerts/{serials[2]}.pem", "no certificate\n")
         odd = {
             "cannot be read, left out": [
-                "X\t%s\t\t20\tunknown\t/CN=state" % end,
                 "V\t%s\t\t\tunknown\t/CN=noserial" % end,
                 "V\t%s\t\t-05\tunknown\t/CN=negative" % end,
                 "V\t%s\t\t00\tunknown\t/CN=zero" % end,
@@ -345,6 +347,14 @@ class Migration(unittest.TestCase):
                 "V\t%s\t\t22\tunknown\t/CN=seven\tfields" % end,
                 "nothing of the kind",
                 "V" * 9000,
+            ],
+            "cannot be read, taken as revoked": [
+                "X\t%s\t\t20\tunknown\t/CN=state" % end,
+                "R \t%s\t260102030405Z\t23\tunknown\t/CN=space" % end,
+                "R\t%s\t260102030405Z,superseded\t24\tunknown\t"
+                "/CN=a\ttab" % end,
+                "R\t%s\t260102030405Z\t25\tunknown\t/CN=" % end +
+                "x" * 9000,
             ],
             "date that is missing or contradicts": [
                 "V\t991332000000Z\t\t30\tunknown\t/CN=noday",
@@ -382,8 +392,17 @@ class Migration(unittest.TestCase):
         write(f"{ca.dir}/index.txt", "\n".join(
             lines[:5] + fine + sum(odd.values(), [])) + "\n")
         write(f"{ca.dir}/crlnumber", "nonsense\n")
-        told = self.take(ca.dir, "--report", f"{self.place}/report")
+        shutil.copy(f"{ca.dir}/newcerts/{serials[0]}.pem",
+                    f"{ca.dir}/newcerts/other.pem")
+        # Two lines may have been revocations.
+        self.assertIn("2 lines cannot be read, and may be revocations",
+                      self.take(ca.dir, code=65))
+        self.assertFalse(self.has_ca())
+        told = self.take(ca.dir, "--accept-unreadable", "--report",
+                         f"{self.place}/report")
         report = read(f"{self.place}/report")
+        self.assertIn("other.pem: serial %s" % serials[0].lower(), report)
+        odd["stand there twice"].append("other.pem")
         for title, rows in odd.items():
             self.assertEqual(report.count(title), len(rows), title)
         self.assertIn("number of CRLs: ", report)
@@ -405,7 +424,9 @@ class Migration(unittest.TestCase):
                 serials[4]: (1, None, None),
                 "63": (2, 9, None)}.items():
             self.assertEqual(self.status(serial), want, serial)
-        for serial in ("20", "05", "21", "22", "77"):
+        for serial in ("20", "23", "24", "25"):
+            self.assertEqual(self.status(serial)[0], 2, serial)
+        for serial in ("05", "21", "22", "77"):
             self.assertEqual(self.rows(
                 "SELECT 1 FROM status WHERE serial = ?",
                 bytes.fromhex(serial)), [], serial)
@@ -423,6 +444,47 @@ class Migration(unittest.TestCase):
         self.assertIn("nothing there can be imported",
                       self.take(ca.dir, code=65))
         self.assertFalse(self.has_ca())
+
+    def test_what_the_last_crl_has_is_revoked(self):
+        ca = OpensslCa(f"{self.place}/demoCA")
+        serials = [ca.sign(f"/CN=h{i}.example") for i in range(4)]
+        index = read(f"{ca.dir}/index.txt").splitlines(True)
+        for serial in serials[:3]:
+            ca.revoke(serial, "-crl_reason", "keyCompromise")
+        ca.crl()
+        # One is good again, one is in no index, one has no trace at all.
+        write(f"{ca.dir}/index.txt", index[0] + index[3])
+        os.unlink(f"{ca.dir}/newcerts/{serials[2]}.pem")
+        told = self.take(ca.dir)
+        self.assertIn("odd: 3 on the last CRL and not revoked elsewhere",
+                      told)
+        self.assertEqual([self.status(s) for s in serials],
+                         [(2, 1, None)] * 3 + [(1, None, None)])
+        # So they are on the list of a folder of certificates.
+        self.folder = f"{self.place}/many"
+        shutil.copy(f"{ca.dir}/crl.pem", f"{ca.dir}/newcerts/crl.pem")
+        self.take(f"{ca.dir}/newcerts", "--cert", f"{ca.dir}/cacert.pem",
+                  "--without-key")
+        self.assertEqual([self.status(s) for s in serials],
+                         [(2, 1, None)] * 3 + [(1, None, None)])
+
+    def test_a_revocation_without_a_serial_is_not_passed_over(self):
+        ca = OpensslCa(f"{self.place}/demoCA")
+        ca.sign("/CN=good.example")
+        serial = ca.sign("/CN=lost.example")
+        ca.revoke(serial)
+        index = read(f"{ca.dir}/index.txt")
+        write(f"{ca.dir}/index.txt", index.replace(f"Z\t{serial}", "Z"))
+        for options in ((), ("--dry-run",)):
+            self.assertIn("may be revocations",
+                          self.take(ca.dir, *options, code=65))
+        self.assertFalse(self.has_ca())
+        self.assertIn("taken as issued", self.take(
+            ca.dir, "--accept-unreadable"))
+        # Mended, the same command puts it right.
+        write(f"{ca.dir}/index.txt", index)
+        self.take(ca.dir)
+        self.assertEqual(self.status(serial)[0], 2)
 
     def test_keys_that_were_compromised_are_blocked(self):
         ca, *_ = full_openssl_ca(f"{self.place}/demoCA")
@@ -518,19 +580,28 @@ class Migration(unittest.TestCase):
                      "reason": 6, "revoked_at": "2026-01-02T03:04:05Z",
                      "expiry": "2030-01-01T00:00:00Z", "pem": ""})
         bad = [{"serial_number": "x"}, {"status": "good"},
-               {"serial_number": "5", "revoked_at": "yesterday"},
+               dict(rows[2], status=7),
                dict(rows[0], serial_number="77"), ["an array"]]
+        rows.pop(2)
+        rows += [{"serial_number": "5", "revoked_at": "yesterday"},
+                 {"serial_number": "6", "status": "rvoked"}]
         text = "[" + ",\n".join(json.dumps(r) for r in rows + bad) + "]\n"
         write(f"{self.place}/rows.json", text)
-        self.take(f"{self.place}/rows.json", "--cert",
-                  f"{ca.dir}/cacert.pem", "--key",
-                  f"{ca.dir}/private/cakey.pem", "--report",
-                  f"{self.place}/report")
+        words = (f"{self.place}/rows.json", "--cert", f"{ca.dir}/cacert.pem",
+                 "--key", f"{ca.dir}/private/cakey.pem", "--report",
+                 f"{self.place}/report")
+        self.assertIn(f"{len(bad)} lines cannot be read",
+                      self.take(*words, code=65))
+        self.take(*words, "--accept-unreadable")
         self.assertEqual(read(f"{self.place}/report").count(
             "cannot be read, left out"), len(bad))
-        self.assertEqual([self.status(s) for s in serials[:3] + ["abcd"]],
-                         [(1, None, None), (2, 4, None), (1, None, None),
-                          (2, 6, None)])
+        self.assertEqual([self.status(s) for s in serials[:2] + [
+            "abcd", "05", "06"]], [(1, None, None), (2, 4, None),
+                                   (2, 6, None), (2, 0, None),
+                                   (2, 0, None)])
+        # Its row is of no use: nobody took its certificate for good.
+        self.assertEqual(self.rows("SELECT 1 FROM status WHERE serial = ?",
+                                   bytes.fromhex(serials[2])), [])
         # Certificates in one file, and step-ca's table of revoked ones.
         self.folder = f"{self.place}/step"
         write(f"{self.place}/all.pem",

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #define MANIFEST	"manifest"
+#define STORE		"store.db"
 #define MANIFEST_MAX	((size_t)BACKUP_MEMBERS_MAX * 400)
 #define FIRST_LINE	"csrmail backup 1\n"
 #define PIECE		((size_t)64 * 1024)
@@ -258,6 +259,13 @@ write_all(int fd, const uint8_t *data, size_t len)
 }
 
 static int
+refuse_name(const char *name, struct err *err)
+{
+	return err_set(err, ERR_REJECT, "the backup has %.80s twice, or below "
+	    "another file", name);
+}
+
+static int
 read_member(struct reader *r, const char *name, struct err *err)
 {
 	OWNED(EVP_MD_CTX) *digest = new_digest(err);
@@ -271,7 +279,9 @@ read_member(struct reader *r, const char *name, struct err *err)
 	if (digest == NULL || piece == NULL)
 		return -1;
 	if (r->dir != NULL && (fd = open_member(r->dir, name)) < 0)
-		return err_errno(err, ERR_RETRY, "unpacking the backup");
+		return errno == EEXIST || errno == ENOTDIR || errno == EISDIR ?
+		    refuse_name(name, err) :
+		    err_errno(err, ERR_RETRY, "unpacking the backup");
 	while ((n = archive_read_data(r->tar, piece, PIECE)) > 0) {
 		if (EVP_DigestUpdate(digest, piece, (size_t)n) != 1)
 			return err_openssl(err, ERR_FAULT, "hashing a file");
@@ -337,6 +347,49 @@ read_members(struct reader *r, struct err *err)
 	    "the backup has no manifest: it was cut off, or is none");
 }
 
+/* In an order that has everything below a name right behind it. */
+static int
+by_name(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+
+	while (*x != '\0' && *x == *y)
+		x++, y++;
+	if (*x == '/' || *y == '/')	/* before all but the end */
+		return *x == '/' ? (*y == '\0' ? 1 : -1) :
+		    (*x == '\0' ? -1 : 1);
+	return (unsigned char)*x - (unsigned char)*y;
+}
+
+/* Each name once, none below a file, and the store among them. */
+static int
+check_names(const struct reader *r, struct err *err)
+{
+	OWNED_HEAP(char) *text = strdup(buf_str(&r->lines));
+	OWNED_HEAP(const char *) *names = calloc((size_t)r->members + 1,
+	    sizeof(*names));
+	bool has_store = false;
+	char *rest = text, *line;
+	size_t n = 0;
+
+	if (text == NULL || names == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	while (n < r->members && (line = strsep(&rest, "\n")) != NULL &&
+	    strrchr(line, ' ') != NULL)
+		names[n++] = strrchr(line, ' ') + 1;
+	qsort(names, n, sizeof(*names), by_name);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(names[i]);
+
+		has_store = has_store || strcmp(names[i], STORE) == 0;
+		if (i + 1 < n && strncmp(names[i], names[i + 1], len) == 0 &&
+		    strchr("/", names[i + 1][len]) != NULL)
+			return refuse_name(names[i + 1], err);
+	}
+	return has_store ? 0 : err_set(err, ERR_REJECT,
+	    "the backup has no store");
+}
+
 static int
 compare(struct reader *r, struct backup_facts *out, struct err *err)
 {
@@ -358,6 +411,8 @@ compare(struct reader *r, struct backup_facts *out, struct err *err)
 	if (r->lines.failed || strcmp(text + at, buf_str(&r->lines)) != 0)
 		return err_set(err, ERR_REJECT, "the backup is damaged: its "
 		    "files are not those of its manifest");
+	if (check_names(r, err) < 0)
+		return -1;
 	*out = facts;
 	return 0;
 }

@@ -18,8 +18,9 @@ struct err;
  *	SHA256 OCTETS NAME
  *	...
  *
- * with a line for each other member, in their order. What does not agree
- * with it to the octet is refused as a whole. It shows damage, not malice: who
+ * with a line for each other member, in their order; one is "store.db", and no
+ * name comes twice or is below a file's. What does not agree with it to the
+ * octet is refused as a whole. It shows damage, not malice: who
  * can write the file can write the manifest.
  */
 #define BACKUP_MEMBERS_MAX	100000

@@ -167,6 +167,8 @@ static const struct ctl_option ca_import_options[] = {
 	{ "parent",	0,	"CA",	"who signed it, when that is here" },
 	{ "rows",	0,	"FILE",	"statuses as JSON, a row a line" },
 	{ "report",	0,	"FILE",	"everything that is odd, a line each" },
+	{ "accept-unreadable", 0, NULL,
+	    "go on without lines that may be revocations" },
 	{ "dry-run",	0,	NULL,	"say what there is, and change nothing" },
 	{ 0 }
 };

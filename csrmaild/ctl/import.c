@@ -274,18 +274,25 @@ survey(struct importing *in, struct err *err)
 	struct import_report *r = &in->report;
 	uint64_t bad;
 
-	if (import_walk(&in->source, &in->child, r, in->der_bytes,
-	    survey_nothing, NULL, err) != 0 ||
-	    import_crl_number(&in->source, in->der_bytes, r, &in->crl_number,
-	    err) != 0)
+	if (import_read_crl(&in->source, in->der_bytes, r, &in->crl_number,
+	    err) != 0 || import_walk(&in->source, &in->child, r,
+	    in->der_bytes, survey_nothing, NULL, err) != 0)
 		return -1;
 	bad = r->notes[NOTE_LINE] + r->notes[NOTE_CERTIFICATE] +
 	    r->notes[NOTE_OTHER_CA];
-	if (total(r) > 0 || bad == 0)
+	if (total(r) == 0 && bad != 0) {
+		print_report(in);
+		return ctl_fail(in->ctl, EX_DATAERR, err, "nothing there can "
+		    "be imported for this CA; nothing was changed");
+	}
+	/* What it revoked would be good here, or unknown. */
+	if (r->lost == 0 || ctl_option(in->ctl, "accept-unreadable") != NULL)
 		return 0;
 	print_report(in);
-	return ctl_fail(in->ctl, EX_DATAERR, err, "nothing there can be "
-	    "imported for this CA; nothing was changed");
+	return ctl_fail(in->ctl, EX_DATAERR, err, "%" PRIu64 " lines cannot "
+	    "be read, and may be revocations: mend them (--report FILE has "
+	    "all), or say --accept-unreadable, and revoke what is missing "
+	    "afterwards; nothing was changed", r->lost);
 }
 
 /* --- writing ------------------------------------------------------------- */

@@ -63,13 +63,13 @@ keep_ca(const struct ca_row *row, void *arg)
 }
 
 static int
-count_shard(const struct crl_row *row, void *arg)
+want_shard(const struct crl_row *row, void *arg)
 {
 	struct restoring *r = arg;
 
-	for (size_t i = 0; i < r->n_cas; i++)
-		r->cas[i].needs_crls += r->cas[i].merge.id == row->ca_id &&
-		    row->terms.number > 0 && row->terms.base == 0;
+	for (size_t i = 0; row->terms.number > 0 && i < r->n_cas; i++)
+		if (r->cas[i].merge.id == row->ca_id)
+			return restore_want(r, i, &row->terms);
 	return 0;
 }
 
@@ -87,7 +87,7 @@ read_cas(struct restoring *r)
 	if (store_open(path, STORE_READ_WRITE, &store, r->err) != 0)
 		return -1;
 	return store_each_ca(store, keep_ca, r, r->err) != 0 ? -1 :
-	    store_each_crl(store, count_shard, r, r->err);
+	    store_each_crl(store, want_shard, r, r->err);
 }
 
 /* --- merging ------------------------------------------------------------- */
@@ -294,8 +294,10 @@ restore(struct restoring *r)
 	    ctl_option(r->ctl, "replace") == NULL)
 		return ctl_fail(r->ctl, EX_CANTCREAT, r->err, "%s has a store: "
 		    "--replace moves it aside", r->state);
-	if (hold_take(r->ctl, &hold, r->err) != 0 ||
-	    unpack(r, r->state) != 0 || read_cas(r) != 0)
+	if (hold_take(r->ctl, &hold, r->err) != 0)
+		return -1;
+	restore_remove_leftovers(r);
+	if (unpack(r, r->state) != 0 || read_cas(r) != 0)
 		return -1;
 	for (size_t i = 0; i < r->n_cas; i++)
 		if (restore_find_journal(r, &r->cas[i]) != 0)
@@ -326,6 +328,7 @@ ctl_restore(struct ctl *ctl, struct err *err)
 	while (r->n_crls > 0)
 		crl_read_free(&r->crls[--r->n_crls]);
 	free(r->crls);
+	free(r->wanted);
 	if (r->work[0] != '\0')
 		restore_remove_tree(r->work, 3);
 	free(r);

@@ -93,12 +93,28 @@ consider(struct restoring *r, struct one_ca *ca, const char *from)
 	return 0;
 }
 
+struct wanting {
+	struct restoring *r;
+	size_t		 ca;
+};
+
+static int
+want_record(const struct journal_issued *issued,
+    const struct crl_entry *revoked, const struct crl_terms *crl,
+    const struct journal_blocked *blocked, void *arg)
+{
+	const struct wanting *wanting = arg;
+
+	(void)issued, (void)revoked, (void)blocked;
+	return crl == NULL ? 0 : restore_want(wanting->r, wanting->ca, crl);
+}
+
 int
 restore_find_journal(struct restoring *r, struct one_ca *ca)
 {
 	const char *option = ctl_option(r->ctl, "journal");
 	char file[CA_NAME_MAX + 16], folder[PATH_MAX], path[PATH_MAX];
-	struct crl_terms last;
+	struct wanting wanting = { r, (size_t)(ca - r->cas) };
 
 	ca_file_name(ca->merge.name, ".journal", file, sizeof(file));
 	restore_path(folder, r->work, "journal");
@@ -115,12 +131,8 @@ restore_find_journal(struct restoring *r, struct one_ca *ca)
 	restore_path(folder, r->work, "journal");
 	if (!restore_is_there(path))
 		return 0;
-	if (mend(r, folder, file, ca, &ca->journal) != 0)
-		return -1;
-	last = journal_last_crl(ca->journal);
-	if (last.number > 0 && ca->needs_crls == 0)
-		ca->needs_crls = 1;
-	return 0;
+	return mend(r, folder, file, ca, &ca->journal) != 0 ? -1 :
+	    journal_each(ca->journal, want_record, &wanting, r->err);
 }
 
 /* --- CRLs ---------------------------------------------------------------- */
@@ -204,38 +216,64 @@ restore_find_crls(struct restoring *r)
 	return 0;
 }
 
-/* The same one in DER and PEM has one number. They are in that order. */
-static void
-count_crls(struct restoring *r)
+/* --- whether they are new enough ----------------------------------------- */
+
+int
+restore_want(struct restoring *r, size_t ca, const struct crl_terms *terms)
 {
-	for (size_t i = 0; i < r->n_cas; i++) {
-		uint64_t last = 0;
+	struct wanted *w = NULL, *grown;
 
-		for (size_t k = 0; k < r->n_crls; k++) {
-			const struct crl_read *crl = &r->crls[k];
-
-			if (crl->issuer != i || crl->terms.base != 0)
-				continue;
-			if (r->cas[i].has_crls == 0 ||
-			    crl->terms.number != last)
-				r->cas[i].has_crls++;
-			last = crl->terms.number;
-		}
+	for (size_t i = 0; w == NULL && i < r->n_wanted; i++)
+		if (r->wanted[i].ca == ca &&
+		    r->wanted[i].shard == terms->shard)
+			w = &r->wanted[i];
+	if (w == NULL) {
+		grown = reallocarray(r->wanted, r->n_wanted + 1, sizeof(*w));
+		if (grown == NULL)
+			return err_set(r->err, ERR_RETRY, "out of memory");
+		r->wanted = grown;
+		w = &r->wanted[r->n_wanted++];
+		*w = (struct wanted){ .ca = ca, .shard = terms->shard };
 	}
+	if (terms->base == 0 && terms->number > w->reach.full)
+		w->reach.full = terms->number;
+	if (terms->number > w->reach.any)
+		w->reach.any = terms->number;
+	return 0;
+}
+
+static int
+refuse_crls(struct restoring *r, const struct wanted *w, uint64_t found,
+    uint64_t number)
+{
+	char shard[32] = "", newest[64] = "none is here";
+
+	if (w->shard != 0)
+		snprintf(shard, sizeof(shard), ", shard %u,", w->shard);
+	if (found != 0)
+		snprintf(newest, sizeof(newest), "the newest here is %llu",
+		    (unsigned long long)found);
+	return ctl_fail(r->ctl, EX_NOINPUT, r->err, "%s%s has published CRLs "
+	    "up to number %llu, and %s: give the latest with --crl FILE (or a "
+	    "folder with all), or say --without-crl: then what was revoked "
+	    "after the backup may be good again", r->cas[w->ca].merge.name,
+	    shard, (unsigned long long)number, newest);
 }
 
 int
 restore_demand_crls(struct restoring *r)
 {
-	count_crls(r);
 	if (ctl_option(r->ctl, "without-crl") != NULL)
 		return 0;
-	for (size_t i = 0; i < r->n_cas; i++)
-		if (r->cas[i].has_crls < r->cas[i].needs_crls)
-			return ctl_fail(r->ctl, EX_NOINPUT, r->err, "%s has "
-			    "published CRLs: give the latest with --crl FILE "
-			    "(or a folder with all), or say --without-crl: "
-			    "then what was revoked after the backup may be "
-			    "good again", r->cas[i].merge.name);
+	for (size_t i = 0; i < r->n_wanted; i++) {
+		const struct wanted *w = &r->wanted[i];
+		struct restore_reach has = restore_reach_of(r->crls,
+		    r->n_crls, w->ca, r->cas[w->ca].merge.name, w->shard);
+
+		if (has.full < w->reach.full)
+			return refuse_crls(r, w, has.full, w->reach.full);
+		if (has.any < w->reach.any)
+			return refuse_crls(r, w, has.any, w->reach.any);
+	}
 	return 0;
 }

@@ -99,6 +99,33 @@ restore_remove_tree(const char *folder, int depth)
 	rmdir(folder);
 }
 
+void
+restore_remove_leftovers(const struct restoring *r)
+{
+	static const char begin[] = "restore.";
+	DIR *dir = opendir(r->state);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	struct stat st;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		/* As mkdtemp names them. */
+		if (strncmp(name, begin, strlen(begin)) != 0 ||
+		    strlen(name) != strlen(begin) + 6)
+			continue;
+		restore_path(path, r->state, name);
+		if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+			continue;
+		restore_remove_tree(path, 3);
+		fprintf(r->ctl->json ? stderr : stdout, "%s removed: a restore "
+		    "that was broken off has left it\n", path);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
 /* --- into place ---------------------------------------------------------- */
 
 struct owner {

@@ -16,10 +16,15 @@ struct ctl;
 
 struct one_ca {
 	struct restore_ca merge;
-	unsigned int	 needs_crls;	/* full ones: a shard each */
-	unsigned int	 has_crls;	/* of different numbers */
 	struct journal	*journal;	/* the longest; NULL: none */
 	bool		 journal_is_newest;	/* longer than the backup's */
+};
+
+/* What a shard had published, as the backup or a journal says. */
+struct wanted {
+	size_t		 ca;		/* of restoring.cas */
+	uint16_t	 shard;
+	struct restore_reach reach;
 };
 
 struct restoring {
@@ -31,6 +36,8 @@ struct restoring {
 	size_t		 n_cas;
 	struct crl_read	*crls;		/* owned */
 	size_t		 n_crls;
+	struct wanted	*wanted;	/* owned */
+	size_t		 n_wanted;
 	struct restore_counts counts;
 	struct err	*err;
 };
@@ -39,7 +46,9 @@ struct restoring {
 /* The longest journal into work/journal, and opened. */
 int	restore_find_journal(struct restoring *, struct one_ca *);
 int	restore_find_crls(struct restoring *);
-/* -1 while one is missing that was published. */
+/* What the backup's store or a journal says was published. */
+int	restore_want(struct restoring *, size_t ca, const struct crl_terms *);
+/* -1 while one is missing, or older than what was published. */
 int	restore_demand_crls(struct restoring *);
 
 /* --- restore_place.c: files ---------------------------------------------- */
@@ -54,6 +63,9 @@ int	restore_copy_file(struct restoring *, const char *from,
 	    const char *to, mode_t);
 int	restore_make_folder(struct restoring *, const char *path);
 void	restore_remove_tree(const char *folder, int depth);
+/* What a restore that was killed left in the state folder, whose lock is
+ * held: nobody works there. */
+void	restore_remove_leftovers(const struct restoring *);
 /* Journals, keys and certificates that are missing; the store last. */
 int	restore_put_into_place(struct restoring *, const struct hold *);
 

@@ -213,8 +213,9 @@ ctl_ca_revoke(struct ctl *ctl, struct err *err)
 
 	if (new_args(ctl, &args, err) != 0)
 		return -1;
-	snprintf(question, sizeof(question), "Revoke the CA %.63s, and every "
-	    "certificate and CA below it, for good?", ctl->args[0]);
+	snprintf(question, sizeof(question), "Revoke the CA %.63s%s, and "
+	    "every certificate and CA below it, for good?", ctl->args[0],
+	    strchr(ctl->args[0], '~') == NULL ? " with all its keys" : "");
 	client_path(&path, "cas/", ctl->args[0], "/revoke");
 	r = confirm(ctl, question, err);
 	if (r == 0)

@@ -315,6 +315,28 @@ START_TEST(a_pattern_takes_no_ca_away)
 }
 END_TEST
 
+/* A CA has more certificates than its newest. */
+START_TEST(a_certificate_is_a_cas_by_how_it_was_made)
+{
+	const struct authority *users = authority_by_name(&s.r.authorities,
+	    "users");
+	struct cert_row row = { .ca = "top", .profile = "ca",
+		.serial = { { 9 }, 1 } };
+
+	ck_assert(registrar_is_of_ca(&s.r, &row));
+	row.request = 1;
+	ck_assert(!registrar_is_of_ca(&s.r, &row));
+	row.request = 0;
+	row.profile = "";
+	ck_assert(!registrar_is_of_ca(&s.r, &row));
+	OK(serial_from_asn1(X509_get0_serialNumber(users->cert), &row.serial,
+	    &err));
+	ck_assert(registrar_is_of_ca(&s.r, &row));
+	row.ca = "users";
+	ck_assert(!registrar_is_of_ca(&s.r, &row));
+}
+END_TEST
+
 /* --- CAs ------------------------------------------------------------------ */
 
 static int
@@ -341,6 +363,40 @@ START_TEST(a_revoked_ca_takes_all_below_with_it)
 	/* Its own list says so of what it signed. */
 	crl_stand_run(&s, NOON);
 	ck_assert_uint_eq(crl_stand_last(&s)->n, 4);
+}
+END_TEST
+
+static const struct {
+	const char	*said;
+	bool		 first, second;
+} meant[] = {
+	{ "users",	true,	true },
+	{ "users~1",	true,	false },
+	{ "users~2",	false,	true },
+};
+
+START_TEST(a_ca_is_revoked_with_all_its_keys_or_the_one_that_is_named)
+{
+	int64_t second = crl_stand_add_ca(&s, "users~2", "top", 2);
+	unsigned int n = 0;
+
+	crl_stand_issue_to(&s, 1, "users", 1, "CN=a", 0);
+	crl_stand_issue_to(&s, 2, "users~2", 2, "CN=b", 0);
+	REJECTED(revoke_ca("users~3", CRL_SUPERSEDED, &n));
+	OK(revoke_ca(meant[_i].said, CRL_SUPERSEDED, &n));
+	ck_assert_uint_eq(n, 2u * (meant[_i].first + meant[_i].second));
+	ck_assert_int_eq(status_of(s.users_id, 1).state == STATUS_REVOKED,
+	    meant[_i].first);
+	ck_assert_int_eq(status_of(second, 2).state == STATUS_REVOKED,
+	    meant[_i].second);
+	ck_assert_int_eq(authority_by_name(&s.r.authorities,
+	    "users")->revoked, meant[_i].first);
+	ck_assert_int_eq(authority_by_name(&s.r.authorities,
+	    "users~2")->revoked, meant[_i].second);
+	/* Once more there is nothing to do, and that is said. */
+	REJECTED(revoke_ca(meant[_i].said, CRL_SUPERSEDED, &n));
+	ck_assert_ptr_nonnull(strstr(err.text, "revoked already"));
+	ck_assert_uint_eq(n, 0);
 }
 END_TEST
 
@@ -464,7 +520,11 @@ main(void)
 	tcase_add_test(tc, siblings_leave_no_gap_in_what_matches);
 	tcase_add_test(tc, a_key_is_revoked_wherever_it_is);
 	tcase_add_test(tc, a_pattern_takes_no_ca_away);
+	tcase_add_test(tc, a_certificate_is_a_cas_by_how_it_was_made);
 	tcase_add_test(tc, a_revoked_ca_takes_all_below_with_it);
+	tcase_add_loop_test(tc,
+	    a_ca_is_revoked_with_all_its_keys_or_the_one_that_is_named, 0,
+	    ROWS(meant));
 	tcase_add_test(tc, what_cannot_be_said_of_a_ca_is_refused);
 	tcase_add_test(tc, who_asked_by_mail_is_told_by_mail);
 	tcase_add_test(tc, nobody_is_told_from_a_mailbox_that_is_gone);

@@ -1,11 +1,13 @@
-#include "csrmaild/ceremony.h"
+#include "csrmaild/ceremony_offline.h"
 #include "common/constraints.h"
 #include "common/err.h"
 #include "common/issue.h"
+#include "common/key.h"
 #include "csrmaild/journal.h"
 #include "tests/support/ca_folder.h"
 #include "tests/support/fixtures.h"
 
+#include <openssl/core_names.h>
 #include <openssl/x509v3.h>
 
 #include <stdio.h>
@@ -439,7 +441,7 @@ START_TEST(a_ca_without_its_key_is_known_and_signs_elsewhere)
 END_TEST
 
 enum flaw { NO_CA, OTHER_KEY, KNOWN_KEY, NO_PARENT, NOT_SIGNED_BY, BAD_SELF,
-	BAD_NAME, NO_FAMILY, LEFT_KEY };
+	BAD_NAME, NO_FAMILY, LEFT_KEY, BLOCKED_KEY };
 static const struct {
 	enum flaw	 flaw;
 	const char	*want;
@@ -453,6 +455,7 @@ static const struct {
 	{ BAD_NAME,	"a CA's name has" },
 	{ NO_FAMILY,	"a CA that is not on record" },
 	{ LEFT_KEY,	"move it away" },
+	{ BLOCKED_KEY,	"is blocked" },
 };
 
 START_TEST(what_does_not_fit_is_not_adopted)
@@ -473,6 +476,16 @@ START_TEST(what_does_not_fit_is_not_adopted)
 	    foreign_ca(key, "New", root, other, true) :
 	    foreign_ca(flaw == KNOWN_KEY ? root_key : key, "New", NULL,
 	    flaw == BAD_SELF ? other : NULL, flaw != NO_CA);
+	if (flaw == BLOCKED_KEY) {
+		uint8_t spki_sha256[32];
+
+		ck_assert_int_eq(key_digest_certificate(cert, spki_sha256,
+		    &err), 0);
+		ck_assert_int_eq(store_begin(dir.store, &err), 0);
+		ck_assert_int_eq(store_block_key(dir.store, spki_sha256,
+		    KEY_BLOCKED, "", NOON, &err), 0);
+		ck_assert_int_eq(store_commit(dir.store, &err), 0);
+	}
 	if (flaw == LEFT_KEY) {
 		ca_folder_root(&dir, "left");
 		snprintf(path, sizeof(path), "mv %s/keys/left.key "
@@ -488,6 +501,54 @@ START_TEST(what_does_not_fit_is_not_adopted)
 	ck_assert_msg(strstr(err.text, flaws[_i].want) != NULL, "%s",
 	    err.text);
 	ck_assert_int_eq(ca_folder_count(&dir, "ca.imported"), 0);
+}
+END_TEST
+
+START_TEST(a_weak_key_does_not_sign_here)
+{
+	OWNED(EVP_PKEY) *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA",
+	    (size_t)1024);
+	OWNED(X509) *cert = foreign_ca(key, "Old CA", NULL, NULL, true);
+	struct err err = { 0 };
+
+	ck_assert_int_eq(ceremony_adopt(&dir.ceremony, "old", "", cert, key,
+	    no_passphrase, "imported", &err), -1);
+	ck_assert_int_eq(err.kind, ERR_REJECT);
+	ck_assert_msg(strstr(err.text, "without the key") != NULL, "%s",
+	    err.text);
+	ck_assert_msg(ceremony_adopt(&dir.ceremony, "old", "", cert, NULL,
+	    no_passphrase, "imported", &err) == 0, "%s", err.text);
+	ck_assert_int_eq(ceremony_place_key(&dir.ceremony, "old", cert, key,
+	    no_passphrase, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_REJECT);
+	ck_assert(!ca_folder_has(&dir, "keys/old.key"));
+}
+END_TEST
+
+START_TEST(a_key_with_a_compressed_point_is_the_same_key)
+{
+	OWNED(EVP_PKEY) *key = new_key();
+	OWNED(X509) *cert = foreign_ca(key, "Old CA", NULL, NULL, true);
+	OWNED(X509) *other = NULL;
+	OWNED_SUCCESSION s = { 0 };
+	struct err err = { 0 };
+
+	ck_assert_int_eq(ceremony_adopt(&dir.ceremony, "old", "", cert, NULL,
+	    no_passphrase, "imported", &err), 0);
+	ck_assert_int_eq(EVP_PKEY_set_utf8_string_param(key,
+	    OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"), 1);
+	other = foreign_ca(key, "Other CA", NULL, NULL, true);
+	ck_assert_int_ne(ASN1_STRING_cmp(X509_get0_pubkey_bitstr(cert),
+	    X509_get0_pubkey_bitstr(other)), 0);
+	ck_assert_int_eq(ceremony_adopt(&dir.ceremony, "other", "", other,
+	    NULL, no_passphrase, "imported", &err), -1);
+	ck_assert_msg(strstr(err.text, "the key of the CA old") != NULL, "%s",
+	    err.text);
+	/* So it is to who installs it. */
+	ck_assert_int_eq(ceremony_judge_above(&dir.ceremony, "other", other,
+	    &s, &err), -1);
+	ck_assert_msg(strstr(err.text, "would be old") != NULL, "%s",
+	    err.text);
 }
 END_TEST
 
@@ -572,6 +633,8 @@ main(void)
 	tcase_add_test(tc, a_ca_without_its_key_is_known_and_signs_elsewhere);
 	tcase_add_loop_test(tc, what_does_not_fit_is_not_adopted, 0,
 	    ROWS(flaws));
+	tcase_add_test(tc, a_weak_key_does_not_sign_here);
+	tcase_add_test(tc, a_key_with_a_compressed_point_is_the_same_key);
 	tcase_add_test(tc, an_adopted_ca_stands_under_the_key_that_signed_it);
 	tcase_add_loop_test(tc, an_adoption_that_was_cut_off_is_completed, 0,
 	    ROWS(adopt_points));

@@ -121,8 +121,23 @@ static const struct {
 	{ "", 2, 0, 0, 0, "" },
 	{ "\r", 2, 0, 0, 0, "" },
 	{ "# a comment", 2, 0, 0, 0, "" },
-	{ "v\t" END_DATE "\t\t02\tf\t/CN=a", 1, 0, 0, 0, "" },
-	{ "\t" END_DATE "\t\t02\tf\t/CN=a", 1, 0, 0, 0, "" },
+	/* What may have been a revocation is one, if a serial is there. */
+	{ "v\t" END_DATE "\t\t02\tf\t/CN=a", 3, IMPORT_REVOKED, 0, 0, "02" },
+	{ "\t" END_DATE "\t\t02\tf\t/CN=a", 3, IMPORT_REVOKED, 0, 0, "02" },
+	{ "R \t" END_DATE "\t260101120000Z\t02\tf\t/CN=a", 3,
+	    IMPORT_REVOKED, 0, 0, "02" },
+	{ "X\t" END_DATE "\t\t02\tf\t/CN=a", 3, IMPORT_REVOKED, 0, 0, "02" },
+	{ "R\t" END_DATE "\t260101120000Z,superseded\t02\tf\t/CN=a\tb", 3,
+	    IMPORT_REVOKED, 0, 0, "02" },
+	{ "R\t" END_DATE "\tsoon\t02", 3, IMPORT_REVOKED, 0, 0, "02" },
+	/* Not a field that has slipped there. */
+	{ "R\t" END_DATE "\t02\tfe\t/CN=a", 1, IMPORT_REVOKED, 0, 0, "" },
+	{ "R\t" END_DATE "\t260101120000Z\tunknown\t/CN=a", 1,
+	    IMPORT_REVOKED, 0, 0, "" },
+	{ "R\t" END_DATE "\t260101120000Z\t2x\tf\t/CN=a", 1,
+	    IMPORT_REVOKED, 0, 0, "" },
+	{ "R\t" END_DATE "\t260101120000Z", 1, IMPORT_REVOKED, 0, 0, "" },
+	{ "nothing of the kind", 1, IMPORT_REVOKED, 0, 0, "" },
 	{ "V\t" END_DATE "\t\t02\tf", 1, 0, 0, 0, "" },
 	{ "V\t" END_DATE "\t\t02\tf\t/CN=a\tmore", 1, 0, 0, 0, "" },
 	{ "V\t" END_DATE "\t\t\tf\t/CN=a", 1, 0, 0, 0, "" },
@@ -146,8 +161,11 @@ START_TEST(each_line_is_read_or_refused)
 
 	ck_assert_msg(r == lines[_i].want, "%s: %d %s", lines[_i].line, r,
 	    why);
-	ck_assert((r == 1) == (why[0] != '\0'));
-	if (r != 0)
+	ck_assert((r == 1 || r == 3) == (why[0] != '\0'));
+	if (r == 1)	/* V and E are no revocations, whatever follows */
+		ck_assert_int_eq(e.state, lines[_i].line[0] == 'V' ?
+		    IMPORT_VALID : IMPORT_REVOKED);
+	if (r == 1 || r == 2)
 		return;
 	serial_to_hex(&e.serial, hex);
 	ck_assert_str_eq(hex, lines[_i].serial);
@@ -173,6 +191,17 @@ START_TEST(a_line_that_is_too_long_is_refused)
 	buf_append_str(&line, "x");
 	ck_assert_int_eq(index_line_read(buf_bytes(&line), &e, &oddities,
 	    why), 1);
+	ck_assert_int_eq(e.state, IMPORT_VALID);
+	/* A revoked one is revoked all the same. */
+	buf_clear(&line);
+	buf_append_str(&line, "R\t" END_DATE "\t260101120000Z\t02\tf\t");
+	while (line.len <= INDEX_LINE_MAX)
+		buf_append_str(&line, "x");
+	ck_assert_int_eq(index_line_read(buf_bytes(&line), &e, &oddities,
+	    why), 3);
+	ck_assert_int_eq(e.state, IMPORT_REVOKED);
+	ck_assert_uint_eq(e.serial.octets[0], 2);
+	ck_assert_int_eq(e.revoked_at, NOON);
 }
 END_TEST
 
@@ -414,6 +443,29 @@ START_TEST(a_row_of_a_database_is_read)
 		    0, IMPORT_REVOKED, 0, true },
 		{ "{\"serial\":\"90\",\"revoked_at\":\"0001-01-01T00:00:00Z\"}",
 		    0, IMPORT_VALID, 0, false },
+		/* Not good unless it says so. */
+		{ "{\"serial\":\"90\",\"status\":\"Good\"}", 0, IMPORT_VALID,
+		    0, false },
+		{ "{\"serial\":\"90\",\"status\":\"rvoked\"}", 0,
+		    IMPORT_REVOKED, 0, false },
+		{ "{\"serial\":\"90\",\"status\":\"\"}", 0, IMPORT_REVOKED, 0,
+		    false },
+		{ "{\"serial\":\"90\",\"status\":\"revoked\","
+		    "\"revoked_at\":\"soon\",\"reason\":4}", 0,
+		    IMPORT_REVOKED, 4, false },
+		{ "{\"serial\":\"90\",\"RevokedAt\":\"soon\"}", 0,
+		    IMPORT_REVOKED, 0, false },
+		{ "{\"serial\":\"90\",\"RevokedAt\":true}", 0,
+		    IMPORT_REVOKED, 0, false },
+		{ "{\"serial\":\"90\",\"status\":\"revoked\","
+		    "\"expiry\":\"soon\"}", 0, IMPORT_REVOKED, 0, false },
+		{ "{\"serial\":\"90\",\"status\":\"revoked\","
+		    "\"pem\":\"junk\"}", 0, IMPORT_REVOKED, 0, false },
+		{ "{\"serial\":\"90\",\"status\":\"good\",\"pem\":\"junk\"}",
+		    1, 0, 0, false },
+		{ "{\"serial\":\"90\",\"status\":1}", 1, 0, 0, false },
+		{ "{\"serial\":\"90\",\"status\":[\"good\"]}", 1, 0, 0,
+		    false },
 		{ "{\"serial\":90}", 1, 0, 0, false },
 		{ "{\"serial\":\"0\"}", 1, 0, 0, false },
 		{ "{\"serial\":\"-90\"}", 1, 0, 0, false },

@@ -264,6 +264,68 @@ START_TEST(a_person_is_told_of_the_certificate_that_has_the_key)
 }
 END_TEST
 
+static void
+hand_in(struct candidate *c)
+{
+	*c = (struct candidate){ .good = true, .der = bytes_of("a request"),
+		.key = { .kind = KEY_P256, .bits = 256,
+		    .spki_sha256 = { 7 } } };
+	OK(names_add_attribute(&c->names, NID_commonName, bytes_of("a"),
+	    &err));
+}
+
+static const struct {
+	const char	*said, *signs;
+} generations[] = {
+	{ "users",	"users~2" },
+	{ "users~1",	"users" },
+	{ "users~2",	"users~2" },
+};
+
+START_TEST(the_newest_key_signs_unless_one_is_named)
+{
+	struct candidate c;
+	struct order order;
+	int64_t id;
+
+	use(NO_SAN);
+	hand_in(&c);
+	crl_stand_add_ca(&s, "users~2", "top", 2);
+	ck_assert_int_eq(registrar_add_cli_request(&s.r, &c, "users~3", "p",
+	    0, "unix:root", NOON, &id, &err), -1);
+	OK(registrar_add_cli_request(&s.r, &c, generations[_i].said, "p", 0,
+	    "unix:root", NOON, &id, &err));
+	ck_assert_int_eq(next_order(&order), 0);
+	ck_assert_str_eq(order.ca, generations[_i].signs);
+	order_free_contents(&order);
+	names_free(&c.names);
+}
+END_TEST
+
+START_TEST(nothing_is_recorded_for_a_ca_that_is_revoked)
+{
+	struct candidate c;
+	int64_t id = 0;
+	unsigned int n;
+
+	use(NO_SAN);
+	hand_in(&c);
+	OK(registrar_revoke_ca(&s.r, "users", CRL_SUPERSEDED, 0, "unix:root",
+	    NOON, &n, &err));
+	ck_assert_int_eq(registrar_add_cli_request(&s.r, &c, "users", "p", 0,
+	    "unix:root", NOON, &id, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_REJECT);
+	ck_assert_msg(strstr(err.text, "is revoked") != NULL, "%s", err.text);
+	ck_assert_int_eq(store_find_request(s.r.store, 1, note_state,
+	    &(enum request_state){ 0 }, &err), 1);
+	ck_assert(!s.r.approvals);
+	/* It says of its certificates that they are revoked. */
+	OK(registrar_add_cli_request(&s.r, &c, "users", "ocsp-responder", 0,
+	    "unix:root", NOON, &id, &err));
+	names_free(&c.names);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -282,6 +344,9 @@ main(void)
 	tcase_add_test(tc, two_requests_for_a_key_that_may_be_certified_again);
 	tcase_add_test(tc,
 	    a_person_is_told_of_the_certificate_that_has_the_key);
+	tcase_add_loop_test(tc, the_newest_key_signs_unless_one_is_named, 0,
+	    ROWS(generations));
+	tcase_add_test(tc, nothing_is_recorded_for_a_ca_that_is_revoked);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

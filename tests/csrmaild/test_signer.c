@@ -26,7 +26,8 @@
 static char folder[] = "/tmp/test_signer.XXXXXX";
 static struct store *store;
 static struct ceremony ceremony;
-static struct names subject;
+static struct names subjects[8];
+static int n_subjects;
 static struct profile *profiles[3];
 static struct ca_settings ca_settings[2];
 static struct settings settings;
@@ -40,7 +41,21 @@ static EVP_PKEY *user_key;
 static struct ceremony_ca
 wish(const char *name)
 {
-	return (struct ceremony_ca){ .name = name, .subject = &subject,
+	struct names *subject = &subjects[n_subjects++];
+	char cn[32] = "Example CA";
+	struct err err = { 0 };
+
+	ck_assert_int_le(n_subjects, ROWS(subjects));
+	if (strcmp(name, USERS) != 0)	/* no two have one subject */
+		snprintf(cn, sizeof(cn), "Example %d", n_subjects);
+	ck_assert_int_eq(names_add_attribute(subject, NID_organizationName,
+	    bytes_of("Example"), &err), 0);
+	/* Of no use to a responder, and not in its profile. */
+	ck_assert_int_eq(names_add_attribute(subject, NID_serialNumber,
+	    bytes_of("7"), &err), 0);
+	ck_assert_int_eq(names_add_attribute(subject, NID_commonName,
+	    bytes_of(cn), &err), 0);
+	return (struct ceremony_ca){ .name = name, .subject = subject,
 		.key_kind = KEY_P256, .passphrase = bytes_of("secret"),
 		.validity_s = 3650 * DAY, .path_len = -1 };
 }
@@ -98,13 +113,6 @@ set_up(void)
 	    "%s", err.text);
 	ceremony = (struct ceremony){ .state_dir = folder, .store = store,
 		.principal = "unix:test", .now = NOON };
-	ck_assert_int_eq(names_add_attribute(&subject, NID_organizationName,
-	    bytes_of("Example"), &err), 0);
-	/* Of no use to a responder, and not in its profile. */
-	ck_assert_int_eq(names_add_attribute(&subject, NID_serialNumber,
-	    bytes_of("7"), &err), 0);
-	ck_assert_int_eq(names_add_attribute(&subject, NID_commonName,
-	    bytes_of("Example CA"), &err), 0);
 	add_profile(0, "user", "key_usage = { \"digitalSignature\" }\n"
 	    "extended_key_usage = { \"clientAuth\" }\n"
 	    "san = { \"email\" }\nsan_required = no\nsubject = { \"CN\" }\n");
@@ -136,7 +144,8 @@ tear_down(void)
 {
 	signer_free_contents(&signer);
 	store_free(store);
-	names_free(&subject);
+	while (n_subjects > 0)
+		names_free(&subjects[--n_subjects]);
 	profile_free(profiles[0]);
 	profile_free(profiles[1]);
 	EVP_PKEY_free(user_key);

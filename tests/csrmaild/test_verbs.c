@@ -85,6 +85,13 @@ registrar_release(struct registrar *r, int64_t ca, const struct serial *serial,
 	return outcome(err);
 }
 
+bool
+registrar_is_of_ca(const struct registrar *r, const struct cert_row *row)
+{
+	(void)r;
+	return strcmp(row->profile, "ca") == 0;
+}
+
 int
 registrar_revoke_all(struct registrar *r, const struct cert_filter *filter,
     enum crl_reason reason, time_t invalidity, const char *who, time_t now,
@@ -248,7 +255,8 @@ publish_install(struct registrar *r, const char *ca,
 const struct profile *
 registrar_profile(const struct registrar *r, const char *name)
 {
-	return settings_profile(r->settings, name);
+	return strcmp(name, profile_ocsp_responder()->name) == 0 ?
+	    profile_ocsp_responder() : settings_profile(r->settings, name);
 }
 
 int
@@ -541,6 +549,10 @@ static const struct {
 	{ "POST", "cas/users/revoke", "{\"reason\":\"cACompromise\","
 	    "\"invalidity\":1000}", 200, "\"revoked\":5",
 	    "revoke CA users cACompromise 1000 by unix:boss" },
+	{ "POST", "cas/users~1/revoke", "{\"reason\":\"superseded\"}", 200,
+	    "\"revoked\":5", "revoke CA users~1 superseded 0 by unix:boss" },
+	{ "POST", "cas/users~2/revoke", "{\"reason\":\"superseded\"}", 404,
+	    NULL, "" },
 	{ "POST", "cas/none/revoke", "{\"reason\":\"cACompromise\"}", 404,
 	    NULL, "" },
 	{ "POST", "certificates/01/revoke", "{\"reason\":\"bored\"}", 400,
@@ -550,6 +562,9 @@ static const struct {
 	    NULL, "" },
 	{ "GET", "crls", "{}", 200, "\"ca\":\"users\"", "" },
 	{ "POST", "crls/users/update", "{}", 202, NULL, "publish users" },
+	{ "POST", "crls/users~1/update", "{}", 202, "\"ca\":\"users\"",
+	    "publish users~1" },
+	{ "POST", "crls/users~2/update", "{}", 404, NULL, "" },
 	{ "POST", "crls/none/update", "{}", 404, NULL, "" },
 	{ "POST", "crls/root/install", INSTALL(9, 1, 99999999999) "}", 200,
 	    NULL, "install root 9, 3 octets, 0: none by unix:boss" },
@@ -628,7 +643,7 @@ static const struct {
 	{ "POST", "certificates/09/renew",	RIGHT_ADMIN },
 	{ "POST", "certificates/09/reissue",	RIGHT_ADMIN },
 	{ "POST", "certificates/revoke",	RIGHT_ADMIN },
-	{ "POST", "cas/users/revoke",		RIGHT_ADMIN },
+	{ "POST", "cas/users/revoke",		RIGHT_SECURITY },
 	{ "GET",  "crls",			RIGHT_ALL },
 	{ "POST", "crls/users/update",	RIGHT_ADMIN | RIGHT_SECURITY },
 	{ "POST", "crls/users/install",	RIGHT_SECURITY },
@@ -659,6 +674,80 @@ START_TEST(only_who_has_the_right_may)
 			ck_assert_str_eq(told, "");
 		told[0] = '\0';
 	}
+}
+END_TEST
+
+/* 03 is a CA's certificate, 04 one of a responder. */
+static const struct {
+	const char	*path, *json;
+	bool		 admin_may;
+} about_cas[] = {
+	{ "certificates/01/revoke", "{\"reason\":\"superseded\"}", true },
+	{ "certificates/03/revoke", "{\"reason\":\"superseded\"}", false },
+	{ "certificates/03/revoke", "{\"reason\":\"certificateHold\"}",
+	    false },
+	{ "certificates/01/unhold", "{}", true },
+	{ "certificates/03/unhold", "{}", false },
+	{ "certificates/01/renew", "{}", true },
+	{ "certificates/04/renew", "{}", false },
+	{ "certificates/04/reissue", "{}", false },
+	{ "certificates/revoke", "{\"reason\":\"superseded\",\"key\":\""
+	    HEX64 "\"}", true },
+	{ "certificates/revoke", "{\"reason\":\"superseded\",\"key\":\""
+	    KEY_HEX "\"}", false },
+	{ "certificates/revoke", "{\"reason\":\"superseded\",\"key\":\""
+	    KEY_HEX "\",\"expected\":1}", false },
+	{ "keys/block", "{\"key\":\"" HEX64 "\",\"compromised\":1}", true },
+	{ "keys/block", "{\"key\":\"" KEY_HEX "\",\"compromised\":1}",
+	    false },
+	{ "keys/block", "{\"key\":\"" KEY_HEX "\"}", true },
+	{ "requests", "{\"ca\":\"users\",\"profile\":\"user\","
+	    "\"csr\":\"PEM\"}", true },
+	{ "requests", "{\"ca\":\"users~1\",\"profile\":\"user\","
+	    "\"csr\":\"PEM\"}", true },
+	{ "requests", "{\"ca\":\"users\",\"profile\":\"ocsp-responder\","
+	    "\"csr\":\"PEM\"}", false },
+};
+
+START_TEST(what_is_about_cas_is_for_csrmail_security)
+{
+	const struct principal admin = { "unix", "clerk", RIGHT_ADMIN };
+	const struct principal both = { "unix", "clerk",
+		RIGHT_ADMIN | RIGHT_SECURITY };
+	uint8_t key[32] = { [31] = 0x5a };
+	struct cert_row row = { .ca_id = ca_id, .state = CERT_ISSUED,
+		.serial = { { 3 }, 1 }, .not_before = NOON,
+		.not_after = NOON + 90 * DAY, .profile = "ca",
+		.names_text = "CN=CA", .der = bytes_of("DER"),
+		.reply_to = "", .spki_sha256 = key };
+	struct err err = { 0 };
+	char text[4096];
+	uint16_t status;
+
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_int_eq(store_add_certificate(registrar.store, &row, &err),
+	    0);
+	row.serial.octets[0] = 4;
+	row.profile = "ocsp-responder";
+	row.spki_sha256 = NULL;
+	ck_assert_int_eq(store_add_certificate(registrar.store, &row, &err),
+	    0);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	status = call_as(&admin, "POST", about_cas[_i].path,
+	    about_cas[_i].json, text);
+	verbs_closed(5);
+	ck_assert_msg((status != 403) == about_cas[_i].admin_may, "%s: %u %s",
+	    about_cas[_i].path, status, text);
+	if (!about_cas[_i].admin_may) {
+		ck_assert_str_eq(told, "");
+		ck_assert_ptr_nonnull(strstr(text, "csrmail-security"));
+	}
+	status = call_as(&both, "POST", about_cas[_i].path,
+	    about_cas[_i].json, text);
+	verbs_closed(5);
+	ck_assert_msg(status < 300, "%s: %u %s", about_cas[_i].path, status,
+	    text);
+	ck_assert_str_ne(told, "");
 }
 END_TEST
 
@@ -940,6 +1029,8 @@ main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, each_verb_answers, 0, ROWS(calls));
 	tcase_add_loop_test(tc, only_who_has_the_right_may, 0, ROWS(guarded));
+	tcase_add_loop_test(tc, what_is_about_cas_is_for_csrmail_security, 0,
+	    ROWS(about_cas));
 	tcase_add_loop_test(tc, status_tells_in_time_that_something_ends, 0,
 	    ROWS(ends));
 	tcase_add_test(tc, a_failure_says_whose_it_is);

@@ -185,9 +185,9 @@ START_TEST(others_are_refused_and_slow_ones_wait_alone)
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int slow[8];
+	int slow[40];
 
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 40; i++) {
 		slow[i] = socket(AF_INET, SOCK_STREAM, 0);
 		ck_assert_int_eq(connect(slow[i], (struct sockaddr *)&to,
 		    sizeof(to)), 0);
@@ -205,7 +205,7 @@ START_TEST(others_are_refused_and_slow_ones_wait_alone)
 	    "HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n")));
 	ck_assert_ptr_nonnull(strstr(d.answer, "version=0.0.4"));
 	ck_assert_ptr_null(strstr(d.answer, "# HELP"));
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 40; i++)
 		close(slow[i]);
 }
 END_TEST

@@ -24,7 +24,7 @@ static struct err err;
 /* Two certificates for two rows; neither signs anything here. */
 static int64_t
 add_ca(struct crl_stand *s, const char *name, const char *parent,
-    struct serial *serial)
+    uint8_t number, struct serial *serial)
 {
 	struct test_ca ca;
 	unsigned char *der = NULL;
@@ -35,12 +35,12 @@ add_ca(struct crl_stand *s, const char *name, const char *parent,
 
 	test_ca_make(&ca, KEY_P256);
 	ASN1_INTEGER_set(X509_get_serialNumber(ca.cert),
-	    parent[0] == '\0' ? 1 : 77);
+	    parent[0] == '\0' ? 1 : 76 + number);
 	X509_sign(ca.cert, ca.key, EVP_sha256());
 	serial_from_asn1(X509_get0_serialNumber(ca.cert), serial, &err);
 	len = i2d_X509(ca.cert, &der);
 	row.cert = (struct bytes){ der, (size_t)len };
-	row.key_sha1[0] = (uint8_t)(1 + (parent[0] != '\0'));
+	row.key_sha1[0] = (uint8_t)(1 + number);
 	OK(store_add_ca(s->r.store, &row, &id, &err));
 	OPENSSL_free(der);
 	test_ca_free(&ca);
@@ -93,8 +93,8 @@ crl_stand_open(struct crl_stand *s)
 	s->r.signer = channel_new(pair[0], "signer", 1 << 20, 128u << 20);
 	s->signer = channel_new(pair[1], "registrar", 1 << 20, 1 << 20);
 	OK(store_begin(s->r.store, &err));
-	s->top_id = add_ca(s, "top", "", &serial);
-	s->users_id = add_ca(s, "users", "top", &serial);
+	s->top_id = add_ca(s, "top", "", 0, &serial);
+	s->users_id = add_ca(s, "users", "top", 1, &serial);
 	row.ca_id = s->top_id;
 	row.serial = serial;
 	OK(store_add_certificate(s->r.store, &row, &err));
@@ -126,6 +126,24 @@ crl_stand_close(struct crl_stand *s)
 		free(s->crls[i].entries);
 	snprintf(command, sizeof(command), "rm -r %s", s->dir);
 	ck_assert_int_eq(system(command), 0);
+}
+
+int64_t
+crl_stand_add_ca(struct crl_stand *s, const char *name, const char *parent,
+    uint8_t number)
+{
+	struct cert_row row = { .state = CERT_ISSUED, .profile = "ca",
+		.not_before = NOON - DAY, .not_after = NOON + 3650 * DAY,
+		.der = bytes_of("a CA"), .names_text = "CN=Users" };
+	int64_t id;
+
+	OK(store_begin(s->r.store, &err));
+	row.ca_id = authority_by_name(&s->r.authorities, parent)->id;
+	id = add_ca(s, name, parent, number, &row.serial);
+	OK(store_add_certificate(s->r.store, &row, &err));
+	OK(store_commit(s->r.store, &err));
+	crl_stand_restart(s);
+	return id;
 }
 
 struct serial
@@ -165,7 +183,7 @@ crl_stand_issue_to(struct crl_stand *s, unsigned int serial, const char *ca,
 {
 	const uint8_t spki[32] = { key };
 	struct cert_row row = {
-		.ca_id = strcmp(ca, "top") == 0 ? s->top_id : s->users_id,
+		.ca_id = authority_by_name(&s->r.authorities, ca)->id,
 		.serial = crl_stand_serial(serial), .state = CERT_ISSUED,
 		.not_before = NOON - DAY, .not_after = NOON + 90 * DAY,
 		.der = bytes_of("a certificate"), .profile = "user",
