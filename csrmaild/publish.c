@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define COALESCE_S	2	/* revocations close together share a CRL */
-#define RETRY_S		30
+#define RETRY_S		5
 #define LATE_S		3600	/* behind its schedule: a person should know */
 
 /* --- scopes --------------------------------------------------------------- */

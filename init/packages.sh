@@ -51,6 +51,7 @@ openjdk-17-jdk-headless
 opensc
 python3
 softhsm2
+zstd
 "
 
 bench="

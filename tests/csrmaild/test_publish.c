@@ -258,10 +258,10 @@ START_TEST(what_is_refused_is_tried_again_with_the_next_number)
 	crl_stand_run(&s, NOON);
 	ck_assert_uint_eq(s.n_crls, 0);
 	ck_assert(!crl_stand_has(&s, "users.crl"));
-	crl_stand_run(&s, NOON + 29);
+	crl_stand_run(&s, NOON + 4);
 	s.refuses = false;
 	ck_assert_uint_eq(s.n_crls, 0);
-	crl_stand_run(&s, NOON + 30);
+	crl_stand_run(&s, NOON + 5);
 	ck_assert_uint_eq(s.n_crls, 1);
 	ck_assert_uint_eq(s.crls[0].terms.number, 2);
 	ck_assert(crl_stand_has(&s, "users.crl"));
@@ -407,7 +407,7 @@ START_TEST(a_lifted_hold_is_removed_by_the_delta)
 	ck_assert_uint_eq(s.crls[3].n, 0);
 	/* Held again: an entry, and no removal. */
 	crl_stand_revoke(&s, 1, CRL_CERTIFICATE_HOLD);
-	crl_stand_run(&s, NOON + 30);
+	crl_stand_run(&s, NOON + 5);
 	ck_assert_uint_eq(crl_stand_last(&s)->n, 1);
 	ck_assert_int_eq(crl_stand_reason(crl_stand_last(&s), 1),
 	    CRL_CERTIFICATE_HOLD);
