@@ -6,15 +6,16 @@
 #include <sqlite3.h>
 
 /*
- * What the files of the store share: store.c (opening, transactions and the
- * one table of statements), store_requests.c, store_certificates.c and
- * store_outbox.c. Nobody else includes this.
+ * What the files of the store share: store.c (statements in use, and
+ * transactions), store_open.c (the file and its schema), store_statements.c
+ * (the one table of SQL), and one file for each subject that is on record.
+ * Nobody else includes this.
  */
 #define STORE_SCHEMA_STEPS	2u	/* the user_version we know */
 /* The SQL of step 1..STORE_SCHEMA_STEPS; generated from common/schema. */
 const char *store_schema_step(unsigned int version);
 
-/* Every statement there is; its text stands in store.c. */
+/* Every statement there is; its text stands in store_statements.c. */
 enum statement {
 	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_READ_BEGIN,
 	Q_SAVEPOINT, Q_RELEASE, Q_ROLLBACK_TO,
@@ -47,6 +48,15 @@ enum statement {
 	Q_FIND_MODULUS_ID, Q_ADD_SHARED_PRIME, Q_EACH_BROKEN_KEY,
 	Q_COUNT,
 	N_STATEMENTS
+};
+const char *store_statement(enum statement);
+
+struct store {
+	sqlite3		*db;
+	bool		 read_only;
+	bool		 writing;	/* between store_begin and its end */
+	bool		 reading;
+	sqlite3_stmt	*stmts[N_STATEMENTS];	/* prepared at first use */
 };
 
 /*
@@ -111,6 +121,8 @@ bool	column_serial(const struct query *, int, struct serial *);
 	r_ < 0 ? -1 : walked_;						\
 })
 int	store_corrupt(const struct query *, struct err *);
+/* What the caller should do about a result code of SQLite: -1. */
+int	store_fail(sqlite3 *, int rc, struct err *);
 /* A row of STATUS_COLUMNS; -1 when it cannot be right. */
 int	store_read_status(const struct query *, struct status_row *);
 int	store_read_request(const struct query *, struct request_row *);

@@ -1,7 +1,6 @@
 #include "csrmaild/registrar.h"
 
 #include "common/clock.h"
-#include "common/crash.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/owned.h"
@@ -15,8 +14,8 @@
 #include "csrmaild/registry.h"
 #include "csrmaild/renewal.h"
 #include "csrmaild/responders.h"
-#include "csrmaild/submission.h"
 #include "csrmaild/verbs.h"
+#include "csrmaild/work.h"
 
 #include <sys/file.h>
 
@@ -29,213 +28,18 @@
 #include <unistd.h>
 
 #define TICK_MS		1000
-#define STORE_RETRY_MS	1000
-#define MAX_WORK	128	/* frames that share one commit */
-
-/*
- * A frame that ends in the store. All that arrived together are committed
- * together, each within a savepoint of its own; only after the commit does
- * anybody hear of it. What could not be committed stays here and is tried
- * again: nothing is lost while the store is locked or the disk is full.
- */
-struct work {
-	enum wire_type	 type;
-	struct channel	*from;
-	struct buf	 payload;	/* owned: a copy of the frame's */
-	bool		 failed;	/* once, for good: be content with less */
-	bool		 answer;	/* an OUTCOME is due after the commit */
-	struct wire_outcome outcome;
-	uint64_t	 mail;		/* outbox row to forget, or 0 */
-	bool		 has_burnt;	/* a key that is blocked by this */
-	uint8_t		 burnt_spki_sha256[32];
-};
-
-struct queue {
-	struct work	 items[MAX_WORK];
-	size_t		 n;
-	int64_t		 not_before_ms;	/* after a failed commit */
-};
-
-/* --- one piece of work, inside the transaction -------------------------------- */
-
-static int
-do_submit(struct registrar *r, struct work *w, const struct frame *frame,
-    struct err *err)
-{
-	struct wire_submit m;
-	int result;
-
-	if (wire_get_submit(frame, &m, err) == -1)
-		return -1;
-	w->outcome.id = m.id;
-	result = w->failed ?
-	    submission_give_up(r, &m, &w->outcome.outcome, err) :
-	    submission_take(r, &m, &w->outcome.outcome, err);
-	w->has_burnt = result == 0 && m.findings->has_burnt;
-	memcpy(w->burnt_spki_sha256, m.findings->burnt_spki_sha256,
-	    sizeof(w->burnt_spki_sha256));
-	wire_submit_free_contents(&m);
-	w->answer = result == 0;
-	return result;
-}
-
-/* Somebody opened or closed it by hand. The signer asked the kernel who it
- * was; the audit trail is ours. */
-static int
-do_key(struct registrar *r, const struct frame *frame, struct err *err)
-{
-	struct wire_keys m;
-	char object[sizeof(m.ca) + 3];
-
-	if (wire_get_keys(frame, &m, err) == -1)
-		return -1;
-	snprintf(object, sizeof(object), "ca:%s", m.ca);
-	return store_audit(r->store, r->now, m.open ? "key.opened" :
-	    "key.closed", m.who, object, "", err);
-}
-
-static int
-do_work(struct registrar *r, struct work *w, struct err *err)
-{
-	struct frame frame = { .type = (uint16_t)w->type,
-		.payload = buf_bytes(&w->payload), .fd = -1 };
-	struct wire_issued issued;
-	struct wire_refused refused;
-	struct wire_sent sent;
-
-	switch (w->type) {
-	case WIRE_SUBMIT:
-		return do_submit(r, w, &frame, err);
-	case WIRE_ISSUED:
-		if (wire_get_issued(&frame, &issued, err) == -1)
-			return -1;
-		return issuance_take_issued(r, &issued, err);
-	case WIRE_REFUSED:
-		if (wire_get_refused(&frame, &refused, err) == -1)
-			return -1;
-		if (refused.serial.len == 0) {	/* a CRL: nothing to store */
-			publish_take_refused(r, &refused);
-			return 0;
-		}
-		return issuance_take_refused(r, &refused, err);
-	case WIRE_KEYS:
-		return do_key(r, &frame, err);
-	case WIRE_SENT:
-		if (wire_get_sent(&frame, &sent, err) == -1)
-			return -1;
-		w->mail = sent.id;
-		return outbox_take_sent(r, &sent, err);
-	default:
-		return err_set(err, ERR_FAULT, "no work of ours");
-	}
-}
-
-/* A savepoint around it: what fails for good is logged and left out, the rest
- * of the commit goes on. ERR_RETRY ends the whole attempt. */
-static int
-do_savepoint(struct registrar *r, struct work *w, struct err *err)
-{
-	if (store_savepoint(r->store, err) == -1)
-		return -1;
-	if (do_work(r, w, err) == 0)
-		return store_release_savepoint(r->store, err);
-	if (err->kind == ERR_RETRY)
-		return -1;
-	store_rollback_to_savepoint(r->store);
-	log_error("registrar.failed", NUM("frame", w->type),
-	    STR("peer", channel_peer(w->from)), STR("why", err->text),
-	    STR("detail", err->detail));
-	if (w->type != WIRE_SUBMIT || w->failed)
-		return 0;
-	/* A mail is filed all the same, or it would come again for ever. */
-	w->failed = true;
-	return do_savepoint(r, w, err);
-}
-
-static int
-commit_all(struct registrar *r, struct queue *q, struct err *err)
-{
-	if (store_begin(r->store, err) == -1)
-		return -1;
-	for (size_t i = 0; i < q->n; i++)
-		if (do_savepoint(r, &q->items[i], err) == -1)
-			return -1;
-	crash_point("registrar.before-commit");
-	return store_commit(r->store, err);
-}
-
-/* What the commit allows to be said. */
-static void
-tell(struct registrar *r, struct queue *q)
-{
-	struct err err;
-
-	for (size_t i = 0; i < q->n; i++) {
-		struct work *w = &q->items[i];
-
-		if (w->answer && wire_send_outcome(w->from, &w->outcome,
-		    &err) == -1)
-			log_warn("outcome.lost", STR("why", err.text));
-		if (w->mail != 0)
-			outbox_forget(r, w->mail);
-		if (w->has_burnt)
-			registrar_tell_blocked(r, w->burnt_spki_sha256,
-			    r->now);
-		buf_free(&w->payload);
-	}
-	q->n = 0;
-}
-
-static void
-work_off(struct registrar *r, struct queue *q)
-{
-	struct pending_order orders[REGISTRAR_MAX_ORDERS];
-	size_t n_orders = r->n_orders;
-	struct err err;
-
-	if (q->n == 0 || q->not_before_ms > r->now_ms)
-		return;
-	memcpy(orders, r->orders, sizeof(orders));
-	if (commit_all(r, q, &err) == 0) {
-		crash_point("registrar.after-commit");
-		r->trouble[0] = '\0';
-		tell(r, q);
-		return;
-	}
-	/* As if it had never been tried. */
-	store_rollback(r->store);
-	memcpy(r->orders, orders, sizeof(orders));
-	r->n_orders = n_orders;
-	q->not_before_ms = r->now_ms + STORE_RETRY_MS;
-	snprintf(r->trouble, sizeof(r->trouble), "%s", err.text);
-	log_error("store.deferred", NUM("frames", q->n),
-	    STR("why", err.text), STR("detail", err.detail));
-}
-
-static int
-add_work(struct queue *q, struct channel *from, const struct frame *frame,
-    struct err *err)
-{
-	struct work *w = &q->items[q->n];
-
-	*w = (struct work){ .type = (enum wire_type)frame->type, .from = from,
-		.payload = BUF(WIRE_MAX_SUBMIT) };
-	if (buf_append_bytes(&w->payload, frame->payload) == -1)
-		return err_set(err, ERR_FAULT, "out of memory");
-	q->n++;
-	return 0;
-}
+#define RETRY_MS	100	/* while a commit waits for the store */
 
 /* --- frames ------------------------------------------------------------------------ */
 
 static int
-from_intake(struct registrar *r, struct intake_peer *peer, struct queue *q,
+from_intake(struct registrar *r, struct intake_peer *peer, struct work_queue *q,
     const struct frame *frame, struct err *err)
 {
 	(void)r;
 	switch (frame->type) {
 	case WIRE_SUBMIT:
-		return add_work(q, peer->channel, frame, err);
+		return work_add(q, peer->channel, frame, err);
 	case WIRE_MAILBOX:
 		return wire_get_mailbox(frame, &peer->state, err);
 	}
@@ -254,7 +58,8 @@ wake(struct registrar *r, struct authority *ca)
 }
 
 static int
-take_keys(struct registrar *r, struct queue *q, const struct frame *frame, struct err *err)
+take_keys(struct registrar *r, struct work_queue *q,
+    const struct frame *frame, struct err *err)
 {
 	struct wire_keys m;
 	struct authority *ca;
@@ -274,11 +79,11 @@ take_keys(struct registrar *r, struct queue *q, const struct frame *frame, struc
 		wake(r, ca);
 	ca->key_open = m.open;
 	snprintf(ca->key_text, sizeof(ca->key_text), "%s", m.text);
-	return m.who[0] == '\0' ? 0 : add_work(q, r->signer, frame, err);
+	return m.who[0] == '\0' ? 0 : work_add(q, r->signer, frame, err);
 }
 
 static int
-from_signer(struct registrar *r, struct queue *q, const struct frame *frame,
+from_signer(struct registrar *r, struct work_queue *q, const struct frame *frame,
     struct err *err)
 {
 	struct wire_crl_done done;
@@ -286,7 +91,7 @@ from_signer(struct registrar *r, struct queue *q, const struct frame *frame,
 	switch (frame->type) {
 	case WIRE_ISSUED:
 	case WIRE_REFUSED:
-		return add_work(q, r->signer, frame, err);
+		return work_add(q, r->signer, frame, err);
 	case WIRE_KEYS:
 		return take_keys(r, q, frame, err);
 	case WIRE_CRL_DONE:
@@ -317,12 +122,12 @@ from_parser(struct registrar *r, const struct frame *frame, struct err *err)
 }
 
 static int
-from_submit(struct registrar *r, struct queue *q, const struct frame *frame,
+from_submit(struct registrar *r, struct work_queue *q, const struct frame *frame,
     struct err *err)
 {
 	switch (frame->type) {
 	case WIRE_SENT:
-		return add_work(q, r->submit, frame, err);
+		return work_add(q, r->submit, frame, err);
 	case WIRE_MAILBOX:
 		return wire_get_mailbox(frame, &r->smtp, err);
 	}
@@ -363,7 +168,7 @@ from_main(const struct frame *frame, struct err *err)
 }
 
 static int
-take_frame(struct registrar *r, struct channel *ch, struct queue *q,
+take_frame(struct registrar *r, struct channel *ch, struct work_queue *q,
     const struct frame *frame, struct err *err)
 {
 	if (frame->fd >= 0) {	/* nobody hands descriptors to us */
@@ -388,13 +193,13 @@ take_frame(struct registrar *r, struct channel *ch, struct queue *q,
 
 /* Everything that was read, as long as there is room for what it asks. */
 static int
-drain(struct registrar *r, struct channel *ch, struct queue *q,
+drain(struct registrar *r, struct channel *ch, struct work_queue *q,
     struct err *err)
 {
 	struct frame frame;
 	int more = 1;
 
-	while (q->n < MAX_WORK &&
+	while (!work_is_full(q) &&
 	    (more = channel_next(ch, &frame, err)) == 1)
 		if (take_frame(r, ch, q, &frame, err) == -1)
 			return -1;
@@ -451,13 +256,14 @@ note_end(struct registrar *r, const struct channel *ch)
 /* Wait; then read and write what can be. A peer that is gone or broken ends
  * us: main starts the whole set anew. */
 static int
-wait_and_move(struct registrar *r, const struct queue *q, struct err *err)
+wait_and_move(struct registrar *r, const struct work_queue *q,
+    struct err *err)
 {
 	struct pollfd fds[MAX_PEERS + 2];
 	struct channel *peers[MAX_PEERS];
 	size_t n = list_peers(r, peers);
-	bool full = q->n == MAX_WORK;
-	int timeout_ms = q->n > 0 ? STORE_RETRY_MS / 10 : TICK_MS;
+	bool full = work_is_full(q);
+	int timeout_ms = work_is_waiting(q) ? RETRY_MS : TICK_MS;
 
 	for (size_t i = 0; i < n; i++) {
 		short events = channel_events(peers[i]);
@@ -488,7 +294,7 @@ wait_and_move(struct registrar *r, const struct queue *q, struct err *err)
 }
 
 static int
-turn(struct registrar *r, struct queue *q, struct err *err)
+turn(struct registrar *r, struct work_queue *q, struct err *err)
 {
 	struct channel *peers[MAX_PEERS];
 	size_t n = list_peers(r, peers);
@@ -498,7 +304,7 @@ turn(struct registrar *r, struct queue *q, struct err *err)
 	for (size_t i = 0; i < n; i++)
 		if (drain(r, peers[i], q, err) == -1)
 			return -1;
-	work_off(r, q);
+	work_commit(r, q);
 	pump(r);
 	return 0;
 }
@@ -506,7 +312,7 @@ turn(struct registrar *r, struct queue *q, struct err *err)
 static int
 serve(struct registrar *r, struct err *err)
 {
-	struct queue *q = calloc(1, sizeof(*q));
+	OWNED_STRUCT(work_queue) *q = work_queue_new();
 	int result = 0;
 
 	if (q == NULL)
@@ -516,9 +322,6 @@ serve(struct registrar *r, struct err *err)
 		if (result == 0)
 			result = turn(r, q, err);
 	}
-	for (size_t i = 0; i < q->n; i++)
-		buf_free(&q->items[i].payload);
-	free(q);
 	return result;
 }
 

@@ -11,7 +11,8 @@ struct role;
  * Its parts, one file each: submission (a mail becomes requests), answer (the
  * reply to it), issuance (an approved request becomes a certificate), outbox
  * (a reply becomes a mail), publish (CRLs), responders (ocspd's
- * certificates), people (the API socket). This is the loop that joins them.
+ * certificates), people (the API socket), work (what commits all that). This
+ * is the loop that joins them.
  */
 int	registrar_main(struct role *);
 

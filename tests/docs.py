@@ -25,7 +25,7 @@ import sys
 
 # Shipped file, table of options, man page.
 CONFIGURATIONS = [
-    ("conf/csrmaild.conf", "csrmaild/settings.c", "docs/man/csrmaild.conf.5"),
+    ("conf/csrmaild.conf", "csrmaild/settings*.c", "docs/man/csrmaild.conf.5"),
     ("conf/ocspd.conf", "ocspd/settings.c", "docs/man/ocspd.conf.5"),
     ("policies/profiles/tls-server.conf", "common/profile.c",
      "docs/man/csrmaild.conf.5"),
@@ -41,9 +41,13 @@ FOLDERS = ("common/", "csrmaild/", "ocspd/", "tests/", "init/", "conf/",
 EXAMPLES = re.compile(r"[*{<]|NAME|\.\.\.")
 
 
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
+def read(pattern):
+    """The file; of a pattern, all that it stands for."""
+    text = ""
+    for path in sorted(glob.glob(pattern)) or [pattern]:
+        with open(path, encoding="utf-8") as f:
+            text += f.read()
+    return text
 
 
 def line_of(text, at):

@@ -43,16 +43,17 @@ FLOORS = [
     {"channel", "constraints", "key", "key_edwards", "key_rsa",
      "names", "names_text", "names_x509"},
     # what is asked for, what is allowed, who we are
-    {"crl", "crl_entry", "crl_extension", "crl_reason", "csr", "csr_signature", "keystore",
-    
-     "keystore_token", "keystore_token_key", "profile", "profile_check", "profile_rules", "role"},
+    {"crl", "crl_entry", "crl_extension", "crl_reason", "csr",
+     "csr_signature", "keystore", "keystore_token", "keystore_token_key",
+     "profile", "profile_check", "profile_rules", "role"},
     # what is issued, and what is on record
     {"constraint_check", "issue", "issue_ca", "lint",
      "lint_address", "lint_certificate", "lint_constraint", "lint_crl",
      "lint_csr", "lint_extension", "lint_field", "lint_key", "lint_name", "lint_ocsp",
      "lint_rules", "lint_usage", "order", "store",
-     "store_ca", "store_backup", "store_certificates", "store_crl", "store_keys", "store_outbox",
-     "store_renewals", "store_requests"},
+     "store_ca", "store_backup", "store_certificates", "store_crl",
+     "store_keys", "store_open", "store_outbox", "store_renewals",
+     "store_requests", "store_statements"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
 

@@ -1,0 +1,175 @@
+#include "csrmaild/wire_private.h"
+
+#include "common/err.h"
+#include "csrmaild/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Octets of an RSA modulus. */
+#define MIN_MODULUS	256
+#define MAX_MODULUS	1024
+
+static void
+put_key_facts(struct buf *b, const struct key_facts *key)
+{
+	put_u8(b, (uint8_t)key->kind);
+	put_u16(b, key->bits);
+	wire_put_octets(b, key->spki_sha256, sizeof(key->spki_sha256));
+	wire_put_octets(b, key->key_sha1, sizeof(key->key_sha1));
+}
+
+static void
+get_key_facts(struct cursor *c, struct key_facts *key)
+{
+	key->kind = (enum key_kind)get_enum(c, KEY_RSA, KEY_ED448);
+	key->bits = get_u16(c);
+	wire_get_octets(c, key->spki_sha256, sizeof(key->spki_sha256));
+	wire_get_octets(c, key->key_sha1, sizeof(key->key_sha1));
+}
+
+int
+wire_send_examine(struct channel *ch, const struct wire_examine *m,
+    struct err *err)
+{
+	OWNED_BUF(b, WIRE_MAX_MESSAGE + 64);
+
+	put_u64(&b, m->id);
+	put_u8(&b, (uint8_t)m->kind);
+	put_u32(&b, m->max_depth);
+	put_u32(&b, m->max_parts);
+	put_u32(&b, m->max_header_octets);
+	put_bytes(&b, m->octets);
+	return wire_send_payload(ch, WIRE_EXAMINE, &b, -1, err);
+}
+
+int
+wire_get_examine(const struct frame *frame, struct wire_examine *m,
+    struct err *err)
+{
+	struct cursor c = CURSOR(frame->payload);
+
+	m->id = get_u64(&c);
+	m->kind = (enum examine_kind)get_enum(&c, EXAMINE_MAIL, EXAMINE_CSR);
+	m->max_depth = get_u32(&c);
+	m->max_parts = get_u32(&c);
+	m->max_header_octets = get_u32(&c);
+	m->octets = get_bytes(&c, WIRE_MAX_MESSAGE);
+	return wire_finish(frame, WIRE_EXAMINE, &c, err);
+}
+
+/* 2048 to 8192 bits, as many as the facts say, and odd; of RSA only. It is
+ * compared with every other one, which must never fail. */
+static bool
+modulus_fits(struct bytes n, const struct key_facts *key)
+{
+	size_t bits = n.len * 8;
+
+	if (key->kind != KEY_RSA)
+		return n.len == 0;
+	if (n.len < MIN_MODULUS || n.data[0] == 0 ||
+	    (n.data[n.len - 1] & 1) == 0)
+		return false;
+	for (uint8_t top = n.data[0]; (top & 0x80) == 0;
+	    top = (uint8_t)(top << 1))
+		bits--;
+	return bits == key->bits && bits >= MIN_MODULUS * 8;
+}
+
+static void
+put_candidate(struct buf *b, const struct candidate *m)
+{
+	put_u8(b, m->forwarded);
+	put_u8(b, m->good);
+	put_str(b, m->text);
+	put_bytes(b, m->der);
+	if (!m->good)
+		return;
+	wire_put_octets(b, m->digest, sizeof(m->digest));
+	put_key_facts(b, &m->key);
+	put_bytes(b, m->modulus);
+	put_names(b, &m->names);
+	put_str(b, m->ignored);
+	put_u8(b, m->has_challenge);
+	wire_put_octets(b, m->challenge, sizeof(m->challenge));
+}
+
+static void
+get_candidate(struct cursor *c, struct candidate *m)
+{
+	m->forwarded = get_bool(c);
+	m->good = get_bool(c);
+	get_str(c, m->text, sizeof(m->text));
+	m->der = get_bytes(c, CSR_MAX_OCTETS);
+	if (!m->good)
+		return;
+	/* An order without a request would end the signer, again and again. */
+	if (m->der.len == 0)
+		c->failed = true;
+	wire_get_octets(c, m->digest, sizeof(m->digest));
+	get_key_facts(c, &m->key);
+	m->modulus = get_bytes(c, MAX_MODULUS);
+	if (!modulus_fits(m->modulus, &m->key))
+		c->failed = true;
+	get_names(c, &m->names);
+	get_str(c, m->ignored, sizeof(m->ignored));
+	m->has_challenge = get_bool(c);
+	wire_get_octets(c, m->challenge, sizeof(m->challenge));
+}
+
+void
+put_findings(struct buf *b, const struct findings *m)
+{
+	put_u64(b, m->id);
+	put_u8(b, (uint8_t)m->status);
+	put_str(b, m->text);
+	put_u8(b, m->private_key);
+	put_u8(b, m->has_burnt);
+	wire_put_octets(b, m->burnt_spki_sha256, sizeof(m->burnt_spki_sha256));
+	put_u32(b, (uint32_t)m->n_candidates);
+	for (size_t i = 0; i < m->n_candidates; i++)
+		put_candidate(b, &m->candidates[i]);
+	put_u32(b, (uint32_t)m->n_parts);
+	for (size_t i = 0; i < m->n_parts; i++)
+		put_str(b, m->parts[i]);
+}
+
+void
+get_findings(struct cursor *c, struct findings **out)
+{
+	OWNED_STRUCT(findings) *m = calloc(1, sizeof(*m));
+	size_t n;
+
+	if (m == NULL) {
+		c->failed = true;
+		return;
+	}
+	m->id = get_u64(c);
+	m->status = (enum findings_status)get_enum(c, FINDINGS_OK,
+	    FINDINGS_UNREADABLE);
+	get_str(c, m->text, sizeof(m->text));
+	m->private_key = get_bool(c);
+	m->has_burnt = get_bool(c);
+	wire_get_octets(c, m->burnt_spki_sha256, sizeof(m->burnt_spki_sha256));
+	/* Counted as they are read, so that freeing sees only what is there. */
+	n = get_count(c, WIRE_MAX_CANDIDATES);
+	while (m->n_candidates < n && !c->failed)
+		get_candidate(c, &m->candidates[m->n_candidates++]);
+	n = get_count(c, WIRE_MAX_PARTS);
+	while (m->n_parts < n && !c->failed) {
+		get_str(c, m->parts[m->n_parts], sizeof(m->parts[0]));
+		m->n_parts++;
+	}
+	if (!c->failed)
+		*out = TAKE(m);
+}
+
+void
+findings_free(struct findings *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->n_candidates; i++)
+		names_free(&m->candidates[i].names);
+	free(m);
+}
