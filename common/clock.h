@@ -10,6 +10,7 @@
  */
 time_t	clock_now(void);	/* Unix seconds, UTC */
 int64_t	clock_monotonic_ms(void);	/* for deadlines only */
+int64_t	clock_monotonic_us(void);	/* for how long something took */
 
 /* Test builds shift clock_now by this much; others ignore it. */
 void	clock_set_test_offset(int64_t seconds);

@@ -507,7 +507,8 @@ int
 config_read_file(const char *path, size_t max, struct buf *out,
     struct err *err)
 {
-	OWNED_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	OWNED_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	uint8_t *to;
 	ssize_t n;
@@ -519,7 +520,7 @@ config_read_file(const char *path, size_t max, struct buf *out,
 		return err_set(err, ERR_FAULT, "%s: %s", path,
 		    strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_FAULT, "%s is not a file", path);
+		return err_set(err, ERR_FAULT, "%s is no regular file", path);
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(err, ERR_FAULT,
 		    "%s: others than its owner can write it: chmod go-w",

@@ -5,6 +5,7 @@
 #include "common/owned.h"
 #include "common/serial.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -29,6 +30,8 @@ enum crl_reason {
  * has one too, but is no reason to revoke. */
 const char *crl_reason_name(enum crl_reason);
 int	crl_reason_from_name(const char *, enum crl_reason *);
+/* keyCompromise and cACompromise: the private key is in other hands. */
+bool	crl_reason_is_compromise(enum crl_reason);
 
 /*
  * Certificate revocation lists (RFC 5280, section 5): full ones, deltas and

@@ -41,3 +41,9 @@ crl_reason_from_name(const char *name, enum crl_reason *out)
 	}
 	return -1;
 }
+
+bool
+crl_reason_is_compromise(enum crl_reason reason)
+{
+	return reason == CRL_KEY_COMPROMISE || reason == CRL_CA_COMPROMISE;
+}

@@ -474,3 +474,43 @@ key_generate(enum key_kind which, unsigned int bits, struct err *err)
 		err_openssl(err, ERR_FAULT, "making a key");
 	return key;
 }
+
+struct meanwhile {
+	bool	(*fn)(void *);
+	void	*arg;
+	bool	 given_up;
+};
+
+static int
+go_on(EVP_PKEY_CTX *ctx)
+{
+	struct meanwhile *m = EVP_PKEY_CTX_get_app_data(ctx);
+
+	m->given_up = m->given_up || !m->fn(m->arg);
+	return !m->given_up;
+}
+
+EVP_PKEY *
+key_generate_while(unsigned int bits, bool (*fn)(void *), void *arg,
+    struct err *err)
+{
+	OWNED(EVP_PKEY_CTX) *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA",
+	    NULL);
+	struct meanwhile m = { fn, arg, false };
+	EVP_PKEY *key = NULL;
+
+	if (bits < 2048 || bits > 8192) {
+		err_set(err, ERR_FAULT, "an RSA key has 2048 to 8192 bits, "
+		    "not %u", bits);
+		return NULL;
+	}
+	if (ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits) == 1) {
+		EVP_PKEY_CTX_set_app_data(ctx, &m);
+		EVP_PKEY_CTX_set_cb(ctx, go_on);
+		if (EVP_PKEY_keygen(ctx, &key) == 1)
+			return key;
+	}
+	err_openssl(err, m.given_up ? ERR_RETRY : ERR_FAULT, "making a key");
+	return NULL;
+}

@@ -76,5 +76,12 @@ struct bytes key_rsa_modulus(struct bytes spki);
 
 /* A fresh key pair of that kind; bits for RSA only. Owned. */
 EVP_PKEY *key_generate(enum key_kind, unsigned int bits, struct err *);
+/*
+ * An RSA key pair, which can take seconds, for who cannot be away so long: fn
+ * is called every few milliseconds meanwhile. It returns false to give up:
+ * then there is no key, ERR_RETRY.
+ */
+EVP_PKEY *key_generate_while(unsigned int bits, bool (*fn)(void *), void *,
+	    struct err *);
 
 #endif

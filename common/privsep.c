@@ -130,6 +130,7 @@ limit(int what, rlim_t value, struct err *err)
 			LANDLOCK_ACCESS_FS_MAKE_REG |			\
 			LANDLOCK_ACCESS_FS_MAKE_SOCK)
 #define FILE_ACCESS	(LANDLOCK_ACCESS_FS_READ_FILE |			\
+			LANDLOCK_ACCESS_FS_EXECUTE |			\
 			LANDLOCK_ACCESS_FS_WRITE_FILE |			\
 			LANDLOCK_ACCESS_FS_TRUNCATE)
 #define EVERY_ACCESS	(READ_ACCESS | WRITE_ACCESS |			\
@@ -154,7 +155,9 @@ landlock_allow(int ruleset, const struct sandbox_path *path, uint64_t known,
 		return 0;	/* what is not there cannot be reached */
 	if (fd < 0 || fstat(fd, &st) == -1)
 		return err_errno(err, ERR_FAULT, path->path);
-	if (path->writable)
+	if (path->writable == SANDBOX_RUN)
+		beneath.allowed_access |= LANDLOCK_ACCESS_FS_EXECUTE;
+	else if (path->writable)
 		beneath.allowed_access |= WRITE_ACCESS |
 		    LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_REFER;
 	if (!S_ISDIR(st.st_mode))
@@ -200,7 +203,7 @@ raise_landlock(const struct sandbox *box, struct err *err)
 
 /* Nothing that any role does. */
 static const int never[] = {
-	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace),
+	SCMP_SYS(ptrace),
 	SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
 	SCMP_SYS(pidfd_getfd), SCMP_SYS(kcmp), SCMP_SYS(bpf),
 	SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd),
@@ -230,6 +233,7 @@ static const int opening[] = {
 	SCMP_SYS(fchownat),
 };
 static const int listening[] = { SCMP_SYS(bind), SCMP_SYS(listen) };
+static const int executing[] = { SCMP_SYS(execve), SCMP_SYS(execveat) };
 static const int forking[] = { SCMP_SYS(fork), SCMP_SYS(vfork) };
 
 static int
@@ -295,6 +299,8 @@ raise_seccomp(const struct sandbox *box, struct err *err)
 		r = FORBID(ctx, opening);
 	if (r == 0 && (box->allow & (SANDBOX_INET_LISTEN | SANDBOX_UNIX)) == 0)
 		r = FORBID(ctx, listening);
+	if (r == 0 && (box->allow & SANDBOX_EXEC) == 0)
+		r = FORBID(ctx, executing);
 	if (r == 0 && (box->allow & SANDBOX_FORK) == 0)
 		r = forbid_forks(ctx);
 	if (r == 0)	/* what privsep_harden_process did stays done */

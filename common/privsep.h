@@ -33,13 +33,17 @@ enum sandbox_allow {
 	 * on the network needs SANDBOX_INET too.
 	 */
 	SANDBOX_TOKEN	= SANDBOX_OPEN | SANDBOX_LOCK | SANDBOX_UNIX,
+	SANDBOX_EXEC	= 1 << 6,	/* execute files, within `paths`: what is
+					 * executed keeps these walls */
 };
 
 struct sandbox_path {
 	const char	*path;		/* file or folder, and all below it;
 					 * one that does not exist is skipped */
-	int		 writable;	/* 0 read; 1 read, write, create, rename */
+	int		 writable;	/* 0 read; 1 read, write, create, rename;
+					 * SANDBOX_RUN read, execute */
 };
+#define SANDBOX_RUN	2
 
 struct sandbox {
 	unsigned int	 allow;		/* set of enum sandbox_allow */

@@ -14,7 +14,7 @@ struct err;
 
 /*
  * What the CA knows, on disk. Speaks the domain: no SQL and no type of the
- * database leaves store.c, so that another database can stand behind it.
+ * database leaves store*.c, so that another database can stand behind it.
  *
  * Times are Unix seconds UTC. ids are positive. Rows that a function yields
  * borrow from the store until the callback returns. Errors: ERR_RETRY when
@@ -34,18 +34,21 @@ struct store;
 enum store_mode {
 	STORE_READ_ONLY,	/* ocspd, `csrmail` without a daemon, doctor */
 	STORE_READ_WRITE,	/* the registrar; ceremonies without a daemon */
+	STORE_INDEX,		/* read only: what store_export_index wrote */
 };
 /*
  * Opens; read-write creates (0640) and brings the schema up to date. A store
  * of a newer program is ERR_FAULT; read-only, one that is missing or older is
- * ERR_RETRY, since the registrar will see to it. The two files beside it
- * (-wal, -shm) stay when the writer leaves: who reads needs no more than group
- * read on the three.
+ * ERR_RETRY, since the registrar will see to it. Who reads needs no more than
+ * group read on its files, which stay when the writer leaves.
  */
 int	store_open(const char *path, enum store_mode, struct store **out,
 	    struct err *);
 void	store_free(struct store *);
 OWNED_STRUCT_BY(store, store_free)
+/* For the walls of who reads: the files that a store at path has, from 0 on.
+ * False: there are no more. */
+bool	store_file(const char *path, unsigned int i, char *out, size_t size);
 
 /* Takes the write lock. */
 int	store_begin(struct store *, struct err *);
@@ -67,6 +70,24 @@ void	store_read_end(struct store *);
  * needs none beside it. Writers go on meanwhile.
  */
 int	store_backup(struct store *, const char *path, struct err *);
+
+/*
+ * An index to carry away: what OCSP needs and nothing else (CAs, statuses, the
+ * responder certificates that are not over), as it is in this moment, in one
+ * new file (0640) with a seal at its end (common/index_seal.h). Writers go on
+ * meanwhile. Opened as STORE_INDEX it answers store_each_ca (without CRLs),
+ * store_each_responder, store_find_status, store_last_change and
+ * store_changes_since as the store would have.
+ */
+struct store_index_facts {
+	time_t		 at;		/* `now`: the store is read after it */
+	uint64_t	 change;	/* the last one in it */
+	uint64_t	 statuses, revoked;
+};
+int	store_export_index(struct store *, const char *path, time_t now,
+	    struct store_index_facts *, struct err *);
+/* Of an index: when the store was read for it. */
+int	store_index_time(struct store *, time_t *out, struct err *);
 
 /* --- CAs ------------------------------------------------------------- */
 struct ca_row {
@@ -120,6 +141,10 @@ struct submission_row {
 	const char	*outcome;	/* folder: processed, held, rejected,
 					 * unreadable */
 	time_t		 received_at;
+	int64_t		 signer;	/* our certificate that it was signed
+					 * with; 0: none */
+	const char	*language;	/* to answer in; "" (or NULL) */
+	const char	*detail;	/* of ca+DETAIL@; "" (or NULL) */
 };
 /* The same submission seen before? 0 and its id and outcome (size octets),
  * 1 when not. By (mailbox, uid_validity, uid) or by identity. A known
@@ -130,6 +155,37 @@ int	store_add_submission(struct store *, const struct submission_row *,
 	    int64_t *id, struct err *);
 int	store_set_outcome(struct store *, int64_t submission,
 	    const char *outcome, struct err *);
+/* Its sender confirmed: evidence and reply_to are these from now on. */
+int	store_vouch(struct store *, int64_t submission, const char *evidence,
+	    const char *reply_to, struct err *);
+
+/* --- challenges (store_challenges.c) ----------------------------------- */
+/* A mail that asks a sender to confirm (docs/architecture.md). The token is
+ * known here by its SHA-256 only. */
+struct challenge_row {
+	int64_t		 id;
+	uint8_t		 token_sha256[32];
+	int64_t		 submission;
+	const char	*mailbox;	/* which of ours sent it */
+	const char	*recipient;	/* who alone may answer */
+	time_t		 created_at, expires_at;
+};
+int	store_add_challenge(struct store *, const struct challenge_row *,
+	    int64_t *id, struct err *);
+/* An open one, by its token: 0 found, 1 none, -1. */
+int	store_find_challenge(struct store *, const uint8_t token_sha256[32],
+	    int (*fn)(const struct challenge_row *, void *), void *,
+	    struct err *);
+/* Answered, or over: it is not found any more. 1: it was before. */
+int	store_settle_challenge(struct store *, int64_t id, bool answered,
+	    time_t now, struct err *);
+/* Open ones that expired before now. */
+int	store_each_expired_challenge(struct store *, time_t now,
+	    unsigned int limit, int (*fn)(const struct challenge_row *, void *),
+	    void *, struct err *);
+/* How many were sent since then, to that recipient or (NULL) to anybody. */
+int	store_count_challenges(struct store *, const char *recipient,
+	    time_t since, unsigned int *out, struct err *);
 
 enum request_state {
 	REQUEST_RECEIVED = 1,
@@ -147,6 +203,8 @@ struct request_row {
 	int64_t		 id;
 	int64_t		 submission;
 	enum request_state state;
+	enum request_state on_confirm;	/* while received: what its sender's
+					 * word makes of it; 0: nothing */
 	const char	*ca;
 	const char	*profile;
 	int64_t		 validity_s;	/* 0: the profile's default */
@@ -167,7 +225,8 @@ struct request_row {
 	bool		 revoke_old;	/* the renewed one, once issued */
 	/* From the submission, when read; not written. */
 	const char	*principal, *evidence, *reply_to, *channel,
-			*message_id, *references, *subject, *mailbox;
+			*message_id, *references, *subject, *mailbox,
+			*language;
 	time_t		 received_at;
 	/* The certificate, when issued. */
 	struct serial	 serial;	/* len 0: none */
@@ -193,7 +252,7 @@ int	store_decide_request(struct store *, int64_t id,
 	    const char *decided_by, const char *reason, time_t now,
 	    struct err *);
 /* Newest issued or pending request with this key: for renewals and for
- * "the same key under another identity" (threats c3). 1: none. */
+ * "the same key under another identity". 1: none. */
 int	store_find_key(struct store *, const uint8_t spki_sha256[32],
 	    int (*fn)(const struct request_row *, void *), void *,
 	    struct err *);
@@ -248,6 +307,11 @@ int	store_abandon(struct store *, int64_t ca, const struct serial *,
 	    struct err *);
 /* A certificate that we issued elsewhere or for ourselves (CAs, ocspd). */
 int	store_add_certificate(struct store *, const struct cert_row *,
+	    struct err *);
+/* An imported row of which nothing but the serial was known gets its
+ * certificate: der, key, names, profile, dates. What was said of its status
+ * stays. 1: it has one, or there is no such row. */
+int	store_complete_certificate(struct store *, const struct cert_row *,
 	    struct err *);
 /* ca 0: the serial under any CA; more than one match calls fn for each. */
 int	store_find_certificate(struct store *, int64_t ca,
@@ -431,6 +495,9 @@ struct outbox_row {
 	time_t		 next_attempt;
 	const char	*last_answer;	/* what the server said */
 	time_t		 created_at, sent_at;
+	/* When read: it came back, and why (RFC 3464). 0: not that we know. */
+	time_t		 bounced_at;
+	const char	*bounce;
 };
 int	store_add_outbox(struct store *, const struct outbox_row *,
 	    int64_t *id, struct err *);
@@ -442,6 +509,20 @@ int	store_next_due(struct store *, time_t *out, struct err *);
 int	store_each_outbox(struct store *, enum outbox_state, int64_t after,
 	    unsigned int limit, int (*fn)(const struct outbox_row *, void *),
 	    void *, struct err *);
+/* 0 found (fn called once), 1 not found, -1. */
+int	store_find_outbox(struct store *, int64_t id,
+	    int (*fn)(const struct outbox_row *, void *), void *,
+	    struct err *);
+/* The mail with that Message-ID came back. 1: there is none, or it is on
+ * record already. */
+int	store_set_bounced(struct store *, const char *message_id,
+	    const char *why, time_t now, struct err *);
+int	store_each_bounced(struct store *, int64_t after, unsigned int limit,
+	    int (*fn)(const struct outbox_row *, void *), void *,
+	    struct err *);
+/* Due now: one that waits, has failed or came back. 1: there is none. */
+int	store_retry_outbox(struct store *, int64_t id, time_t now,
+	    struct err *);
 /* sent, failed, or queued again for `next`; one attempt more. 1: not there,
  * or sent before. */
 int	store_set_outbox(struct store *, int64_t id, enum outbox_state,
@@ -475,7 +556,7 @@ int	store_each_audit(struct store *, int64_t after, unsigned int limit,
 /* 0 and the number of rows; -1 names the first row that does not fit. */
 int	store_verify_audit(struct store *, uint64_t *rows, struct err *);
 
-/* --- keys (threats b6, c2, c3) ------------------------------------------- */
+/* --- keys --------------------------------------------------------------- */
 /* Why a key is never certified again. */
 enum key_block_kind {
 	KEY_BLOCKED = 1,	/* by a person, or its private half was seen */
@@ -494,6 +575,10 @@ struct key_block_row {
  * replaces the others. */
 int	store_block_key(struct store *, const uint8_t spki_sha256[32],
 	    enum key_block_kind, const char *why, time_t now, struct err *);
+/* The key of a certificate on record, as compromised; nothing when the key, or
+ * the certificate, is not known. */
+int	store_block_key_of(struct store *, int64_t ca, const struct serial *,
+	    const char *why, time_t now, struct err *);
 /* 0 blocked, and why (NULL: of no interest), 1 not. */
 int	store_is_key_blocked(struct store *, const uint8_t spki_sha256[32],
 	    enum key_block_kind *kind, struct err *);

@@ -188,6 +188,41 @@ store_add_certificate(struct store *store, const struct cert_row *row,
 }
 
 int
+store_complete_certificate(struct store *store, const struct cert_row *row,
+    struct err *err)
+{
+	uint64_t change;
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	{
+		QUERY(q, store, Q_COMPLETE_CERTIFICATE);
+
+		query_blob(&q, row->der);
+		query_int(&q, row->not_before);
+		query_int(&q, row->not_after);
+		query_text(&q, row->profile);
+		query_text_cut(&q, row->names_text, 4096);
+		query_blob_or_null(&q, row->spki_sha256, 32);
+		query_int(&q, row->ca_id);
+		query_serial(&q, &row->serial);
+		if (query_run(&q, &changed, err) == -1)
+			return -1;
+	}
+	if (changed == 0)
+		return 1;
+	if (store_next_change(store, &change, err) == -1)
+		return -1;
+	QUERY(q, store, Q_COMPLETE_STATUS);
+	query_int(&q, row->not_after);
+	query_int(&q, (int64_t)change);
+	query_int(&q, row->ca_id);
+	query_serial(&q, &row->serial);
+	return query_run(&q, NULL, err);
+}
+
+int
 store_revoke_unissued(struct store *store, int64_t ca,
     const struct serial *serial, time_t at, enum crl_reason reason,
     time_t invalidity, const char *origin, struct err *err)

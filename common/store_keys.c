@@ -51,6 +51,21 @@ store_block_key(struct store *store, const uint8_t spki_sha256[32],
 }
 
 int
+store_block_key_of(struct store *store, int64_t ca_id,
+    const struct serial *serial, const char *why, time_t now, struct err *err)
+{
+	QUERY(q, store, Q_BLOCK_KEY_OF);
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, ca_id);
+	query_serial(&q, serial);
+	query_text_cut(&q, why, MAX_WHY);
+	query_int(&q, now);
+	return query_run(&q, NULL, err);
+}
+
+int
 store_is_key_blocked(struct store *store, const uint8_t spki_sha256[32],
     enum key_block_kind *kind, struct err *err)
 {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -20,9 +21,8 @@ exec(struct store *store, const char *text, struct err *err)
 	return store_fail(store->db, sqlite3_extended_errcode(store->db), err);
 }
 
-/* A single number that a PRAGMA or a small SELECT yields. */
-static int
-ask(struct store *store, const char *text, int64_t *out, struct err *err)
+int
+store_ask(struct store *store, const char *text, int64_t *out, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int rc = sqlite3_prepare_v2(store->db, text, -1, &stmt, NULL);
@@ -42,9 +42,9 @@ check_version(struct store *store, int64_t *version, struct err *err)
 {
 	int64_t application, tables;
 
-	if (ask(store, "PRAGMA user_version", version, err) == -1 ||
-	    ask(store, "PRAGMA application_id", &application, err) == -1 ||
-	    ask(store, "SELECT count(*) FROM sqlite_schema", &tables,
+	if (store_ask(store, "PRAGMA user_version", version, err) == -1 ||
+	    store_ask(store, "PRAGMA application_id", &application, err) == -1 ||
+	    store_ask(store, "SELECT count(*) FROM sqlite_schema", &tables,
 	    err) == -1)
 		return -1;
 	if (*version > STORE_SCHEMA_STEPS)
@@ -62,7 +62,7 @@ check_references(struct store *store, struct err *err)
 {
 	int64_t broken;
 
-	if (ask(store, "SELECT count(*) FROM pragma_foreign_key_check",
+	if (store_ask(store, "SELECT count(*) FROM pragma_foreign_key_check",
 	    &broken, err) == -1)
 		return -1;
 	return broken == 0 ? 0 : err_set(err, ERR_FAULT, "the store has %lld "
@@ -165,7 +165,7 @@ store_open(const char *path, enum store_mode mode, struct store **out,
 
 	if (store == NULL)
 		return err_errno(err, ERR_RETRY, "opening the store");
-	store->read_only = mode == STORE_READ_ONLY;
+	store->read_only = mode != STORE_READ_WRITE;
 	if (!store->read_only && create_file(path, err) == -1)
 		return -1;
 	flags |= store->read_only ? SQLITE_OPEN_READONLY :
@@ -181,11 +181,23 @@ store_open(const char *path, enum store_mode mode, struct store **out,
 	/* No temporary files: roles may write nowhere else. */
 	if (exec(store, "PRAGMA temp_store = MEMORY", err) == -1)
 		return -1;
-	if ((store->read_only ? set_up_reader(store, err) :
+	if ((mode == STORE_INDEX ? store_check_index(store, err) :
+	    store->read_only ? set_up_reader(store, err) :
 	    set_up_writer(store, err)) == -1)
 		return -1;
 	*out = TAKE(store);
 	return 0;
+}
+
+bool
+store_file(const char *path, unsigned int i, char *out, size_t size)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+
+	if (i >= sizeof(ends) / sizeof(ends[0]))
+		return false;
+	snprintf(out, size, "%s%s", path, ends[i]);
+	return true;
 }
 
 void

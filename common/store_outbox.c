@@ -60,6 +60,8 @@ read_outbox(const struct query *q, struct outbox_row *row)
 		.last_answer = column_text(q, 11),
 		.created_at = column_int(q, 12),
 		.sent_at = column_int(q, 13),
+		.bounced_at = column_int(q, 14),
+		.bounce = column_text(q, 15),
 	};
 	for (int s = OUTBOX_QUEUED; s <= OUTBOX_FAILED; s++)
 		if (strcmp(state_names[s], state) == 0) {
@@ -107,6 +109,62 @@ store_each_outbox(struct store *store, enum outbox_state state,
 	query_text(&q, (int)state == 0 ? "" : state_names[state]);
 	query_int(&q, limit);
 	return STORE_WALK(&q, &row, read_outbox, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_find_outbox(struct store *store, int64_t id,
+    int (*fn)(const struct outbox_row *, void *), void *arg, struct err *err)
+{
+	QUERY(q, store, Q_FIND_OUTBOX);
+	struct outbox_row row;
+
+	query_int(&q, id);
+	return STORE_WALK(&q, &row, read_outbox, fn, arg, err);
+}
+
+int
+store_each_bounced(struct store *store, int64_t after, unsigned int limit,
+    int (*fn)(const struct outbox_row *, void *), void *arg, struct err *err)
+{
+	QUERY(q, store, Q_EACH_BOUNCED);
+	struct outbox_row row;
+
+	query_int(&q, after);
+	query_int(&q, limit);
+	return STORE_WALK(&q, &row, read_outbox, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_set_bounced(struct store *store, const char *message_id,
+    const char *why, time_t now, struct err *err)
+{
+	QUERY(q, store, Q_SET_BOUNCED);
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, now);
+	query_text_cut(&q, why, 256);
+	query_text(&q, message_id);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 : 1;
+}
+
+int
+store_retry_outbox(struct store *store, int64_t id, time_t now,
+    struct err *err)
+{
+	QUERY(q, store, Q_RETRY_OUTBOX);
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_int(&q, now);
+	query_int(&q, id);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 : 1;
 }
 
 int

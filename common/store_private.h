@@ -11,9 +11,10 @@
  * (the one table of SQL), and one file for each subject that is on record.
  * Nobody else includes this.
  */
-#define STORE_SCHEMA_STEPS	2u	/* the user_version we know */
+#define STORE_SCHEMA_STEPS	3u	/* the user_version we know */
 /* The SQL of step 1..STORE_SCHEMA_STEPS; generated from common/schema. */
 const char *store_schema_step(unsigned int version);
+const char *store_index_schema(void);
 
 /* Every statement there is; its text stands in store_statements.c. */
 enum statement {
@@ -24,10 +25,13 @@ enum statement {
 	Q_ADD_CA_CERTIFICATE, Q_RENEW_CA, Q_EACH_CA_CERTIFICATE,
 	Q_FIND_PLACE, Q_FIND_IDENTITY, Q_ADD_PLACE, Q_ADD_SUBMISSION,
 	Q_SET_OUTCOME,
+	Q_VOUCH, Q_ADD_CHALLENGE, Q_FIND_CHALLENGE, Q_SETTLE_CHALLENGE,
+	Q_EXPIRED_CHALLENGES, Q_COUNT_CHALLENGES, Q_COUNT_CHALLENGES_TO,
 	Q_ADD_REQUEST, Q_FIND_REQUEST, Q_EACH_REQUEST, Q_EACH_REQUEST_IN,
 	Q_EACH_OF_SUBMISSION,
 	Q_DECIDE_REQUEST, Q_FIND_KEY, Q_ISSUE_REQUEST,
-	Q_RESERVE, Q_ISSUE, Q_ABANDON, Q_ADD_CERTIFICATE, Q_FIND_SERIAL,
+	Q_RESERVE, Q_ISSUE, Q_ABANDON, Q_ADD_CERTIFICATE,
+	Q_COMPLETE_CERTIFICATE, Q_COMPLETE_STATUS, Q_FIND_SERIAL,
 	Q_FIND_CERTIFICATE, Q_EACH_CERTIFICATE, Q_EACH_CERTIFICATE_IN,
 	Q_FIND_KEY_IN_USE,
 	Q_EACH_EXPIRING, Q_REVOKE, Q_REVOKE_UNISSUED,
@@ -40,13 +44,17 @@ enum statement {
 	Q_EACH_REVOKED, Q_EACH_RELEASED, Q_LAST_REVOCATION,
 	Q_ADD_RESPONDER, Q_EACH_RESPONDER, Q_COUNT_RESPONDERS,
 	Q_ADD_OUTBOX, Q_EACH_DUE, Q_NEXT_DUE, Q_EACH_OUTBOX,
-	Q_EACH_OUTBOX_IN, Q_SET_OUTBOX, Q_COUNT_REPLIES,
+	Q_EACH_OUTBOX_IN, Q_SET_OUTBOX, Q_FIND_OUTBOX, Q_EACH_BOUNCED, Q_SET_BOUNCED,
+	Q_RETRY_OUTBOX, Q_COUNT_REPLIES,
 	Q_AUDIT_HEAD, Q_ADD_AUDIT, Q_EACH_AUDIT,
-	Q_BLOCK_KEY, Q_IS_KEY_BLOCKED, Q_EACH_BLOCKED_KEY, Q_LAST_BLOCKED_KEYS,
+	Q_BLOCK_KEY, Q_BLOCK_KEY_OF, Q_IS_KEY_BLOCKED, Q_EACH_BLOCKED_KEY, Q_LAST_BLOCKED_KEYS,
 	Q_ADD_WEAK_MODULUS, Q_IS_MODULUS_WEAK,
 	Q_ADD_MODULUS, Q_EACH_MODULUS, Q_FIND_MODULUS,
 	Q_FIND_MODULUS_ID, Q_ADD_SHARED_PRIME, Q_EACH_BROKEN_KEY,
 	Q_COUNT,
+	Q_EACH_STATUS, Q_EXPORTED, Q_INDEX_EXPORTED, Q_INDEX_CHANGE,
+	Q_INDEX_CA, Q_INDEX_PARENT, Q_INDEX_RESPONDER, Q_INDEX_STATUS,
+	Q_INDEX_BY_CHANGE,
 	N_STATEMENTS
 };
 const char *store_statement(enum statement);
@@ -133,5 +141,11 @@ int	store_check_writing(const struct store *, struct err *);
 int	store_next_change(struct store *, uint64_t *out, struct err *);
 int64_t	store_last_id(const struct store *);
 sqlite3	*store_database(struct store *);	/* for store_backup.c */
+
+/* A single number that a PRAGMA or a small SELECT yields. */
+int	store_ask(struct store *, const char *text, int64_t *out,
+	    struct err *);
+/* Opened as STORE_INDEX: is it one, and of a version that we read? */
+int	store_check_index(struct store *, struct err *);
 
 #endif

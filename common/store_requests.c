@@ -109,6 +109,9 @@ store_add_submission(struct store *store, const struct submission_row *row,
 	query_text_cut(&q, row->subject, 200);
 	query_text(&q, row->outcome);
 	query_int(&q, row->received_at);
+	query_int_or_null(&q, row->signer);
+	query_text(&q, row->language == NULL ? "" : row->language);
+	query_text(&q, row->detail == NULL ? "" : row->detail);
 	if (query_run(&q, NULL, err) == -1)
 		return -1;
 	added = store_last_id(store);
@@ -169,6 +172,8 @@ store_add_request(struct store *store, const struct request_row *row,
 	query_int_or_null(&q, row->renews);
 	query_int(&q, row->no_mail);
 	query_int(&q, row->revoke_old);
+	query_text(&q, (int)row->on_confirm == 0 ? "" :
+	    request_state_name(row->on_confirm));
 	if (query_run(&q, NULL, err) == -1)
 		return -1;
 	*id = store_last_id(store);
@@ -210,7 +215,12 @@ store_read_request(const struct query *q, struct request_row *row)
 		.renews = column_int(q, 28),
 		.no_mail = column_int(q, 29) != 0,
 		.revoke_old = column_int(q, 30) != 0,
+		.language = column_text(q, 32),
 	};
+	if (column_text(q, 31)[0] != '\0' &&
+	    request_state_from_name(column_text(q, 31),
+	    &row->on_confirm) == -1)
+		return -1;
 	if (column_blob(q, 25).len > 0 &&
 	    !column_serial(q, 25, &row->serial))
 		return -1;

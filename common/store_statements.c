@@ -17,9 +17,12 @@
 	" r.decided_at, r.decided_by, s.principal, s.evidence,"		\
 	" s.reply_to, s.channel, s.message_id, s.refs, s.subject,"	\
 	" s.received_at, c.serial, s.mailbox, c.issuer_id,"		\
-	" r.renews, r.no_mail, r.revoke_old"				\
+	" r.renews, r.no_mail, r.revoke_old, r.on_confirm, s.language"	\
 	" FROM request AS r JOIN submission AS s ON s.id = r.submission_id" \
 	" LEFT JOIN certificate AS c ON c.id = r.certificate_id"
+#define CHALLENGE_COLUMNS						\
+	"SELECT id, token_sha256, submission_id, mailbox, recipient,"	\
+	" created_at, expires_at FROM challenge"
 #define CERTIFICATE_COLUMNS						\
 	"SELECT c.id, c.issuer_id, ca.name, c.serial, c.request_id,"	\
 	" c.state, c.not_before, c.not_after, c.issue_order, c.der,"	\
@@ -48,7 +51,7 @@
 #define OUTBOX_COLUMNS							\
 	"SELECT id, submission_id, request_id, state, mailbox, sender,"	\
 	" recipient, message_id, message, attempts, next_attempt,"	\
-	" last_answer, created_at, sent_at FROM outbox"
+	" last_answer, created_at, sent_at, bounced_at, bounce FROM outbox"
 
 static const char *const sql[N_STATEMENTS] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -96,14 +99,17 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_ADD_SUBMISSION] =
 	    "INSERT INTO submission (channel, mailbox, identity, principal,"
 	    " evidence, reply_to, message_id, refs, subject, outcome,"
-	    " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " received_at, signer_id, language, detail)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_SET_OUTCOME] = "UPDATE submission SET outcome = ? WHERE id = ?",
+	[Q_VOUCH] =
+	    "UPDATE submission SET evidence = ?, reply_to = ? WHERE id = ?",
 	[Q_ADD_REQUEST] =
 	    "INSERT INTO request (submission_id, state, ca, profile,"
 	    " validity_s, csr, csr_digest, spki_sha256, names, names_text,"
 	    " key_text, rule, reason, ignored, decided_at, decided_by, renews,"
-	    " no_mail, revoke_old) VALUES"
-	    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " no_mail, revoke_old, on_confirm) VALUES"
+	    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_FIND_REQUEST] = REQUEST_COLUMNS " WHERE r.id = ?",
 	[Q_EACH_REQUEST] = REQUEST_COLUMNS
 	    " WHERE r.id > ? ORDER BY r.id LIMIT ?",
@@ -120,6 +126,24 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_ISSUE_REQUEST] =
 	    "UPDATE request SET state = 'issued', certificate_id = ?"
 	    " WHERE id = ?",
+
+	/* --- store_challenges.c --- */
+	[Q_ADD_CHALLENGE] =
+	    "INSERT INTO challenge (token_sha256, submission_id, mailbox,"
+	    " recipient, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+	[Q_FIND_CHALLENGE] = CHALLENGE_COLUMNS
+	    " WHERE token_sha256 = ? AND settled_at IS NULL",
+	[Q_SETTLE_CHALLENGE] =
+	    "UPDATE challenge SET settled_at = ?, answered = ?"
+	    " WHERE id = ? AND settled_at IS NULL",
+	[Q_EXPIRED_CHALLENGES] = CHALLENGE_COLUMNS
+	    " WHERE settled_at IS NULL AND expires_at < ?"
+	    " ORDER BY expires_at LIMIT ?",
+	[Q_COUNT_CHALLENGES] =
+	    "SELECT count(*) FROM challenge WHERE created_at >= ?",
+	[Q_COUNT_CHALLENGES_TO] =
+	    "SELECT count(*) FROM challenge WHERE created_at >= ?"
+	    " AND recipient = ?",
 
 	/* --- store_certificates.c --- */
 	[Q_RESERVE] =
@@ -139,6 +163,14 @@ static const char *const sql[N_STATEMENTS] = {
 	    " not_before, not_after, issue_order, der, profile, names_text,"
 	    " spki_sha256, shard, origin)"
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[Q_COMPLETE_CERTIFICATE] =
+	    "UPDATE certificate SET der = ?, not_before = ?, not_after = ?,"
+	    " profile = ?, names_text = ?, spki_sha256 = ?"
+	    " WHERE issuer_id = ? AND serial = ? AND der IS NULL"
+	    " AND origin <> '' AND state NOT IN ('reserved', 'abandoned')",
+	[Q_COMPLETE_STATUS] =
+	    "UPDATE status SET not_after = ?, change = ?"
+	    " WHERE issuer_id = ? AND serial = ?",
 	[Q_FIND_SERIAL] = CERTIFICATE_COLUMNS
 	    " WHERE c.serial = ? ORDER BY c.issuer_id",
 	[Q_FIND_CERTIFICATE] = CERTIFICATE_COLUMNS
@@ -302,6 +334,16 @@ static const char *const sql[N_STATEMENTS] = {
 	    " WHERE id > ? AND ? = '' ORDER BY id LIMIT ?",
 	[Q_EACH_OUTBOX_IN] = OUTBOX_COLUMNS
 	    " WHERE id > ? AND state = ? ORDER BY id LIMIT ?",
+	[Q_FIND_OUTBOX] = OUTBOX_COLUMNS " WHERE id = ?",
+	[Q_EACH_BOUNCED] = OUTBOX_COLUMNS
+	    " WHERE id > ? AND bounced_at IS NOT NULL ORDER BY id LIMIT ?",
+	[Q_SET_BOUNCED] =
+	    "UPDATE outbox SET bounced_at = ?, bounce = ?"
+	    " WHERE message_id = ? AND bounced_at IS NULL AND state <> 'queued'",
+	[Q_RETRY_OUTBOX] =
+	    "UPDATE outbox SET state = 'queued', next_attempt = ?,"
+	    " sent_at = NULL, bounced_at = NULL, bounce = ''"
+	    " WHERE id = ? AND (state <> 'sent' OR bounced_at IS NOT NULL)",
 	[Q_SET_OUTBOX] =
 	    "UPDATE outbox SET state = ?1, last_answer = ?2,"
 	    " next_attempt = ?3, attempts = attempts + 1,"
@@ -331,6 +373,13 @@ static const char *const sql[N_STATEMENTS] = {
 	    " VALUES (?, ?, ?, ?) ON CONFLICT (spki_sha256) DO UPDATE"
 	    " SET kind = excluded.kind, why = excluded.why, at = excluded.at"
 	    " WHERE excluded.kind = 'compromised' AND kind <> 'compromised'",
+	[Q_BLOCK_KEY_OF] =
+	    "INSERT INTO key_block (spki_sha256, kind, why, at)"
+	    " SELECT spki_sha256, 'compromised', ?3, ?4 FROM certificate"
+	    " WHERE issuer_id = ?1 AND serial = ?2"
+	    " AND spki_sha256 IS NOT NULL ON CONFLICT (spki_sha256) DO UPDATE"
+	    " SET kind = excluded.kind, why = excluded.why, at = excluded.at"
+	    " WHERE kind <> 'compromised'",
 	[Q_IS_KEY_BLOCKED] =
 	    "SELECT kind FROM key_block WHERE spki_sha256 = ?",
 	[Q_EACH_BLOCKED_KEY] =
@@ -365,6 +414,29 @@ static const char *const sql[N_STATEMENTS] = {
 	    " (SELECT 1 FROM certificate AS c"
 	    " WHERE c.spki_sha256 = m.spki_sha256 AND c.state = 'issued')"
 	    " ORDER BY m.id LIMIT ?",
+
+	/* --- store_index.c --- */
+	[Q_EACH_STATUS] = STATUS_COLUMNS " ORDER BY issuer_id, serial",
+	[Q_EXPORTED] = "SELECT at FROM exported",
+	[Q_INDEX_EXPORTED] = "INSERT INTO exported (id, at) VALUES (1, ?)",
+	[Q_INDEX_CHANGE] =
+	    "INSERT INTO change_counter (id, last) VALUES (1, ?)",
+	[Q_INDEX_CA] =
+	    "INSERT INTO ca (id, name, cert, key_sha1, not_before, not_after)"
+	    " VALUES (?, ?, ?, ?, ?, ?)",
+	[Q_INDEX_PARENT] =
+	    "UPDATE ca SET parent_id = (SELECT id FROM ca WHERE name = ?2)"
+	    " WHERE id = ?1",
+	[Q_INDEX_RESPONDER] =
+	    "INSERT INTO responder (issuer_id, key_sha1, cert, not_before,"
+	    " not_after) VALUES (?, ?, ?, ?, ?)",
+	[Q_INDEX_STATUS] =
+	    "INSERT INTO status (issuer_id, serial, state, revoked_at,"
+	    " reason, invalidity, not_after, change, shard)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	/* Last: sorting is quicker than growing. */
+	[Q_INDEX_BY_CHANGE] =
+	    "CREATE UNIQUE INDEX status_by_change ON status (change)",
 
 	[Q_COUNT] =
 	    "SELECT (SELECT count(*) FROM request WHERE state = 'held'),"

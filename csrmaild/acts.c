@@ -8,8 +8,9 @@
 #include "csrmaild/problem.h"
 #include "csrmaild/publish.h"
 #include "csrmaild/registry.h"
+#include "csrmaild/responders.h"
 #include "csrmaild/same_key.h"
-#include "csrmaild/submission.h"
+#include "csrmaild/answer.h"
 
 #include <openssl/rand.h>
 
@@ -246,8 +247,11 @@ registrar_add_cli_request(struct registrar *r, const struct candidate *asked,
 		return err_set(err, ERR_REJECT, "CA %s is revoked: it signs "
 		    "no more", ca->name);
 	/* A responder is called after its CA, whatever it asked for. */
-	if (responder)
+	if (responder) {
+		if (responders_check_day(r, ca->id, now, err) == -1)
+			return -1;
 		own.names = (struct names){ 0 };
+	}
 	if (acts_check_request(r, &own, profile, validity_s, now, &key,
 	    err) == -1) {
 		if (key.shared && record_refused(r, &own, &key, who,
@@ -263,6 +267,15 @@ registrar_add_cli_request(struct registrar *r, const struct candidate *asked,
 	return 0;
 }
 
+/* One that has ended has nothing in force that a list would be about. */
+static bool
+makes_lists(const struct registrar *r, const struct authority *ca,
+    const char *name)
+{
+	return ca->settings != NULL && ca->not_after > r->now &&
+	    ca_is_meant(name, ca->name);
+}
+
 int
 registrar_publish_crl(struct registrar *r, const char *name, struct err *err)
 {
@@ -273,7 +286,7 @@ registrar_publish_crl(struct registrar *r, const char *name, struct err *err)
 	for (size_t i = 0; i < r->authorities.n; i++) {
 		const struct authority *ca = &r->authorities.rows[i];
 
-		if (ca->settings == NULL || !ca_is_meant(name, ca->name))
+		if (!makes_lists(r, ca, name))
 			continue;
 		if (ca->key_open)
 			open = true;
@@ -282,15 +295,14 @@ registrar_publish_crl(struct registrar *r, const char *name, struct err *err)
 	}
 	/* One that is shut makes its own when it is opened. */
 	for (size_t i = 0; open && i < r->authorities.n; i++)
-		if (r->authorities.rows[i].settings != NULL &&
-		    ca_is_meant(name, r->authorities.rows[i].name))
+		if (makes_lists(r, &r->authorities.rows[i], name))
 			publish_want_all(&r->authorities.rows[i]);
 	if (open)
 		return 0;
 	if (shut == NULL)
 		return err_set(err, ERR_REJECT,
-		    "CA %s does not sign here: its CRLs are made where its "
-		    "key is", name);
+		    "CA %s does not sign here, or has ended: its CRLs are "
+		    "made where its key is", name);
 	return err_set(err, ERR_RETRY, "the key of %s is not open: %s",
 	    shut->name, shut->key_text);
 }
@@ -318,6 +330,7 @@ describe_server(const struct wire_mailbox *m, const char *what,
 	json_object_set_new(object, "connected", json_boolean(m->connected));
 	json_object_set_new(object, "answer", json_text(m->text));
 	describe_time(object, "since", m->since);
+	describe_time(object, "next_attempt", m->next_attempt);
 	if (m->connected || m->since == 0)
 		return;
 	snprintf(sentence, sizeof(sentence), "%s %s: %s", what, m->mailbox,

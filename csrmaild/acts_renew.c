@@ -84,7 +84,8 @@ check_record(const struct old *old, struct err *err)
 		return err_set(err, ERR_REJECT, "there is no request on record "
 		    "for certificate %s: CAs are renewed by csrmail ca renew, "
 		    "OCSP responders renew theirs", old->hex);
-	if (old->state == CERT_REVOKED && old->reason == CRL_KEY_COMPROMISE)
+	if (old->state == CERT_REVOKED &&
+	    crl_reason_is_compromise(old->reason))
 		return err_set(err, ERR_REJECT, "the key of certificate %s is "
 		    "compromised and is not certified again: have a new "
 		    "request with a new key sent", old->hex);
@@ -121,7 +122,7 @@ check_reason(const struct renewal *renewal, struct err *err)
 {
 	if (!renewal->reissue)
 		return 0;
-	if (renewal->reason == CRL_KEY_COMPROMISE ||
+	if (crl_reason_is_compromise(renewal->reason) ||
 	    renewal->reason == CRL_AA_COMPROMISE)
 		return err_set(err, ERR_REJECT, "a compromised key is not "
 		    "certified again: revoke it (csrmail cert revoke --reason "

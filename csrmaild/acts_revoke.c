@@ -3,6 +3,7 @@
 #include "common/ca.h"
 #include "common/crash.h"
 #include "common/err.h"
+#include "common/key.h"
 #include "common/log.h"
 #include "common/owned.h"
 #include "csrmaild/name_pattern.h"
@@ -26,6 +27,8 @@ struct revoking {
 	time_t		 invalidity;
 	const char	*who;
 	time_t		 now;
+	bool		 key_is_lost;	/* with cACompromise too: all that has
+					 * the key ends, and it is blocked */
 	/* NULL, or what is written in the same transaction; not done at all
 	 * when the first of the batch cannot be revoked. */
 	int		(*also)(struct registrar *, void *, struct err *);
@@ -65,22 +68,35 @@ batch_free(struct batch *batch)
 	free(batch->items);
 }
 
-bool
-registrar_is_of_ca(const struct registrar *r, const struct cert_row *row)
+/* Has the CA a certificate with that serial, of any of its issuer's keys? */
+static bool
+has_certificate(const struct authority *ca, const struct cert_row *row)
 {
+	char issuer[CA_NAME_MAX + 1];
 	struct serial serial;
 	struct err ignored;
 
+	ca_family(ca->parent, issuer, sizeof(issuer));
+	if (!ca_is_of_family(row->ca, issuer))
+		return false;
+	for (size_t i = 0; i < ca->n_certs; i++)
+		if (serial_from_asn1(X509_get0_serialNumber(ca->certs[i]),
+		    &serial, &ignored) == 0 &&
+		    serial_equal(&serial, &row->serial))
+			return true;
+	return false;
+}
+
+bool
+registrar_is_of_ca(const struct registrar *r, const struct cert_row *row)
+{
 	/* As the ceremony recorded it, each of all that its key has; a profile
 	 * of that name is for requests. */
 	if (row->request == 0 && strcmp(row->profile, "ca") == 0)
 		return true;
 	/* One that was taken over, before its CA was. */
 	for (size_t i = 0; i < r->authorities.n; i++)
-		if (serial_from_asn1(X509_get0_serialNumber(
-		    r->authorities.rows[i].cert), &serial, &ignored) == 0 &&
-		    serial_equal(&serial, &row->serial) &&
-		    strcmp(r->authorities.rows[i].parent, row->ca) == 0)
+		if (has_certificate(&r->authorities.rows[i], row))
 			return true;
 	return false;
 }
@@ -178,7 +194,8 @@ write_notice(const struct request_row *row, void *arg)
 	if (mailbox == NULL || row->reply_to[0] == '\0')
 		return 0;
 	notice->result = -1;
-	if (outbox_new_head(r, mailbox, &head, notice->err) == -1)
+	if (outbox_new_head(r, mailbox, row->language, &head,
+	    notice->err) == -1)
 		return 0;
 	head.to = row->reply_to;
 	head.in_reply_to = row->message_id;
@@ -231,6 +248,12 @@ write_audit(struct registrar *r, const struct target *t, const char *event,
 	    crl_reason_name(how->reason), err);
 }
 
+static bool
+is_key_lost(const struct revoking *how)
+{
+	return how->reason == CRL_KEY_COMPROMISE || how->key_is_lost;
+}
+
 /* What is not in force (any more) is passed over. */
 static int
 revoke_one(struct registrar *r, struct target *t, const struct revoking *how,
@@ -238,14 +261,18 @@ revoke_one(struct registrar *r, struct target *t, const struct revoking *how,
 {
 	int changed = store_revoke(r->store, t->ca_id, &t->serial, how->now,
 	    how->reason, how->invalidity, err);
+	char why[64];
 
 	if (changed != 0)
 		return changed == 1 ? 0 : -1;
-	if (how->reason == CRL_KEY_COMPROMISE && t->has_key &&
-	    store_block_key(r->store, t->spki_sha256, KEY_COMPROMISED,
-	    "revoked with keyCompromise", how->now, err) == -1)
-		return -1;
-	t->blocked = how->reason == CRL_KEY_COMPROMISE && t->has_key;
+	if (t->has_key && is_key_lost(how)) {
+		snprintf(why, sizeof(why), "revoked with %s",
+		    crl_reason_name(how->reason));
+		if (store_block_key(r->store, t->spki_sha256,
+		    KEY_COMPROMISED, why, how->now, err) == -1)
+			return -1;
+		t->blocked = true;
+	}
 	if (store_find_status(r->store, t->ca_id, &t->serial, &t->status,
 	    err) != 0 ||
 	    write_audit(r, t, "cert.revoked", how, err) == -1 ||
@@ -300,8 +327,7 @@ revoke_batch(struct registrar *r, struct batch *batch,
 {
 	int result = 0;
 
-	if (how->reason == CRL_KEY_COMPROMISE &&
-	    add_siblings(batch, batch->n, err) == -1)
+	if (is_key_lost(how) && add_siblings(batch, batch->n, err) == -1)
 		return -1;
 	if (batch->n == 0)
 		return 0;
@@ -342,8 +368,8 @@ registrar_revoke_and(struct registrar *r, int64_t ca_id,
     const char *who, time_t now, int (*also)(struct registrar *, void *,
     struct err *), void *arg, struct err *err)
 {
-	const struct revoking how = { reason, invalidity, who, now, also,
-		arg };
+	const struct revoking how = { reason, invalidity, who, now,
+		crl_reason_is_compromise(reason), also, arg };
 	__attribute__((cleanup(batch_free))) struct batch batch = {
 		.registrar = r, .reason = reason, .cas_too = true };
 	char hex[SERIAL_HEX_SIZE];
@@ -567,12 +593,24 @@ registrar_revoke_matching(struct registrar *r,
 
 /* --- a CA and what is below it -------------------------------------------- */
 
+/* Its own, of one key. */
 struct own_certificates {
 	struct batch	 batch;
-	int64_t		 parent;
+	const struct authority *ca;
+	struct bytes	 cert;		/* the one that is looked for */
 	struct err	*err;
-	int		 result;
 };
+
+/* Under whichever key of its parent it is on record. */
+static int
+add_own(const struct cert_row *row, void *arg)
+{
+	struct own_certificates *own = arg;
+
+	return bytes_equal(row->der, own->cert) ||
+	    strcmp(row->ca, own->ca->parent) == 0 ?
+	    add_target(row, &own->batch) : 0;
+}
 
 static int
 note_own(const struct ca_certificate_row *row, void *arg)
@@ -584,12 +622,46 @@ note_own(const struct ca_certificate_row *row, void *arg)
 
 	if (cert == NULL || serial_from_asn1(X509_get0_serialNumber(cert),
 	    &serial, own->err) == -1)
-		own->result = err_openssl(own->err, ERR_FAULT,
+		return err_openssl(own->err, ERR_FAULT,
 		    "reading a CA's certificate");
-	else if (store_find_certificate(own->batch.registrar->store,
-	    own->parent, &serial, add_target, &own->batch, own->err) == -1)
-		own->result = -1;
-	return own->result;
+	own->cert = row->cert;
+	return store_find_certificate(own->batch.registrar->store, 0,
+	    &serial, add_own, own, own->err) == -1 ? -1 : 0;
+}
+
+static int
+add_of_key(const struct cert_row *row, void *arg)
+{
+	struct own_certificates *own = arg;
+
+	return crl_reason_is_compromise(own->batch.reason) ||
+	    registrar_is_of_ca(own->batch.registrar, row) ?
+	    add_target(row, &own->batch) : 0;
+}
+
+/* What the ceremonies recorded for it, and what else is on record with its
+ * key: imported with another CA, or about a root's new key. */
+static int
+gather_own(struct own_certificates *own, struct err *err)
+{
+	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
+	struct store *store = own->batch.registrar->store;
+	uint8_t key[32];
+
+	if (store_each_ca_certificate(store, own->ca->id, note_own, own,
+	    err) == -1 ||
+	    key_digest_certificate(own->ca->cert, key, err) == -1)
+		return -1;
+	for (size_t i = 0; i < 2; i++) {
+		const struct cert_filter filter = { .state = states[i],
+			.spki_sha256 = key, .limit = MAX_BATCH };
+
+		if (store_each_certificate(store, &filter, add_of_key, own,
+		    err) == -1)
+			return -1;
+	}
+	return own->batch.full ? err_set(err, ERR_REJECT,
+	    "too many certificates have the key of %s", own->ca->name) : 0;
 }
 
 static int
@@ -623,17 +695,15 @@ revoke_generation(struct registrar *r, const struct authority *ca,
     const struct revoking *how, unsigned int *n, struct err *err)
 {
 	struct own_certificates own = { .batch = { .registrar = r,
-		.reason = how->reason, .cas_too = true }, .err = err,
-		.parent = authority_by_name(&r->authorities,
-		ca->parent)->id };
-	int result;
+		.reason = how->reason, .cas_too = true }, .ca = ca,
+		.err = err };
+	struct revoking this_one = *how;
+	int result = gather_own(&own, err);
 
-	result = store_each_ca_certificate(r->store, ca->id, note_own, &own,
-	    err);
+	/* Of this CA; those below have keys of their own. */
+	this_one.key_is_lost = crl_reason_is_compromise(how->reason);
 	if (result == 0)
-		result = own.result;
-	if (result == 0)
-		result = revoke_batch(r, &own.batch, how, n, err);
+		result = revoke_batch(r, &own.batch, &this_one, n, err);
 	batch_free(&own.batch);
 	if (result == 0)
 		result = revoke_below(r, ca, how, 0, n, err);

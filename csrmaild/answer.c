@@ -1,4 +1,4 @@
-#include "csrmaild/submission.h"
+#include "csrmaild/answer.h"
 
 #include "common/ca.h"
 #include "common/err.h"
@@ -15,7 +15,7 @@ struct answer {
 	struct registrar *registrar;
 	int64_t		 submission;
 	char		 mailbox[64], to[MAILBOX_MAX + 1], message_id[256],
-			 references[1000], subject[201];
+			 references[1000], subject[201], language[16];
 	struct reply_item items[WIRE_MAX_CANDIDATES];
 	struct told {
 		char	names[512], reason[256], ignored[256];
@@ -64,6 +64,7 @@ add_request(const struct request_row *row, void *arg)
 	copy(a->message_id, sizeof(a->message_id), row->message_id);
 	copy(a->references, sizeof(a->references), row->references);
 	copy(a->subject, sizeof(a->subject), row->subject);
+	copy(a->language, sizeof(a->language), row->language);
 	copy(told->names, sizeof(told->names), row->names_text);
 	copy(told->reason, sizeof(told->reason), row->reason);
 	copy(told->ignored, sizeof(told->ignored), row->ignored);
@@ -175,7 +176,7 @@ send_answer(struct answer *a, int64_t request, struct err *err)
 	if (a->waits || a->n == 0 || a->to[0] == '\0' || mailbox == NULL)
 		return 0;
 	if (add_certificates(a, err) == -1 ||
-	    outbox_new_head(r, mailbox, &head, err) == -1)
+	    outbox_new_head(r, mailbox, a->language, &head, err) == -1)
 		return -1;
 	head.to = a->to;
 	head.in_reply_to = a->message_id;

@@ -86,11 +86,77 @@ bundle_add_folder(struct buf *bundle, enum bundle_kind kind, const char *dir,
 	return r;
 }
 
+static int
+ends_in_txt(const struct dirent *entry)
+{
+	size_t n = strlen(entry->d_name);
+
+	return n > 4 && entry->d_name[0] != '.' &&
+	    strcmp(entry->d_name + n - 4, ".txt") == 0;
+}
+
+static int
+is_no_dot(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static int
+add_language(struct buf *bundle, const char *dir, const char *language,
+    struct err *err)
+{
+	char folder[PATH_MAX], path[PATH_MAX + 300];
+	char name[PROFILE_NAME_MAX + 1];
+	struct dirent **entries = NULL;
+	int n, r = 0;
+
+	snprintf(folder, sizeof(folder), "%s/%s", dir, language);
+	n = scandir(folder, &entries, ends_in_txt, alphasort);
+	if (n < 0)
+		return err_set(err, ERR_FAULT, "%s: %s", folder,
+		    strerror(errno));
+	for (int i = 0; i < n; i++) {
+		size_t len = strlen(entries[i]->d_name) - strlen(".txt");
+
+		snprintf(path, sizeof(path), "%s/%s", folder,
+		    entries[i]->d_name);
+		if (r == 0 && (size_t)snprintf(name, sizeof(name), "%s/%.*s",
+		    language, (int)len, entries[i]->d_name) >= sizeof(name))
+			r = err_set(err, ERR_FAULT,
+			    "%s: a name longer than %d octets", path,
+			    PROFILE_NAME_MAX);
+		if (r == 0)
+			r = bundle_add_file(bundle, BUNDLE_WORDING, name,
+			    path, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+int
+bundle_add_templates(struct buf *bundle, const char *dir, struct err *err)
+{
+	struct dirent **entries = NULL;
+	int n = scandir(dir, &entries, is_no_dot, alphasort);
+	int r = 0;
+
+	if (n < 0)
+		return err_set(err, ERR_FAULT, "%s: %s", dir, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		if (r == 0)
+			r = add_language(bundle, dir, entries[i]->d_name, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
 int
 bundle_next(struct cursor *c, struct bundle_file *out, struct err *err)
 {
 	out->kind = (enum bundle_kind)get_enum(c, BUNDLE_CONF,
-	    BUNDLE_SECRETS);
+	    BUNDLE_WORDING);
 	get_str(c, out->name, sizeof(out->name));
 	get_str(c, out->path, sizeof(out->path));
 	out->text = get_bytes(c, BUNDLE_MAX_FILE_OCTETS);

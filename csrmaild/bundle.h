@@ -24,6 +24,8 @@ enum bundle_kind {
 	BUNDLE_PROFILE,
 	BUNDLE_RULES,
 	BUNDLE_SECRETS,		/* digests, not the file: csrmaild/secrets.h */
+	BUNDLE_ANCHORS,		/* certificates in PEM */
+	BUNDLE_WORDING,		/* LANGUAGE/TEXT, of templates_dir */
 };
 
 struct bundle_file {
@@ -42,6 +44,8 @@ int	bundle_add_text(struct buf *, enum bundle_kind, const char *name,
 /* Every DIR/SUB/NAME.conf, by name. */
 int	bundle_add_folder(struct buf *, enum bundle_kind, const char *dir,
 	    const char *sub, struct err *);
+/* Every DIR/LANGUAGE/TEXT.txt, as "LANGUAGE/TEXT". */
+int	bundle_add_templates(struct buf *, const char *dir, struct err *);
 /* The next file; the cursor's end is the bundle's. */
 int	bundle_next(struct cursor *, struct bundle_file *, struct err *);
 

@@ -8,17 +8,21 @@
 #include "common/err.h"
 #include "common/log.h"
 
+#include <openssl/evp.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXAMINE_OVERHEAD	64	/* frame and fields around the octets */
-#define ENVELOPE_OCTETS		4096	/* more than an envelope can have */
+/* Frame, fields and anchors around the octets. */
+#define EXAMINE_OVERHEAD	(64 + WIRE_MAX_ANCHORS)
+/* More than an envelope and a signature can have. */
+#define ENVELOPE_OCTETS		(8192 + WIRE_MAX_SIGNER)
 
 enum stage {
-	TO_EXAMINE,
+	TO_EXAMINE,		/* first who signed it, if it is signed */
 	EXAMINING,
 	SUBMITTED,
 	ON_RECORD,
@@ -71,6 +75,12 @@ submit_too_large(struct carrier *c, struct arrival *a, struct err *err)
 	return submit_verdict(c, a, FINDINGS_REFUSED, why, err);
 }
 
+static bool
+is_signed(const struct arrival *a)
+{
+	return header_is_signed(a->message);
+}
+
 static struct arrival *
 find_arrival(struct arrival *arrivals, size_t n, uint64_t id,
     enum stage stage)
@@ -92,6 +102,33 @@ drop_descriptor(struct frame *frame)
 	frame->fd = -1;
 }
 
+/* Who signed it is known: what that covers goes to be examined, alone. */
+static int
+take_signature(struct arrival *a, const struct findings *found,
+    struct err *err)
+{
+	struct wire_submit *s = &a->submit;
+	unsigned int len = sizeof(s->octets_digest);
+
+	a->asked_who = true;
+	a->stage = TO_EXAMINE;
+	s->is_signed = true;
+	s->signature = found->signature;
+	buf_append_bytes(&a->signer, found->signature.der);
+	s->signature.der = buf_bytes(&a->signer);
+	if (s->signature.good) {
+		buf_append_bytes(&a->covered, found->content);
+		/* The header around it is not signed: anybody may send the
+		 * same again under another. */
+		if (EVP_Digest(found->content.data, found->content.len,
+		    s->octets_digest, &len, EVP_sha256(), NULL) != 1)
+			return err_openssl(err, ERR_FAULT, "hashing");
+	}
+	if (a->signer.failed || a->covered.failed)
+		return err_set(err, ERR_FAULT, "out of memory");
+	return 0;
+}
+
 /* Findings for a message that we gave up on come late, and are dropped. */
 static int
 take_findings(struct carrier *c, struct arrival *arrivals, size_t n,
@@ -109,6 +146,12 @@ take_findings(struct carrier *c, struct arrival *arrivals, size_t n,
 	a = find_arrival(arrivals, n, findings->id, EXAMINING);
 	if (a == NULL)
 		return 0;
+	if (findings->is_signed != (is_signed(a) && !a->asked_who) &&
+	    findings->status == FINDINGS_OK)
+		return err_set(err, ERR_FAULT,
+		    "parser: an answer to another question");
+	if (findings->is_signed)
+		return take_signature(a, findings, err);
 	/* With the envelope they would not fit the next frame. */
 	if (frame->payload.len > WIRE_MAX_SUBMIT - ENVELOPE_OCTETS)
 		return submit_verdict(c, a, FINDINGS_REFUSED,
@@ -180,9 +223,13 @@ prepare(struct carrier *c, uint32_t uid_validity, struct arrival *a,
 	struct wire_submit *s = &a->submit;
 
 	*s = (struct wire_submit){ .id = c->next_id++, .uid = a->uid,
-	    .uid_validity = uid_validity, .octets = a->octets };
+	    .uid_validity = uid_validity, .octets = a->octets,
+	    .channel = CHANNEL_MAIL };
 	snprintf(s->mailbox, sizeof(s->mailbox), "%s", mailbox->title);
 	a->stage = TO_EXAMINE;
+	a->asked_who = false;
+	a->signer = BUF(WIRE_MAX_SIGNER);
+	a->covered = BUF(WIRE_MAX_FINDINGS);
 	a->outcome = 0;
 	header_scan(a->message, &rules, &s->envelope);
 	/* Part of a header block: a second From field may be in the rest. */
@@ -202,13 +249,18 @@ send_examines(struct carrier *c, struct arrival *arrivals, size_t n,
 
 	for (size_t i = 0; i < n; i++) {
 		struct arrival *a = &arrivals[i];
+		bool who = is_signed(a) && !a->asked_who;
 		struct wire_examine examine = {
 			.id = a->submit.id,
-			.kind = EXAMINE_MAIL,
+			.kind = who ? EXAMINE_SIGNED : EXAMINE_MAIL,
 			.max_depth = c->mailbox->max_depth,
 			.max_parts = c->mailbox->max_parts,
 			.max_header_octets = c->mailbox->max_header_octets,
-			.octets = a->message,
+			/* Nothing but that, even when it is nothing. */
+			.octets = a->submit.signature.good ?
+			    buf_bytes(&a->covered) : a->message,
+			.anchors = who ? c->mailbox->smime_anchors :
+			    (struct bytes){ NULL, 0 },
 		};
 
 		if (a->stage != TO_EXAMINE)
@@ -218,7 +270,7 @@ send_examines(struct carrier *c, struct arrival *arrivals, size_t n,
 				return -1;
 			continue;
 		}
-		if (channel_queued(c->parser) + a->message.len +
+		if (channel_queued(c->parser) + examine.octets.len +
 		    EXAMINE_OVERHEAD > room)
 			return 0;
 		if (wire_send_examine(c->parser, &examine, err) < 0)
@@ -297,17 +349,13 @@ lose_patience(struct carrier *c, struct arrival *arrivals, size_t n,
 	    "the message could not be read in time", err) < 0 ? -1 : 1;
 }
 
-int
-carry(struct carrier *c, uint32_t uid_validity, struct arrival *arrivals,
-    size_t n, struct err *err)
+static int
+carry_all(struct carrier *c, struct arrival *arrivals, size_t n,
+    struct err *err)
 {
 	int64_t until = clock_monotonic_ms() + c->patience_ms;
 	size_t on_record = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (prepare(c, uid_validity, &arrivals[i], err) < 0)
-			return -1;
-	}
 	while (on_record < n) {
 		int r;
 
@@ -332,4 +380,21 @@ carry(struct carrier *c, uint32_t uid_validity, struct arrival *arrivals,
 			on_record += arrivals[i].stage == ON_RECORD;
 	}
 	return 0;
+}
+
+int
+carry(struct carrier *c, uint32_t uid_validity, struct arrival *arrivals,
+    size_t n, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = prepare(c, uid_validity, &arrivals[i], err);
+	if (r == 0)
+		r = carry_all(c, arrivals, n, err);
+	for (size_t i = 0; i < n; i++) {
+		buf_wipe(&arrivals[i].signer);
+		buf_wipe(&arrivals[i].covered);
+	}
+	return r;
 }

@@ -44,6 +44,10 @@ struct arrival {
 	int		 outcome;	/* out: enum outcome, 0 for none yet */
 	/* For carry alone. */
 	int		 stage;
+	bool		 asked_who;	/* its signature has been looked at */
+	struct buf	 signer;	/* its certificate */
+	struct buf	 covered;	/* what it covers; else the message is
+					 * examined */
 	struct wire_submit submit;
 };
 

@@ -143,5 +143,9 @@ int	ceremony_adopt(const struct ceremony *, const char *name,
  */
 int	ceremony_place_key(const struct ceremony *, const char *name, X509 *,
 	    EVP_PKEY *key, struct bytes passphrase, struct err *);
+/* What that would refuse, for before the CA is on record; nothing is
+ * written. */
+int	ceremony_check_place_key(const struct ceremony *, const char *name,
+	    X509 *, EVP_PKEY *key, struct bytes passphrase, struct err *);
 
 #endif

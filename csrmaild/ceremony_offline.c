@@ -49,14 +49,16 @@ check_name(const struct ceremony *c, const char *name, struct err *err)
 
 /* With a key that is made here, unless an earlier one left it. */
 static int
-request_with_new_key(const struct folders *f, const struct ceremony_ca *ca,
-    const X509_NAME *subject, struct buf *der, struct err *err)
+request_with_new_key(const struct ceremony *c, const struct folders *f,
+    const struct ceremony_ca *ca, const X509_NAME *subject, struct buf *der,
+    struct err *err)
 {
 	OWNED_STRUCT(journal) *journal = NULL;
 	OWNED(EVP_PKEY) *key = NULL;
 	bool left;
 
 	if (ceremony_obtain_key(f, ca, &key, &left, err) < 0 ||
+	    ceremony_check_made_key(c, ca->name, key, NULL, err) < 0 ||
 	    ceremony_open_journal(f, ca->name, true, &journal, err) < 0)
 		return -1;
 	return write_request(subject, key, der, err);
@@ -76,7 +78,7 @@ ceremony_request(const struct ceremony *c, const struct ceremony_ca *ca,
 		return -1;
 	r = ceremony_act_as(c->sign_uid, c->sign_gid, err);
 	if (r == 0)
-		r = request_with_new_key(&f, ca, subject, der, err);
+		r = request_with_new_key(c, &f, ca, subject, der, err);
 	return ceremony_act_as_self(r == 0 ? err : &ignored) < 0 ? -1 : r;
 }
 
@@ -85,9 +87,9 @@ ceremony_request(const struct ceremony *c, const struct ceremony_ca *ca,
 /* The key there is signs the request, or shows that the passphrase opens the
  * next one too: the daemon has one source for both. */
 static int
-renewal_secret_part(const struct folders *f, const struct ceremony_ca *ca,
-    const struct standing *now, bool new_key, struct buf *der,
-    struct err *err)
+renewal_secret_part(const struct ceremony *c, const struct folders *f,
+    const struct ceremony_ca *ca, const struct standing *now, bool new_key,
+    struct buf *der, struct err *err)
 {
 	const X509_NAME *subject = X509_get_subject_name(now->cert);
 	OWNED(EVP_PKEY) *key = NULL;
@@ -102,7 +104,7 @@ renewal_secret_part(const struct folders *f, const struct ceremony_ca *ca,
 	if (X509_check_private_key(now->cert, key) != 1)
 		return err_openssl(err, ERR_FAULT, "the key that is here is "
 		    "not the CA's");
-	return new_key ? request_with_new_key(f, ca, subject, der, err) :
+	return new_key ? request_with_new_key(c, f, ca, subject, der, err) :
 	    write_request(subject, key, der, err);
 }
 
@@ -126,12 +128,13 @@ ceremony_request_renewal(const struct ceremony *c,
 		    "itself: csrmail ca renew", asked->name);
 	ERR_clear_error();
 	snprintf(next, sizeof(next), "%s", now.name);
-	if ((new_key && ceremony_plan_key(c, &now, next, &ca, err) < 0) ||
+	if ((new_key ? ceremony_plan_key(c, &now, next, &ca, err) :
+	    ceremony_check_in_force(c, &now, err)) < 0 ||
 	    ceremony_open_folders(c, &f, err) < 0)
 		return -1;
 	r = ceremony_act_as(c->sign_uid, c->sign_gid, err);
 	if (r == 0)
-		r = renewal_secret_part(&f, &ca, &now, new_key, der, err);
+		r = renewal_secret_part(c, &f, &ca, &now, new_key, der, err);
 	if (ceremony_act_as_self(r == 0 ? err : &ignored) < 0 || r < 0)
 		return -1;
 	memcpy(made, next, sizeof(next));

@@ -6,8 +6,10 @@
 #include "common/owned.h"
 #include "csrmaild/passphrase.h"
 #include "csrmaild/settings.h"
+#include "csrmaild/wire.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -28,6 +30,26 @@ level_of(const struct settings *settings)
 		if (strcmp(settings->log_level, names[i]) == 0)
 			return (enum log_level)i;
 	return LOG_LEVEL_INFO;
+}
+
+/* Where commands may leave files: exec's own folder, made by us since what is
+ * above it is not exec's. */
+static int
+make_home(const struct settings *settings, const struct identity *owner,
+    struct err *err)
+{
+	char home[4200];
+	OWNED_FD fd = -1;
+
+	snprintf(home, sizeof(home), "%s/exec", settings->state_dir);
+	if (mkdir(home, 0700) == -1 && errno != EEXIST)
+		return err_set(err, ERR_FAULT, "%s: %s", home,
+		    strerror(errno));
+	fd = open(home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchown(fd, owner->uid, owner->gid) == -1)
+		return err_set(err, ERR_FAULT, "%s: %s", home,
+		    strerror(errno));
+	return 0;
 }
 
 static int
@@ -56,6 +78,9 @@ spawn(struct crew *crew, const struct crew_role *role, const char *instance,
 	if (privsep_find_identity(options->settings->unprivileged ? "" :
 	    role->user, &spec.identity, err) == -1)
 		return -1;
+	if (role->number == CREW_WITH_COMMANDS &&
+	    make_home(options->settings, &spec.identity, err) == -1)
+		return -1;
 	*member = (struct crew_member){ .role = role };
 	snprintf(member->instance, sizeof(member->instance), "%s", instance);
 	if (role_spawn(&spec, &member->process, err) == -1)
@@ -64,25 +89,54 @@ spawn(struct crew *crew, const struct crew_role *role, const char *instance,
 	return 0;
 }
 
+static bool
+has_commands(const struct settings *settings)
+{
+	for (size_t m = 0; m < settings->n_mailboxes; m++)
+		if (settings->mailboxes[m].imap.n_token_command > 0)
+			return true;
+	return settings->smtp.n_token_command > 0;
+}
+
 static int
-spawn_all(struct crew *crew, const struct crew_options *options,
-    struct err *err)
+spawn_role(struct crew *crew, const struct crew_role *role,
+    const struct crew_options *options, struct err *err)
 {
 	const struct settings *settings = options->settings;
+	char instance[16];
 
-	for (size_t i = 0; i < crew->n_roles; i++) {
-		const struct crew_role *role = &crew->roles[i];
-
-		if (!role->per_mailbox) {
-			if (spawn(crew, role, "", options, err) == -1)
-				return -1;
-			continue;
-		}
+	switch (role->number) {
+	case CREW_ONE:
+		return spawn(crew, role, "", options, err);
+	case CREW_WITH_COMMANDS:
+		return has_commands(settings) ?
+		    spawn(crew, role, "", options, err) : 0;
+	case CREW_PER_MAILBOX:
 		for (size_t m = 0; m < settings->n_mailboxes; m++)
 			if (spawn(crew, role, settings->mailboxes[m].title,
 			    options, err) == -1)
 				return -1;
+		return 0;
+	case CREW_PER_SESSION:
+		if (spawn(crew, role, "", options, err) == -1)
+			return -1;
+		for (unsigned int i = 2; i <= settings->smtp_sessions; i++) {
+			snprintf(instance, sizeof(instance), "%u", i);
+			if (spawn(crew, role, instance, options, err) == -1)
+				return -1;
+		}
+		return 0;
 	}
+	return 0;
+}
+
+static int
+spawn_all(struct crew *crew, const struct crew_options *options,
+    struct err *err)
+{
+	for (size_t i = 0; i < crew->n_roles; i++)
+		if (spawn_role(crew, &crew->roles[i], options, err) == -1)
+			return -1;
 	return 0;
 }
 
@@ -131,12 +185,12 @@ connect_all(struct crew *crew, struct err *err)
 }
 
 static int
-give_secret(struct crew_member *member, const char *name, const char *path,
-    struct err *err)
+open_public(const char *path, struct err *err)
 {
-	int fd = passphrase_open_file(path, err);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-	return fd < 0 ? -1 : role_give(&member->process, name, fd, err);
+	return fd < 0 ? err_set(err, ERR_FAULT, "%s: %s", path,
+	    strerror(errno)) : fd;
 }
 
 static int
@@ -174,13 +228,52 @@ give_passphrases(struct crew_member *member, const struct settings *settings,
 	return 0;
 }
 
+/* Whose secrets it may have; NULL: nobody's. */
+static const struct server_settings *
+server_of(const struct crew_member *member, const struct settings *settings)
+{
+	if (strcmp(member->role->name, "submit") == 0)
+		return settings->smtp.host == NULL ? NULL : &settings->smtp;
+	if (strcmp(member->role->name, "intake") == 0)
+		return &settings_mailbox(settings, member->instance)->imap;
+	return NULL;
+}
+
+static int
+give_login(struct crew_member *member, const struct server_settings *server,
+    struct err *err)
+{
+	const struct {
+		const char	*name, *path;
+	} files[] = {
+		{ "password", server->password_file },
+		{ "client_certificate", server->client_certificate },
+		{ "client_key_file", server->client_key_file },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int fd;
+
+		if (files[i].path[0] == '\0')
+			continue;
+		/* A certificate is no secret. */
+		fd = strcmp(files[i].name, "client_certificate") == 0 ?
+		    open_public(files[i].path, err) :
+		    passphrase_open_file(files[i].path, err);
+		if (fd < 0 || role_give(&member->process, files[i].name, fd,
+		    err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 give_own(struct crew_member *member, const struct crew_options *options,
     struct err *err)
 {
 	const struct settings *settings = options->settings;
 	const char *name = member->role->name;
-	const struct server_settings *server = NULL;
+	const struct server_settings *server;
 	int bundle;
 
 	/* The parser's limits come with each message; api has none of ours. */
@@ -198,14 +291,23 @@ give_own(struct crew_member *member, const struct crew_options *options,
 	    (give_dup(member, "unlock_socket", options->unlock_fd,
 	    err) == -1 || give_passphrases(member, settings, err) == -1))
 		return -1;
-	if (strcmp(name, "intake") == 0)
-		server = &settings_mailbox(settings, member->instance)->imap;
-	if (strcmp(name, "submit") == 0)
-		server = &settings->smtp;
-	if (server == NULL || server->password_file == NULL ||
-	    server->password_file[0] == '\0')
-		return 0;
-	return give_secret(member, "password", server->password_file, err);
+	server = server_of(member, settings);
+	return server == NULL ? 0 : give_login(member, server, err);
+}
+
+void
+crew_give_token(struct crew_member *member, const struct settings *settings)
+{
+	const struct server_settings *server = server_of(member, settings);
+	struct err err;
+	int fd;
+
+	err_set(&err, ERR_FAULT, "none is configured");
+	fd = server == NULL || server->token_file[0] == '\0' ? -1 :
+	    passphrase_open_file(server->token_file, &err);
+	/* A role that is gone will be told by SIGCHLD. */
+	(void)wire_send_token_opened(member->process.control, fd,
+	    fd < 0 ? err.text : "", &err);
 }
 
 int

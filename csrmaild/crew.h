@@ -20,7 +20,8 @@ struct settings;
 
 struct crew_member {
 	const struct crew_role *role;
-	char		 instance[64];	/* a mailbox's title, or "" */
+	char		 instance[64];	/* a mailbox's title, a session's
+					 * number from 2 on, or "" */
 	struct role_process process;
 	bool		 ready;
 	bool		 gone;		/* reaped */
@@ -30,7 +31,12 @@ struct crew_member {
 struct crew_role {
 	const char	*name;
 	const char	*user;		/* when not unprivileged */
-	bool		 per_mailbox;
+	enum crew_number {
+		CREW_ONE,
+		CREW_PER_MAILBOX,
+		CREW_PER_SESSION,	/* smtp.sessions */
+		CREW_WITH_COMMANDS,	/* one, when a command is configured */
+	}		 number;
 	int		(*run)(struct role *);
 };
 /* Who talks with whom; the graph stands in main.c. */
@@ -58,6 +64,8 @@ struct crew_options {
 /* Start every role and hand it its descriptors. On failure nothing runs. */
 int	crew_start(struct crew *, const struct crew_options *, struct err *);
 bool	crew_is_ready(const struct crew *);
+/* Open the member's token_file anew and hand it over, or say why not. */
+void	crew_give_token(struct crew_member *, const struct settings *);
 /* Note the dead. Returns true when one of ours is among them. */
 bool	crew_reap(struct crew *);
 /* SIGTERM, one after the other from the last, grace_ms for all together, then

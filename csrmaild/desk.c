@@ -134,18 +134,33 @@ find_signer_of(struct desk *d, const struct wire_call *call, char *out,
 	if (is_renewal(call, &serial))
 		return store_find_certificate(d->registrar->store, 0,
 		    &serial, keep_issuer, out, err) < 0 ? -1 : 0;
-	if (strcmp(call->path, "requests") != 0) {
-		if (strstr(call->path, "/update") == NULL ||
-		    !ca_of_path(call->path, "crls/", out))
-			out[0] = '\0';
+	if (strcmp(call->path, "requests") != 0)
 		return 0;
-	}
 	args = json_loadb((const char *)call->json.data, call->json.len, 0,
 	    NULL);
 	ca = json_string_value(json_object_get(args, "ca"));
 	snprintf(out, CA_NAME_MAX + 1, "%s", ca == NULL ? "" : ca);
 	json_decref(args);
 	return 0;
+}
+
+/* For lists, of which each key of a CA has its own: at least one is open then,
+ * and what another leaves undone is told at the end (open_wanted). */
+static int
+open_one_meant(struct desk *d, const char *name, struct err *err)
+{
+	struct authorities *all = &d->registrar->authorities;
+	bool tried = false;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->rows[i].settings != NULL &&
+		    all->rows[i].not_after > d->registrar->now &&
+		    ca_is_meant(name, all->rows[i].name)) {
+			if (open_key(d, &all->rows[i], err) == 0)
+				return 0;
+			tried = true;
+		}
+	return tried ? -1 : 0;
 }
 
 static int
@@ -155,6 +170,10 @@ open_key_of_call(struct desk *d, const struct wire_call *call,
 	char name[CA_NAME_MAX + 1];
 	struct authority *a;
 
+	if (ca_of_path(call->path, "crls/", name))
+		return strcmp(call->method, "POST") == 0 &&
+		    strstr(call->path, "/update") != NULL ?
+		    open_one_meant(d, name, err) : 0;
 	if (find_signer_of(d, call, name, err) < 0)
 		return -1;
 	/* One key of a CA ("users~2"), or the one that signs now. */
@@ -291,7 +310,8 @@ make_crls(struct desk *d, struct authority *a, struct err *err)
 		if (a->crl_not_before > r->now ||
 		    clock_monotonic_ms() > until_ms)
 			break;
-		nanosleep(&step, NULL);
+		if (a->crl_wanted)
+			nanosleep(&step, NULL);
 	}
 	if (a->crl_wanted)
 		return err_set(err, ERR_RETRY, "the CRL of %s was not made: "

@@ -7,16 +7,14 @@
 #include "csrmaild/key_check.h"
 #include "csrmaild/publish.h"
 #include "csrmaild/responders.h"
+#include "csrmaild/state_lock.h"
 
 #include <openssl/crypto.h>
 
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,19 +77,17 @@ join(struct channel **here, struct channel **there, const char *peer,
 	    err_set(err, ERR_RETRY, "out of memory") : 0;
 }
 
+/* No daemon listens, so that whoever has it will end, or has just begun. */
 static int
 take_lock(struct desk *d, const char *state_dir, struct err *err)
 {
-	char path[PATH_MAX];
+	char holder[STATE_LOCK_HOLDER_SIZE];
 
-	snprintf(path, sizeof(path), "%s/lock", state_dir);
-	d->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (d->lock < 0)
-		return err_errno(err, ERR_FAULT, path);
-	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, ERR_RETRY, "%.180s is in use: by csrmaild, "
-		    "or another csrmail", state_dir);
-	return 0;
+	d->lock = state_lock_take(state_dir, STATE_LOCK_PATIENCE_MS,
+	    state_lock_tell, holder, err);
+	return d->lock >= 0 ? 0 : err->kind != ERR_RETRY ? -1 :
+	    err_set(err, ERR_RETRY, "%.180s is in use: by csrmaild, or "
+	    "another csrmail (%s)", state_dir, holder);
 }
 
 static int
@@ -109,7 +105,7 @@ open_registrar(struct desk *d, struct settings *settings, struct err *err)
 	if (store_open(path, STORE_READ_WRITE, &r->store, err) < 0 ||
 	    join(&r->signer, &d->signer_end, "signer", WIRE_MAX_ISSUE,
 	    err) < 0 ||
-	    join(&r->parser, &d->parser_end, "parser", WIRE_MAX_MESSAGE + 64,
+	    join(&r->parser, &d->parser_end, "parser", WIRE_MAX_EXAMINE,
 	    err) < 0 ||
 	    join(&r->api, &d->api_end, "api", WIRE_MAX_RESULT + 1024,
 	    err) < 0)

@@ -1,11 +1,14 @@
 #include "csrmaild/header.h"
 
 #include "csrmaild/field.h"
+#include "csrmaild/confirm_code.h"
+#include "csrmaild/detail.h"
 #include "csrmaild/wire.h"
 
 #include "common/err.h"
 #include "common/owned.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,8 +19,9 @@
 /* What one pass over the fields gathers. */
 struct scan {
 	struct envelope	*out;
-	unsigned int	 froms, message_ids, received, return_paths;
+	unsigned int	 froms, message_ids, received, return_paths, subjects;
 	bool		 broken;	/* a line that is no field */
+	const char	*own_address;
 	struct bytes	 in_reply_to, references;
 };
 
@@ -119,18 +123,45 @@ take_precedence(struct scan *scan, const struct field *field)
 		set_automatic(scan, "Precedence");
 }
 
+/* Is this field's type TYPE/SUBTYPE (RFC 2045, 5.1)? */
+static bool
+type_is(const struct field *field, const char *want_type,
+    const char *want_subtype)
+{
+	struct bytes left = field->body, type, subtype;
+
+	return lex_cfws(&left) && lex_token(&left, &type) &&
+	    lex_cfws(&left) && lex_octet(&left, '/') && lex_cfws(&left) &&
+	    lex_token(&left, &subtype) &&
+	    bytes_equal_nocase(type, want_type) &&
+	    bytes_equal_nocase(subtype, want_subtype);
+}
+
 /* A DSN (RFC 3464) or an MDN (RFC 8098). */
 static void
 take_content_type(struct scan *scan, const struct field *field)
 {
-	struct bytes left = field->body, type, subtype;
-
-	if (lex_cfws(&left) && lex_token(&left, &type) && lex_cfws(&left) &&
-	    lex_octet(&left, '/') && lex_cfws(&left) &&
-	    lex_token(&left, &subtype) &&
-	    bytes_equal_nocase(type, "multipart") &&
-	    bytes_equal_nocase(subtype, "report"))
+	if (type_is(field, "multipart", "report"))
 		set_automatic(scan, "multipart/report");
+}
+
+bool
+header_is_signed(struct bytes message)
+{
+	struct field field;
+	unsigned int types = 0;
+	bool is_signed = false;
+
+	while (field_next(&message, &field) == FIELD_OK) {
+		if (!field_is(&field, "Content-Type"))
+			continue;
+		types++;
+		is_signed = !field.doubtful &&
+		    (type_is(&field, "multipart", "signed") ||
+		    type_is(&field, "application", "pkcs7-mime") ||
+		    type_is(&field, "application", "x-pkcs7-mime"));
+	}
+	return types == 1 && is_signed;
 }
 
 static void
@@ -199,8 +230,9 @@ take_subject(struct scan *scan, const struct field *field)
 	struct bytes text = field->body;
 	size_t n = 0;
 
-	if (out[0] != '\0')
+	if (scan->subjects++ > 0)
 		return;
+	scan->out->has_token = confirm_code_find(text, scan->out->token);
 	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
 		text.data++;
 		text.len--;
@@ -378,6 +410,33 @@ set_references(struct scan *scan)
 	out->references[at] = '\0';
 }
 
+/* --- what the sender wishes ------------------------------------------------------ */
+static void
+take_recipient(struct scan *scan, const struct field *field)
+{
+	if (scan->out->detail[0] == '\0')
+		detail_find(field->body, scan->own_address, scan->out->detail);
+}
+
+/* The first tag of Content-Language (RFC 3282, 2). */
+static void
+take_language(struct scan *scan, const struct field *field)
+{
+	char *out = scan->out->language;
+	struct bytes left = field->body, tag;
+
+	if (out[0] != '\0' || !lex_cfws(&left) || !lex_token(&left, &tag) ||
+	    tag.len >= sizeof(scan->out->language))
+		return;
+	for (size_t i = 0; i < tag.len; i++) {
+		if (!isalnum(tag.data[i]) && tag.data[i] != '-') {
+			out[0] = '\0';
+			return;
+		}
+		out[i] = (char)tolower(tag.data[i]);
+	}
+}
+
 /* --- the pass ------------------------------------------------------------------ */
 static const struct taker {
 	const char	*name;
@@ -395,6 +454,11 @@ static const struct taker {
 	{ "References",		take_references },
 	{ "Subject",		take_subject },
 	{ "Date",		take_date },
+	{ "Delivered-To",	take_recipient },
+	{ "X-Original-To",	take_recipient },
+	{ "To",			take_recipient },
+	{ "Cc",			take_recipient },
+	{ "Content-Language",	take_language },
 };
 #define N_TAKERS	(sizeof(takers) / sizeof(takers[0]))
 
@@ -409,7 +473,7 @@ void
 header_scan(struct bytes message, const struct header_rules *rules,
     struct envelope *out)
 {
-	struct scan scan = { .out = out };
+	struct scan scan = { .out = out, .own_address = rules->own_address };
 	struct bytes left = message;
 	enum field_result r;
 	struct field field;

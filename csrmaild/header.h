@@ -5,6 +5,7 @@
 
 #include "common/bytes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,10 @@ struct header_rules {
 };
 void	header_scan(struct bytes message, const struct header_rules *,
 	    struct envelope *out);
+
+/* Does it claim to be S/MIME as a whole (RFC 8551, 3.4)? True for the type of
+ * its one Content-Type field alone; nothing is verified here. */
+bool	header_is_signed(struct bytes message);
 
 /* Octets of the header block, its empty line included. */
 size_t	header_block_octets(struct bytes message);

@@ -1,35 +1,21 @@
-#include "csrmaild/imap.h"
-
-#include "csrmaild/settings.h"
+#include "csrmaild/imap_private.h"
 
 #include "common/clock.h"
 #include "common/err.h"
 
-#include <libetpan/libetpan.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define ORDINARY_OCTETS		(1u << 20)	/* an answer without bodies */
 #define LIST_WINDOW		500		/* sizes in one answer */
 #define LOGOUT_MS		2000
-#define READ_BUFFER_OCTETS	16384
-
-struct imap {
-	mailimap	*session;
-	mailstream	*stream;	/* the session's once it is connected */
-	int64_t		 timeout_ms;
-	bool		 broken;
-	bool		 can_move, can_idle, can_expunge;
-	uint32_t	 listed;	/* EXISTS that the last list knew of */
-	char		 answer[200];
-};
+#define LONGEST_WAIT_MS		(29 * 60 * 1000)	/* RFC 2177, 3: before the
+						 * server ends it, at 30 */
 
 /* --- one command ------------------------------------------------------------ */
-/* Before each command: its deadline, and what it may read. */
-static void
-allow(struct imap *imap, size_t octets)
+void
+imap_allow(struct imap *imap, size_t octets)
 {
 	stream_allow(imap->stream->low,
 	    clock_monotonic_ms() + imap->timeout_ms, octets);
@@ -66,8 +52,8 @@ is_refusal(int result)
 	}
 }
 
-static int
-give_up(struct imap *imap, const char *doing, const char *why,
+int
+imap_give_up(struct imap *imap, const char *doing, const char *why,
     struct err *err)
 {
 	imap->broken = true;
@@ -76,16 +62,30 @@ give_up(struct imap *imap, const char *doing, const char *why,
 	return err_set(err, ERR_RETRY, "%s: %s", doing, why);
 }
 
-/* The result of a command that should have ended with `want`. */
-static int
-check(struct imap *imap, int result, int want, const char *doing,
+/* RFC 9051, 7.1.5: whatever else went wrong, that is the reason. */
+static bool
+said_bye(struct imap *imap, const char *doing, struct err *err)
+{
+	char line[200];
+
+	stream_last_line(imap->stream->low, line, sizeof(line));
+	if (strncasecmp(line, "* BYE", strlen("* BYE")) != 0)
+		return false;
+	err_set(err, ERR_RETRY, "%s: the server ended the session: \"%s\"",
+	    doing, line);
+	return true;
+}
+
+int
+imap_check(struct imap *imap, int result, int want, const char *doing,
     struct err *err)
 {
 	const char *text;
 
 	if (stream_fault(imap->stream->low, &text) != STREAM_OK) {
 		imap->broken = true;
-		return err_set(err, ERR_RETRY, "%s: %s", doing, text);
+		return said_bye(imap, doing, err) ? -1 :
+		    err_set(err, ERR_RETRY, "%s: %s", doing, text);
 	}
 	keep_answer(imap);
 	if (result == want)
@@ -93,137 +93,19 @@ check(struct imap *imap, int result, int want, const char *doing,
 	if (is_refusal(result))
 		return err_set(err, ERR_RETRY, "%s: the server answered \"%s\"",
 		    doing, imap->answer);
-	return give_up(imap, doing, "the server does not speak IMAP as it "
+	if (said_bye(imap, doing, err)) {
+		imap->broken = true;
+		stream_give_up(imap->stream->low, "BYE");
+		return -1;
+	}
+	return imap_give_up(imap, doing, "the server does not speak IMAP as it "
 	    "should", err);
 }
 
-/* --- opening ------------------------------------------------------------------ */
-/* Asked anew after the handshake and after login: nothing that was learned
- * before either may be believed (RFC 9051, 6.2.1). */
-static int
-ask_capabilities(struct imap *imap, struct err *err)
-{
-	struct mailimap_capability_data *data = NULL;
-	int result;
-
-	mailimap_connection_info_free(imap->session->imap_connection_info);
-	imap->session->imap_connection_info = mailimap_connection_info_new();
-	if (imap->session->imap_connection_info == NULL)
-		return give_up(imap, "IMAP", "out of memory", err);
-	allow(imap, ORDINARY_OCTETS);
-	result = mailimap_capability(imap->session, &data);
-	if (result == MAILIMAP_NO_ERROR)
-		mailimap_capability_data_free(data);
-	return check(imap, result, MAILIMAP_NO_ERROR, "CAPABILITY", err);
-}
-
-static bool
-has(const struct imap *imap, const char *capability)
+bool
+imap_has(const struct imap *imap, const char *capability)
 {
 	return mailimap_has_extension(imap->session, capability) != 0;
-}
-
-/* PREAUTH is refused with everything else that is no plain greeting: it would
- * leave STARTTLS no state to be said in (RFC 9051, 11.1). */
-static int
-greet(struct imap *imap, struct err *err)
-{
-	allow(imap, ORDINARY_OCTETS);
-	return check(imap, mailimap_connect(imap->session, imap->stream),
-	    MAILIMAP_NO_ERROR_NON_AUTHENTICATED, "greeting", err);
-}
-
-static int
-start_tls(struct imap *imap, SSL_CTX *tls, const char *name, struct err *err)
-{
-	if (ask_capabilities(imap, err) < 0)
-		return -1;
-	if (!has(imap, "STARTTLS"))
-		return give_up(imap, "STARTTLS", "the server does not offer it",
-		    err);
-	allow(imap, ORDINARY_OCTETS);
-	if (check(imap, mailimap_starttls(imap->session), MAILIMAP_NO_ERROR,
-	    "STARTTLS", err) < 0)
-		return -1;
-	if (stream_upgrade(imap->stream, tls, name, err) < 0) {
-		imap->broken = true;
-		return -1;
-	}
-	return 0;
-}
-
-static int
-log_in(struct imap *imap, const char *user, const char *password,
-    struct err *err)
-{
-	if (ask_capabilities(imap, err) < 0)
-		return -1;
-	if (has(imap, "LOGINDISABLED"))
-		return give_up(imap, "LOGIN", "the server has disabled it",
-		    err);
-	/* A line end would be a command of its own. */
-	if (strpbrk(user, "\r\n") != NULL || strpbrk(password, "\r\n") != NULL) {
-		give_up(imap, "LOGIN", "line end in the user name or password",
-		    err);
-		err->kind = ERR_FAULT;
-		return -1;
-	}
-	allow(imap, ORDINARY_OCTETS);
-	if (check(imap, mailimap_login(imap->session, user, password),
-	    MAILIMAP_NO_ERROR, "LOGIN", err) < 0 ||
-	    ask_capabilities(imap, err) < 0)
-		return -1;
-	imap->can_move = has(imap, "MOVE");
-	imap->can_idle = has(imap, "IDLE");
-	imap->can_expunge = has(imap, "UIDPLUS");
-	return 0;
-}
-
-/* TCP, and TLS where it comes first. */
-static int
-connect_stream(struct imap *imap, const struct server_settings *server,
-    SSL_CTX *tls, const char *name, int stop_fd, struct err *err)
-{
-	OWNED(mailstream_low) *low = NULL;
-	int64_t deadline = clock_monotonic_ms() + imap->timeout_ms;
-
-	if (stream_connect(server->host, server->port, deadline, stop_fd, &low,
-	    err) < 0)
-		return -1;
-	if (server->tls == TLS_NONE && !stream_is_loopback(low))
-		return err_set(err, ERR_FAULT,
-		    "%s: without TLS to this machine only", server->host);
-	if (server->tls == TLS_IMPLICIT &&
-	    stream_start_tls(low, tls, name, err) < 0)
-		return -1;
-	imap->stream = mailstream_new(low, READ_BUFFER_OCTETS);
-	if (imap->stream == NULL)
-		return err_set(err, ERR_RETRY, "out of memory");
-	low = NULL;
-	return 0;
-}
-
-int
-imap_open(const struct server_settings *server, SSL_CTX *tls,
-    const char *password, int stop_fd, struct imap **out, struct err *err)
-{
-	OWNED_STRUCT(imap) *imap = calloc(1, sizeof(*imap));
-	const char *name = server->tls_name[0] != '\0' ? server->tls_name :
-	    server->host;
-
-	if (imap == NULL || (imap->session = mailimap_new(0, NULL)) == NULL)
-		return err_set(err, ERR_RETRY, "out of memory");
-	imap->timeout_ms = (int64_t)server->timeout_s * 1000;
-	if (connect_stream(imap, server, tls, name, stop_fd, err) < 0 ||
-	    greet(imap, err) < 0)
-		return -1;
-	if (server->tls == TLS_STARTTLS &&
-	    start_tls(imap, tls, name, err) < 0)
-		return -1;
-	if (log_in(imap, server->user, password, err) < 0)
-		return -1;
-	*out = TAKE(imap);
-	return 0;
 }
 
 void
@@ -236,7 +118,7 @@ imap_free(struct imap *imap)
 		 * answers at once. mailimap_free alone would do the same
 		 * without our deadline. */
 		stream_allow(imap->stream->low,
-		    clock_monotonic_ms() + LOGOUT_MS, ORDINARY_OCTETS);
+		    clock_monotonic_ms() + LOGOUT_MS, IMAP_ORDINARY_OCTETS);
 		mailimap_logout(imap->session);
 	} else if (imap->stream != NULL) {
 		mailstream_close(imap->stream);
@@ -256,21 +138,6 @@ const char *
 imap_answer(const struct imap *imap)
 {
 	return imap->answer;
-}
-
-int
-imap_select(struct imap *imap, const char *folder, uint32_t *uid_validity,
-    struct err *err)
-{
-	allow(imap, ORDINARY_OCTETS);
-	if (check(imap, mailimap_select(imap->session, folder),
-	    MAILIMAP_NO_ERROR, "SELECT", err) < 0)
-		return -1;
-	if (imap->session->imap_selection_info == NULL)
-		return give_up(imap, "SELECT", "no answer about the folder",
-		    err);
-	*uid_validity = imap->session->imap_selection_info->sel_uidvalidity;
-	return 0;
 }
 
 /* --- sizes ----------------------------------------------------------------------- */
@@ -339,7 +206,7 @@ fetch(struct imap *imap, struct mailimap_set *set, bool by_uid,
 		mailimap_fetch_type_free(type);
 	if (set != NULL)
 		mailimap_set_free(set);
-	if (check(imap, result, MAILIMAP_NO_ERROR, "FETCH", err) < 0) {
+	if (imap_check(imap, result, MAILIMAP_NO_ERROR, "FETCH", err) < 0) {
 		if (result == MAILIMAP_NO_ERROR)
 			mailimap_fetch_list_free(list);
 		return -1;
@@ -354,7 +221,7 @@ list_window(struct imap *imap, uint32_t first, uint32_t last,
 {
 	clist *list;
 
-	allow(imap, ORDINARY_OCTETS);
+	imap_allow(imap, IMAP_ORDINARY_OCTETS);
 	if (fetch(imap, mailimap_set_new_interval(first, last), false,
 	    mailimap_fetch_att_new_rfc822_size(), &list, err) < 0)
 		return -1;
@@ -368,6 +235,25 @@ list_window(struct imap *imap, uint32_t first, uint32_t last,
 			    found.octets };
 	}
 	mailimap_fetch_list_free(list);
+	return 0;
+}
+
+/* On a server where filed messages may have to stay, marked \Deleted
+ * (imap_move), those are not there for us any more. */
+static int
+leave_out_deleted(struct imap *imap, struct imap_size *sizes, size_t *n,
+    struct err *err)
+{
+	clist *deleted;
+	size_t kept = 0;
+
+	if (imap_search_deleted(imap, &deleted, err) < 0)
+		return -1;
+	for (size_t i = 0; i < *n; i++)
+		if (!imap_search_has(deleted, sizes[i].uid))
+			sizes[kept++] = sizes[i];
+	*n = kept;
+	mailimap_search_result_free(deleted);
 	return 0;
 }
 
@@ -394,6 +280,9 @@ imap_list_sizes(struct imap *imap, struct imap_size **out, size_t *n,
 			return -1;
 	}
 	imap->listed = all;
+	if (!imap->can_move && !imap->can_expunge &&
+	    leave_out_deleted(imap, sizes, &found, err) < 0)
+		return -1;
 	*out = TAKE(sizes);
 	*n = found;
 	return 0;
@@ -468,14 +357,14 @@ int
 imap_fetch(struct imap *imap, const struct imap_size *asked, size_t n,
     struct imap_batch **out, struct err *err)
 {
-	size_t octets = ORDINARY_OCTETS;
+	size_t octets = IMAP_ORDINARY_OCTETS;
 
 	if (n > IMAP_MAX_BATCH)
 		n = IMAP_MAX_BATCH;
 	/* Twice: some servers count RFC822.SIZE with bare line ends. */
 	for (size_t i = 0; i < n; i++)
 		octets += 2 * (size_t)asked[i].octets;
-	allow(imap, octets);
+	imap_allow(imap, octets);
 	return fetch_sections(imap, asked, n,
 	    mailimap_fetch_att_new_body_peek_section(
 	    mailimap_section_new(NULL)), out, err);
@@ -487,78 +376,10 @@ imap_fetch_header(struct imap *imap, uint32_t uid, uint32_t max,
 {
 	struct imap_size asked = { .uid = uid };
 
-	allow(imap, ORDINARY_OCTETS + (size_t)max);
+	imap_allow(imap, IMAP_ORDINARY_OCTETS + (size_t)max);
 	return fetch_sections(imap, &asked, 1,
 	    mailimap_fetch_att_new_body_peek_section_partial(
 	    mailimap_section_new_header(), 0, max), out, err);
-}
-
-/* --- filing ------------------------------------------------------------------------- */
-static int
-mark_deleted(struct imap *imap, struct mailimap_set *set, struct err *err)
-{
-	struct mailimap_flag_list *flags = mailimap_flag_list_new_empty();
-	struct mailimap_store_att_flags *store;
-	int result;
-
-	if (flags == NULL || mailimap_flag_list_add(flags,
-	    mailimap_flag_new_deleted()) != MAILIMAP_NO_ERROR ||
-	    (store = mailimap_store_att_flags_new_add_flags_silent(flags)) ==
-	    NULL) {
-		if (flags != NULL)
-			mailimap_flag_list_free(flags);
-		return err_set(err, ERR_RETRY, "out of memory");
-	}
-	allow(imap, ORDINARY_OCTETS);
-	result = mailimap_uid_store(imap->session, set, store);
-	mailimap_store_att_flags_free(store);
-	return check(imap, result, MAILIMAP_NO_ERROR, "STORE", err);
-}
-
-static int
-move_set(struct imap *imap, struct mailimap_set *set, const char *folder,
-    struct err *err)
-{
-	if (!imap->can_move && !imap->can_expunge)
-		return err_set(err, ERR_FAULT,
-		    "the server offers neither MOVE nor UIDPLUS");
-	allow(imap, ORDINARY_OCTETS);
-	if (imap->can_move)
-		return check(imap, mailimap_uid_move(imap->session, set,
-		    folder), MAILIMAP_NO_ERROR, "MOVE", err);
-	if (check(imap, mailimap_uid_copy(imap->session, set, folder),
-	    MAILIMAP_NO_ERROR, "COPY", err) < 0 ||
-	    mark_deleted(imap, set, err) < 0)
-		return -1;
-	allow(imap, ORDINARY_OCTETS);
-	return check(imap, mailimap_uid_expunge(imap->session, set),
-	    MAILIMAP_NO_ERROR, "EXPUNGE", err);
-}
-
-int
-imap_move(struct imap *imap, const uint32_t *uids, size_t n,
-    const char *folder, struct err *err)
-{
-	struct mailimap_set *set = mailimap_set_new_empty();
-	int r = -1;
-
-	for (size_t i = 0; i < n && set != NULL; i++)
-		mailimap_set_add_single(set, uids[i]);
-	if (set == NULL)
-		return err_set(err, ERR_RETRY, "out of memory");
-	r = move_set(imap, set, folder, err);
-	/* Most likely there is no such folder (TRYCREATE, RFC 9051, 7.1). If
-	 * it was something else, creating fails or the second try does. */
-	if (r < 0 && !imap->broken && err->kind == ERR_RETRY) {
-		struct err ignored;
-
-		allow(imap, ORDINARY_OCTETS);
-		if (check(imap, mailimap_create(imap->session, folder),
-		    MAILIMAP_NO_ERROR, "CREATE", &ignored) == 0)
-			r = move_set(imap, set, folder, err);
-	}
-	mailimap_set_free(set);
-	return r;
 }
 
 /* --- waiting -------------------------------------------------------------------------- */
@@ -580,16 +401,20 @@ int
 imap_wait(struct imap *imap, int64_t until_ms, const int *others, size_t n,
     struct err *err)
 {
+	int64_t latest = clock_monotonic_ms() + LONGEST_WAIT_MS;
+
+	if (until_ms > latest)
+		until_ms = latest;
 	/* What came while we were listing is not announced a second time. */
 	if (imap->session->imap_selection_info->sel_exists > imap->listed)
 		return 0;
 	if (!imap->can_idle)
 		return wait_in(imap, until_ms, others, n, err);
-	allow(imap, ORDINARY_OCTETS);
-	if (check(imap, mailimap_idle(imap->session), MAILIMAP_NO_ERROR,
+	imap_allow(imap, IMAP_ORDINARY_OCTETS);
+	if (imap_check(imap, mailimap_idle(imap->session), MAILIMAP_NO_ERROR,
 	    "IDLE", err) < 0 || wait_in(imap, until_ms, others, n, err) < 0)
 		return -1;
-	allow(imap, ORDINARY_OCTETS);
-	return check(imap, mailimap_idle_done(imap->session),
+	imap_allow(imap, IMAP_ORDINARY_OCTETS);
+	return imap_check(imap, mailimap_idle_done(imap->session),
 	    MAILIMAP_NO_ERROR, "DONE", err);
 }

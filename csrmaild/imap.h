@@ -32,14 +32,16 @@ struct imap;
 #define IMAP_MAX_LISTED		200000
 
 /*
- * Connect, agree on TLS as the settings say, and log in by LOGIN. In clear
- * (TLS_NONE) to loopback addresses only. A server that greets with PREAUTH,
- * does not offer STARTTLS where it must, or says LOGINDISABLED is refused
- * before any credential goes out. stop_fd as in stream_connect; tls may be
+ * Connect, agree on TLS as the settings say, and log in: by AUTHENTICATE
+ * with the mechanism of the settings (csrmaild/sasl.h), with a password also
+ * by LOGIN where PLAIN is not offered. In clear (TLS_NONE) to loopback
+ * addresses only. A server that greets with PREAUTH, does not offer STARTTLS
+ * where it must, or none of our mechanisms is refused before any credential
+ * goes out. secret is the password or the token. stop_fd as in stream_connect; tls may be
  * NULL for TLS_NONE, and is borrowed until imap_free.
  */
 int	imap_open(const struct server_settings *, SSL_CTX *tls,
-	    const char *password, int stop_fd, struct imap **out,
+	    const char *secret, int stop_fd, struct imap **out,
 	    struct err *);
 /* Logs out, within two seconds, if the session is still good for that. */
 void	imap_free(struct imap *);
@@ -49,7 +51,9 @@ bool	imap_is_broken(const struct imap *);
 /* What the server said last, for people; never NULL. */
 const char *imap_answer(const struct imap *);
 
-/* Open the folder, or open it anew: the count of messages is then fresh. */
+/* Names of folders are UTF-8, here and below; on the wire modified UTF-7 (RFC
+ * 3501, 5.1.3). Opens the folder, or opens it anew: the count of messages is
+ * then fresh. */
 int	imap_select(struct imap *, const char *folder,
 	    uint32_t *uid_validity, struct err *);
 
@@ -84,8 +88,12 @@ int	imap_fetch_header(struct imap *, uint32_t uid, uint32_t max,
 void	imap_batch_free(struct imap_batch *);
 OWNED_STRUCT_BY(imap_batch, imap_batch_free)
 
-/* File n messages in another folder, which is created when it is missing. By
- * MOVE (RFC 6851), else COPY, \Deleted and UID EXPUNGE (RFC 4315). */
+/*
+ * File n messages in another folder, which is created when it is missing. By
+ * MOVE (RFC 6851), else COPY, \Deleted and UID EXPUNGE (RFC 4315). On a server
+ * that has neither, by EXPUNGE while nobody else has marked messages; else they
+ * stay marked, and imap_list_sizes leaves them out.
+ */
 int	imap_move(struct imap *, const uint32_t *uids, size_t n,
 	    const char *folder, struct err *);
 

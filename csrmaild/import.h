@@ -105,19 +105,35 @@ const struct crl_entry *import_find_on_crl(const struct crl_read *,
 	    const struct serial *);
 
 /* --- import_store.c: on record ------------------------------------------- */
+#define IMPORT_PRIMES_BATCH	25
+struct import_primes {
+	struct shared_prime *held;	/* owned: all on record */
+	struct {
+		int64_t	 id;
+		struct buf octets;	/* owned */
+	}		 waiting[IMPORT_PRIMES_BATCH];
+	size_t		 n_waiting;
+	uint64_t	 shared;	/* keys that share a prime */
+	uint64_t	 not_compared;
+};
+
 struct import_writer {
 	struct store	*store;		/* borrowed, no transaction open */
 	int64_t		 ca;
 	const char	*origin;
 	time_t		 now;
 	time_t		 ca_not_after;	/* for those that have none */
+	const char	*who;		/* for the audit trail */
 	/* Counted here. */
 	uint64_t	 added, changed, known;
+	uint64_t	 completed;	/* of those known, with a certificate
+					 * that came later */
+	struct import_primes primes;	/* zero at first */
 	unsigned int	 waiting;	/* rows of the open transaction */
 };
 /*
- * Commits each 10,000 rows. A row that is there stays; one that is good there
- * and revoked here is revoked. So what was cut off is completed by the same
+ * Commits each 10,000 rows. A row that is there stays, and gets its certificate
+ * if it had none; one that is good there and revoked here is revoked. So what was cut off is completed by the same
  * call again.
  */
 import_fn import_writer_take;		/* arg: struct import_writer */
@@ -125,5 +141,22 @@ int	import_writer_end(struct import_writer *, struct err *);
 /* Never below: the next CRL has a number above that one. */
 int	import_writer_crl_number(struct import_writer *, uint64_t number,
 	    struct err *);
+
+/* --- import_primes.c: RSA keys that share a prime ------------------------ */
+/*
+ * The key's modulus, if it has one, goes on record, and is compared with all
+ * that are there and with those of the same import (common/shared_prime.h), up
+ * to IMPORT_PRIMES_MAX in all: beyond, that would take hours, and they are
+ * counted as not compared. What is found goes into the audit trail and into
+ * `csrmail status`, as with a request. Inside the writer's transaction; flush
+ * before its end.
+ */
+#define IMPORT_PRIMES_MAX	20000
+int	import_primes_take(struct import_primes *,
+	    const struct import_writer *, const struct import_entry *,
+	    struct err *);
+int	import_primes_flush(struct import_primes *,
+	    const struct import_writer *, struct err *);
+void	import_primes_free(struct import_primes *);	/* what it holds */
 
 #endif

@@ -60,12 +60,10 @@ static void
 add_url(struct import_entry *e, const GENERAL_NAME *name)
 {
 	const ASN1_STRING *uri = name->d.uniformResourceIdentifier;
-	size_t used = strlen(e->urls), len;
+	size_t used = strlen(e->urls), len = name->type != GEN_URI ? 0 :
+	    (size_t)ASN1_STRING_length(uri);
 
-	if (name->type != GEN_URI)
-		return;
-	len = (size_t)ASN1_STRING_length(uri);
-	if (used + len + 2 > sizeof(e->urls))
+	if (len == 0 || used + len + 2 > sizeof(e->urls))
 		return;
 	for (size_t i = 0; i < len; i++)
 		if (!isgraph(ASN1_STRING_get0_data(uri)[i]))
@@ -143,8 +141,8 @@ find_key(X509 *cert, bool is_known, struct import_entry *e,
 	if (len < 128 || len > 1024)
 		return;
 	to = buf_reserve(modulus, (size_t)len);
-	if (to != NULL && BN_bn2bin(n, to) == len)
-		modulus->len = (size_t)len;
+	if (to != NULL)
+		modulus->len = (size_t)BN_bn2bin(n, to);
 }
 
 static int
@@ -183,6 +181,7 @@ examine(struct bytes in, const struct reading *how, struct import_entry *e,
 	describe(cert, e);
 	find_key(cert, how->keys_are_known, e, modulus);
 	find_urls(cert, e);
+	e->is_ca = X509_check_ca(cert) == 1;
 	e->is_of_ca = X509_NAME_cmp(X509_get_issuer_name(cert),
 	    X509_get_subject_name(how->ca)) == 0 &&
 	    X509_verify(cert, X509_get0_pubkey(how->ca)) == 1;
@@ -392,6 +391,7 @@ put_entry(struct buf *b, const struct import_entry *e)
 	put_bytes(b, (struct bytes){ e->spki_sha256, 32 });
 	put_bytes(b, e->modulus);
 	put_u8(b, e->is_of_ca);
+	put_u8(b, e->is_ca);
 	put_str(b, e->weak);
 	put_str(b, e->urls);
 }
@@ -428,6 +428,7 @@ get_entry(struct cursor *c, struct import_entry *e)
 	if (e->modulus.len != 0 && e->modulus.len < 128)
 		c->failed = true;
 	e->is_of_ca = get_bool(c);
+	e->is_ca = get_bool(c);
 	get_str(c, e->weak, sizeof(e->weak));
 	get_str(c, e->urls, sizeof(e->urls));
 }

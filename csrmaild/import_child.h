@@ -47,6 +47,7 @@ struct import_entry {
 	uint8_t		 spki_sha256[32];
 	struct bytes	 modulus;	/* RSA, 128..1024 octets; else empty */
 	bool		 is_of_ca;	/* issuer's name and signature fit */
+	bool		 is_ca;		/* a CA's itself */
 	char		 weak[160];	/* what is wrong with the key; "" */
 	char		 urls[IMPORT_TEXT_MAX];	/* CRLs and OCSP, by spaces */
 };

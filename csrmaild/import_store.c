@@ -16,7 +16,8 @@ step(struct import_writer *w, struct err *err)
 	if (++w->waiting < BATCH)
 		return 0;
 	w->waiting = 0;
-	if (store_commit(w->store, err) < 0)
+	if (import_primes_flush(&w->primes, w, err) < 0 ||
+	    store_commit(w->store, err) < 0)
 		return -1;
 	w->waiting = 1;
 	return store_begin(w->store, err);
@@ -27,6 +28,8 @@ import_writer_end(struct import_writer *w, struct err *err)
 {
 	bool open = w->waiting > 0;
 
+	if (open && import_primes_flush(&w->primes, w, err) < 0)
+		return -1;
 	w->waiting = 0;
 	return open ? store_commit(w->store, err) : 0;
 }
@@ -36,6 +39,7 @@ import_writer_end(struct import_writer *w, struct err *err)
 struct found {
 	bool		 is_revoked;
 	enum crl_reason	 reason;
+	bool		 is_whole;	/* with its certificate */
 	bool		 has_key;
 	uint8_t		 spki_sha256[32];
 };
@@ -47,6 +51,7 @@ keep(const struct cert_row *row, void *arg)
 
 	found->is_revoked = row->state == CERT_REVOKED;
 	found->reason = row->reason;
+	found->is_whole = row->der.len > 0;
 	found->has_key = row->spki_sha256 != NULL;
 	if (found->has_key)
 		memcpy(found->spki_sha256, row->spki_sha256, 32);
@@ -61,8 +66,9 @@ block(struct import_writer *w, const uint8_t spki_sha256[32], struct err *err)
 	    "revoked by the CA before it was imported", w->now, err);
 }
 
-static int
-add(struct import_writer *w, const struct import_entry *e, struct err *err)
+static void
+describe(const struct import_writer *w, const struct import_entry *e,
+    struct cert_row *row)
 {
 	static const enum cert_state states[] = {
 		[IMPORT_VALID] = CERT_ISSUED,
@@ -70,8 +76,8 @@ add(struct import_writer *w, const struct import_entry *e, struct err *err)
 		[IMPORT_EXPIRED] = CERT_EXPIRED,
 	};
 	bool has_key = e->der.len > 0;
-	char owner[SERIAL_HEX_SIZE + 8];
-	struct cert_row row = {
+
+	*row = (struct cert_row){
 		.ca_id = w->ca,
 		.serial = e->serial,
 		.state = states[e->state],
@@ -79,7 +85,8 @@ add(struct import_writer *w, const struct import_entry *e, struct err *err)
 		.not_after = e->not_after > e->not_before ? e->not_after :
 		    w->ca_not_after,
 		.der = e->der,
-		.profile = "",
+		/* For those who decide about CAs (registrar_is_of_ca). */
+		.profile = e->is_ca ? "ca" : "",
 		.names_text = has_key ? e->names : e->subject,
 		.revoked_at = e->revoked_at,
 		.reason = e->reason,
@@ -87,20 +94,41 @@ add(struct import_writer *w, const struct import_entry *e, struct err *err)
 		.spki_sha256 = has_key ? e->spki_sha256 : NULL,
 		.origin = w->origin,
 	};
-	const struct modulus_row modulus = { .spki_sha256 = e->spki_sha256,
-		.modulus = e->modulus, .owner = owner };
+}
 
+static int
+add(struct import_writer *w, const struct import_entry *e, struct err *err)
+{
+	bool has_key = e->der.len > 0;
+	struct cert_row row;
+
+	describe(w, e, &row);
 	if (store_add_certificate(w->store, &row, err) < 0)
 		return -1;
 	w->added++;
-	if (e->modulus.len > 0) {
-		memcpy(owner, "cert:", 5);
-		serial_to_hex(&e->serial, owner + 5);
-		if (store_add_modulus(w->store, &modulus, NULL, err) < 0)
-			return -1;
-	}
+	if (import_primes_take(&w->primes, w, e, err) < 0)
+		return -1;
 	return has_key && e->state == IMPORT_REVOKED &&
 	    e->reason == CRL_KEY_COMPROMISE ?
+	    block(w, e->spki_sha256, err) : 0;
+}
+
+/* Known by its serial until now. */
+static int
+complete(struct import_writer *w, const struct import_entry *e,
+    struct found *found, struct err *err)
+{
+	struct cert_row row;
+
+	describe(w, e, &row);
+	if (store_complete_certificate(w->store, &row, err) != 0)
+		return -1;
+	w->completed++;
+	found->has_key = true;
+	memcpy(found->spki_sha256, e->spki_sha256, 32);
+	if (import_primes_take(&w->primes, w, e, err) < 0)
+		return -1;
+	return found->is_revoked && found->reason == CRL_KEY_COMPROMISE ?
 	    block(w, e->spki_sha256, err) : 0;
 }
 
@@ -119,6 +147,9 @@ import_writer_take(const struct import_entry *e, void *arg, struct err *err)
 		return -1;
 	if (r > 0)
 		return add(w, e, err);
+	if (!found.is_whole && e->der.len > 0 &&
+	    complete(w, e, &found, err) < 0)
+		return -1;
 	/* There already. Only ever towards revoked. */
 	if (e->state != IMPORT_REVOKED || (found.is_revoked &&
 	    (found.reason != CRL_CERTIFICATE_HOLD ||

@@ -1,6 +1,7 @@
 #include "csrmaild/import.h"
 #include "common/err.h"
 #include "common/owned.h"
+#include "common/plain_file.h"
 #include "csrmaild/index_line.h"
 #include "csrmaild/serial_set.h"
 
@@ -29,6 +30,19 @@ struct walk {
 };
 
 /* --- lines --------------------------------------------------------------- */
+
+static FILE *
+open_text(const char *path, struct err *err)
+{
+	OWNED_FD fd = plain_file_open(path, err);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (f != NULL)
+		(void)TAKE_FD(fd);
+	else if (fd >= 0)
+		err_errno(err, ERR_RETRY, path);
+	return f;
+}
 
 /*
  * The next line into `to`, without its end. 0; 1: no more; 2: it is longer
@@ -65,13 +79,12 @@ each_line(struct walk *w, const char *path, size_t max, line_fn *fn,
     struct err *err)
 {
 	OWNED_BUF(line, max);
-	FILE *f = fopen(path, "re");
+	FILE *f = open_text(path, err);
 	unsigned int number = 0;
 	int r = 0;
 
 	if (f == NULL)
-		return err_set(err, ERR_REJECT, "%s: %s", path,
-		    strerror(errno));
+		return -1;
 	while (r == 0 && (r = next_line(f, &line, err)) != 1 && r >= 0) {
 		number++;
 		if (number > LINES_MAX)
@@ -354,13 +367,12 @@ take_bundle(struct walk *w, const char *path, struct err *err)
 	    end[] = "-----END CERTIFICATE-----";
 	OWNED_BUF(line, 4096);
 	OWNED_BUF(block, IMPORT_ITEM_MAX);
-	FILE *f = fopen(path, "re");
+	FILE *f = open_text(path, err);
 	bool inside = false;
 	int r = 0, c;
 
 	if (f == NULL)
-		return err_set(err, ERR_REJECT, "%s: %s", path,
-		    strerror(errno));
+		return -1;
 	c = getc(f);
 	ungetc(c, f);
 	if (c == 0x30) {	/* DER: one */

@@ -2,6 +2,7 @@
 
 #include "csrmaild/carry.h"
 #include "csrmaild/imap.h"
+#include "csrmaild/login.h"
 #include "csrmaild/settings.h"
 
 #include "common/clock.h"
@@ -20,25 +21,28 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_PASSWORD_OCTETS	4096
 #define MAX_BATCH_OCTETS	(8u << 20)	/* one FETCH, unless one
 						 * message alone has more */
 #define BACKOFF_FIRST_MS	1000
 #define BACKOFF_LAST_MS		300000
 #define MAX_SKIPPED		64
+#define FRUITLESS_LOOKS		3
+#define FRUITLESS_PAUSE_MS	1000
 
 OWNED_BY(SSL_CTX, SSL_CTX_free)
 
 struct intake {
 	struct role	*role;
 	const struct mailbox_settings *mailbox;
-	const char	*password;
+	struct login	*login;
 	SSL_CTX		*tls;
 	struct carrier	 carrier;
 	struct imap	*imap;		/* NULL: not connected */
 	bool		 connected;	/* as last reported */
 	bool		 lost_peer;	/* nothing to do without it: exit */
 	int64_t		 backoff_ms;
+	int64_t		 next_ms;	/* monotonic: when to try again */
+	time_t		 next_attempt;	/* the same for people */
 	/*
 	 * Messages whose fetch alone ended the session. They are left out
 	 * until one pass went through, so that they do not hold up the rest.
@@ -54,7 +58,8 @@ static void
 report(struct intake *in, bool connected, const char *text)
 {
 	struct wire_mailbox m = { .connected = connected,
-	    .since = clock_now() };
+	    .since = clock_now(),
+	    .next_attempt = connected ? 0 : in->next_attempt };
 	struct err err;
 
 	snprintf(m.mailbox, sizeof(m.mailbox), "%s", in->mailbox->title);
@@ -64,7 +69,7 @@ report(struct intake *in, bool connected, const char *text)
 		    STR("answer", m.text));
 	else
 		log_warn("mailbox.unreachable", STR("mailbox", m.mailbox),
-		    STR("why", m.text), NUM("again_ms", in->backoff_ms));
+		    STR("why", m.text), NUM("next_attempt", m.next_attempt));
 	in->connected = connected;
 	/* When the registrar does not keep up, the next report tells. */
 	if (wire_send_mailbox(in->carrier.registrar, &m, &err) < 0 &&
@@ -121,25 +126,39 @@ attend(struct intake *in, int timeout_ms)
 	return !role_is_stopping();
 }
 
-/* Sit out the back-off, with jitter: a server that comes back is not met by
- * all its clients in the same second. False when we are to end. */
+/* Until then. False when we are to end. */
 static bool
-back_off(struct intake *in)
+sit_out(struct intake *in, int64_t until_ms)
 {
-	int64_t wait = in->backoff_ms / 2 +
-	    arc4random_uniform((uint32_t)(in->backoff_ms / 2 + 1));
-	int64_t until = clock_monotonic_ms() + wait;
-
-	in->backoff_ms = in->backoff_ms * 2 > BACKOFF_LAST_MS ?
-	    BACKOFF_LAST_MS : in->backoff_ms * 2;
 	for (;;) {
-		int64_t left = until - clock_monotonic_ms();
+		int64_t left = until_ms - clock_monotonic_ms();
 
 		if (!attend(in, left > 0 ? (int)left : 0))
 			return false;
 		if (left <= 0)
 			return true;
 	}
+}
+
+/* With jitter: a server that comes back is not met by all its clients in the
+ * same second. */
+static void
+plan_back_off(struct intake *in)
+{
+	int64_t wait = in->backoff_ms / 2 +
+	    arc4random_uniform((uint32_t)(in->backoff_ms / 2 + 1));
+
+	in->next_ms = clock_monotonic_ms() + wait;
+	in->next_attempt = clock_now() + (time_t)((wait + 999) / 1000);
+	in->backoff_ms = in->backoff_ms * 2 > BACKOFF_LAST_MS ?
+	    BACKOFF_LAST_MS : in->backoff_ms * 2;
+}
+
+/* Sit it out. False when we are to end. */
+static bool
+back_off(struct intake *in)
+{
+	return sit_out(in, in->next_ms);
 }
 
 /* --- one batch ------------------------------------------------------------------- */
@@ -311,12 +330,24 @@ pass(struct intake *in, size_t *filed, struct err *err)
 	return 0;
 }
 
+/*
+ * A server may announce what is not there, again and again. The first such
+ * news cost a look each; from then on looks are a second apart.
+ */
+static bool
+pause_for(struct intake *in, unsigned int fruitless)
+{
+	return fruitless < FRUITLESS_LOOKS ? attend(in, 0) :
+	    sit_out(in, clock_monotonic_ms() + FRUITLESS_PAUSE_MS);
+}
+
 /* Until the session ends (-1) or we are to end (0). */
 static int
 work_session(struct intake *in, struct err *err)
 {
 	struct channel *channels[N_WATCHED];
 	int others[N_WATCHED];
+	unsigned int fruitless = 0;	/* looks, one after the other */
 
 	watched(in, channels);
 	for (size_t i = 0; i < N_WATCHED; i++)
@@ -327,9 +358,10 @@ work_session(struct intake *in, struct err *err)
 		if (pass(in, &filed, err) < 0)
 			return -1;
 		/* More may have come meanwhile. */
+		fruitless = filed > 0 ? 0 : fruitless + 1;
 		if (filed > 0)
 			continue;
-		if (!attend(in, 0))
+		if (!pause_for(in, fruitless))
 			break;
 		if (imap_wait(in->imap, clock_monotonic_ms() +
 		    (int64_t)in->mailbox->poll_interval_s * 1000, others,
@@ -339,51 +371,41 @@ work_session(struct intake *in, struct err *err)
 	return 0;
 }
 
+static int
+open_session(struct intake *in, struct err *err)
+{
+	const char *secret;
+
+	if (login_secret(in->login, &secret, err) < 0) {
+		in->lost_peer = err->kind == ERR_FAULT;
+		return -1;
+	}
+	if (imap_open(&in->mailbox->imap, in->tls, secret, role_signal_fd(),
+	    &in->imap, err) == 0)
+		return 0;
+	login_refused(in->login);	/* it may have been that */
+	return -1;
+}
+
 static void
 run(struct intake *in)
 {
 	do {
 		struct err err = { 0 };
 
-		if (imap_open(&in->mailbox->imap, in->tls, in->password,
-		    role_signal_fd(), &in->imap, &err) == 0 &&
+		if (open_session(in, &err) == 0 &&
 		    work_session(in, &err) == 0)
 			return;
 		imap_free(in->imap);
 		in->imap = NULL;
 		if (in->lost_peer || role_is_stopping())
 			return;
+		plan_back_off(in);
 		report(in, false, err.text);
 	} while (back_off(in));
 }
 
 /* --- start ----------------------------------------------------------------------------- */
-/* One line at most; a NUL inside would cut it in silence. */
-static int
-read_password(int fd, struct buf *out, struct err *err)
-{
-	OWNED_FD file = fd;
-	ssize_t n;
-
-	if (fd < 0 || buf_reserve(out, MAX_PASSWORD_OCTETS + 1) == NULL)
-		return err_set(err, ERR_FAULT, "no password was handed over");
-	while ((n = read(file, out->data + out->len,
-	    MAX_PASSWORD_OCTETS + 1 - out->len)) > 0)
-		out->len += (size_t)n;
-	if (n < 0)
-		return err_errno(err, ERR_FAULT, "reading the password");
-	if (out->len > MAX_PASSWORD_OCTETS ||
-	    memchr(out->data, '\0', out->len) != NULL)
-		return err_set(err, ERR_FAULT,
-		    "the password is too long or holds a NUL");
-	if (out->len > 0 && out->data[out->len - 1] == '\n')
-		out->len--;
-	if (out->len > 0 && out->data[out->len - 1] == '\r')
-		out->len--;
-	out->data[out->len] = '\0';
-	return 0;
-}
-
 /* Load what the C library and OpenSSL load late, while files can still be
  * opened everywhere. Whether the name is found does not matter yet. */
 static int
@@ -395,9 +417,7 @@ warm_up(struct intake *in, SSL_CTX **tls, struct err *err)
 
 	if (getaddrinfo(server->host, NULL, &hints, &list) == 0)
 		freeaddrinfo(list);
-	if (server->tls == TLS_NONE)
-		return 0;
-	return stream_tls_context(server->ca_file, tls, err);
+	return login_tls(in->login, tls, err);
 }
 
 static int
@@ -435,8 +455,7 @@ serve(struct role *role, struct err *err)
 	OWNED_STRUCT(channel) *parser = NULL;
 	OWNED_STRUCT(channel) *registrar = NULL;
 	OWNED(SSL_CTX) *tls = NULL;
-	__attribute__((cleanup(buf_wipe))) struct buf password =
-	    BUF(MAX_PASSWORD_OCTETS + 1);
+	OWNED_STRUCT(login) *login = NULL;
 	struct intake in = { .role = role, .backoff_ms = BACKOFF_FIRST_MS };
 
 	if (settings_decode(role_take(role, "settings"), &settings, err) < 0)
@@ -451,12 +470,13 @@ serve(struct role *role, struct err *err)
 	    CARRY_REGISTRAR_QUEUE_OCTETS);
 	if (parser == NULL || registrar == NULL)
 		return err_set(err, ERR_FAULT, "a peer is missing");
-	if (read_password(role_take(role, "password"), &password, err) < 0 ||
-	    warm_up(&in, &tls, err) < 0 ||
+	if (login_new(role, &in.mailbox->imap, &login, err) < 0)
+		return -1;
+	in.login = login;
+	if (warm_up(&in, &tls, err) < 0 ||
 	    raise_walls(&in, err) < 0)
 		return -1;
 	in.tls = tls;
-	in.password = (const char *)password.data;
 	in.carrier = (struct carrier){
 		.mailbox = in.mailbox,
 		.parser = parser,

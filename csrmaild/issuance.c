@@ -12,7 +12,7 @@
 #include "csrmaild/renewal.h"
 #include "csrmaild/responders.h"
 #include "csrmaild/same_key.h"
-#include "csrmaild/submission.h"
+#include "csrmaild/answer.h"
 
 #include <openssl/rand.h>
 

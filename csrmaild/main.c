@@ -6,16 +6,17 @@
 #include "common/role.h"
 #include "csrmaild/api.h"
 #include "csrmaild/crew.h"
+#include "csrmaild/exec.h"
 #include "csrmaild/intake.h"
 #include "csrmaild/parser.h"
 #include "csrmaild/passphrase.h"
 #include "csrmaild/registrar.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/signer.h"
+#include "csrmaild/state_lock.h"
 #include "csrmaild/submit.h"
 #include "csrmaild/wire.h"
 
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,22 +39,25 @@
  * in the reverse order: first what takes work in, last what others need.
  */
 static const struct crew_role roles[] = {
-	{ "parser",	"csrmail-parse", false,	parser_main },
-	{ "signer",	"csrmail-sign",	false,	signer_main },
-	{ "api",	"csrmail-api",	false,	api_main },
-	{ "registrar",	"csrmail",	false,	registrar_main },
-	{ "submit",	"csrmail-smtp",	false,	submit_main },
-	{ "intake",	"csrmail-imap",	true,	intake_main },
+	{ "parser",	"csrmail-parse", CREW_ONE,		parser_main },
+	{ "signer",	"csrmail-sign",	CREW_ONE,		signer_main },
+	{ "api",	"csrmail-api",	CREW_ONE,		api_main },
+	{ "exec",	"csrmail-exec",	CREW_WITH_COMMANDS,	exec_main },
+	{ "registrar",	"csrmail",	CREW_ONE,		registrar_main },
+	{ "submit",	"csrmail-smtp",	CREW_PER_SESSION,	submit_main },
+	{ "intake",	"csrmail-imap",	CREW_PER_MAILBOX,	intake_main },
 };
 
 /* Who talks with whom. Nobody else can. */
 static const struct crew_edge edges[] = {
 	{ "intake",	"parser" },
 	{ "intake",	"registrar" },
+	{ "intake",	"exec" },
 	{ "registrar",	"parser" },
 	{ "registrar",	"signer" },
 	{ "registrar",	"submit" },
 	{ "registrar",	"api" },
+	{ "submit",	"exec" },
 };
 
 #define SECURITY_GROUP	"csrmail-security"
@@ -93,23 +97,25 @@ usage(FILE *f)
 
 /* --- what only main may open ------------------------------------------------ */
 
+static void
+log_waiting(const char *state_dir, const char *holder)
+{
+	log_info("lock.waiting", STR("state_dir", state_dir),
+	    STR("for", holder));
+}
+
 /* One set of roles for a store, and no ceremony of the command line beside
- * it. */
+ * it: one that works here has some seconds to end. */
 static int
 take_lock(const struct settings *s, struct err *err)
 {
-	char path[4200];
-	OWNED_FD fd = -1;
+	char holder[STATE_LOCK_HOLDER_SIZE];
+	int fd = state_lock_take(s->state_dir, STATE_LOCK_PATIENCE_MS,
+	    log_waiting, holder, err);
 
-	snprintf(path, sizeof(path), "%s/lock", s->state_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return err_set(err, ERR_FAULT, "%s: %s", path,
-		    strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
-		return err_set(err, ERR_RETRY,
-		    "%s: another csrmaild or a ceremony works here", path);
-	return TAKE_FD(fd);
+	return fd >= 0 || err->kind != ERR_RETRY ? fd : err_set(err,
+	    ERR_RETRY, "%s/lock: another csrmaild or a ceremony works here "
+	    "(%s)", s->state_dir, holder);
 }
 
 static int
@@ -134,6 +140,16 @@ open_socket(const struct settings *s, const char *name, gid_t group,
 		return err_set(err, ERR_FAULT, "%s: %s", at.sun_path,
 		    strerror(errno));
 	return TAKE_FD(fd);
+}
+
+/* Who comes while we end need not ask us. */
+static void
+remove_socket(const struct settings *s, const char *name)
+{
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+
+	snprintf(path, sizeof(path), "%s/%s", s->run_dir, name);
+	unlink(path);
 }
 
 /* Anybody may connect: who may do what, the registrar decides by asking the
@@ -285,6 +301,12 @@ handle_frame(struct daemon *d, struct crew_member *member,
 			    strlen(err.text) + 1 }, -1, &err);
 			return true;
 		}
+		if (frame->type == WIRE_TOKEN_FILE &&
+		    (strcmp(member->role->name, "intake") == 0 ||
+		    strcmp(member->role->name, "submit") == 0)) {
+			crew_give_token(member, d->settings);
+			return true;
+		}
 		break;
 	case ROLE_PROBED:
 	case ROLE_BROKEN:
@@ -357,6 +379,8 @@ run(struct daemon *d)
 		watch(d);
 	notify("STOPPING=1");
 	log_info("stopping");
+	remove_socket(d->settings, "api.sock");
+	remove_socket(d->settings, "unlock.sock");
 	crew_stop(&d->crew, GRACE_MS);
 	return EX_OK;
 }

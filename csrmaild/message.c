@@ -3,7 +3,9 @@
 #include "common/csr.h"
 #include "common/err.h"
 #include "csrmaild/part.h"
+#include "csrmaild/part_kind.h"
 #include "csrmaild/pem.h"
+#include "csrmaild/quote.h"
 #include "csrmaild/wire.h"
 
 #include <libetpan/mailmime.h>
@@ -177,11 +179,12 @@ static int
 add_blocks(struct message *msg, struct bytes text, bool forwarded,
     candidate_set *set, struct err *err)
 {
+	size_t end = text.len, quote = quote_find_forwarded(text);
 	struct pem_block block;
 
 	while (pem_next(&text, &block))
-		if (pem_is_csr(&block) &&
-		    add_block(msg, &block, forwarded, set, err) == -1)
+		if (pem_is_csr(&block) && add_block(msg, &block, forwarded ||
+		    end - text.len > quote, set, err) == -1)
 			return -1;
 	return 0;
 }
@@ -235,23 +238,31 @@ add_bare(struct message *msg, const struct part *part, struct bytes text,
 
 /* --- the tree ------------------------------------------------------------ */
 
+/* *set is that of this part alone. */
+static int
+take_requests(struct message *msg, const struct part *part,
+    struct bytes text, bool forwarded, candidate_set *set, struct err *err)
+{
+	if (add_blocks(msg, text, forwarded, set, err) == -1)
+		return -1;
+	return *set != 0 ? 0 :
+	    add_bare(msg, part, text, forwarded, set, err);
+}
+
 static int
 look_into(struct message *msg, const struct part *part, bool forwarded,
     candidate_set *set, struct err *err)
 {
 	OWNED_BUF(room, 0);
 	struct bytes text = part_text(part, &room);
-	size_t before = (size_t)__builtin_popcount(*set);
 
 	pem_find_leak(text, &msg->leak);
 	pem_find_der_leak(buf_bytes(&part->body), &msg->leak);
-	if (!part_is_source(part))
-		return 0;
-	if (add_blocks(msg, text, forwarded, set, err) == -1)
+	if (part_is_source(part) && take_requests(msg, part, text, forwarded,
+	    set, err) == -1)
 		return -1;
-	if ((size_t)__builtin_popcount(*set) > before)
-		return 0;
-	return add_bare(msg, part, text, forwarded, set, err);
+	msg->found->hints |= part_hints(part, text, *set != 0);
+	return 0;
 }
 
 static int
@@ -392,6 +403,7 @@ static void
 refuse(struct message *msg, const char *why)
 {
 	forget_candidates(msg->found);
+	msg->found->hints = 0;	/* the reason is another one */
 	msg->found->status = FINDINGS_REFUSED;
 	snprintf(msg->found->text, sizeof(msg->found->text), "%s", why);
 }

@@ -14,8 +14,10 @@ struct findings;
  * Runs in the parser's child, on octets that anybody may have sent. Looks at
  * decoded leaves only: header fields, preambles, epilogues and HTML are never
  * a source, no archive is opened. A CSR in a forwarded mail or a quoted reply
- * is found and marked. The same CSR twice counts once. Says nothing about the
- * sender: that is intake's.
+ * is found and marked, also in a text that forwards without marks
+ * (csrmaild/quote.h). The same CSR twice counts once. What is no request is
+ * named, with a hint what to do (csrmaild/part_kind.h). Says nothing about
+ * the sender: that is intake's.
  *
  * Refused as a whole (FINDINGS_REFUSED, with the reason): what the pre-scan
  * refuses, what libetpan reads otherwise than the pre-scan, broken transfer

@@ -17,7 +17,7 @@
 
 int
 outbox_new_head(struct registrar *r, const struct mailbox_settings *mailbox,
-    struct reply_head *out, struct err *err)
+    const char *language, struct reply_head *out, struct err *err)
 {
 	static char id[33 + MAILBOX_MAX + 2];
 	const char *domain = strrchr(mailbox->address, '@') + 1;
@@ -30,7 +30,10 @@ outbox_new_head(struct registrar *r, const struct mailbox_settings *mailbox,
 	snprintf(id, sizeof(id), "%s@%s", hex, domain);
 	*out = (struct reply_head){ .from = mailbox->address,
 		.message_id = id, .date = r->now, .in_reply_to = "",
-		.references = "", .subject = "" };
+		.references = "", .subject = "",
+		.wordings = r->settings->wordings,
+		.language = wordings_language(r->settings->wordings, language,
+		    mailbox->language) };
 	return 0;
 }
 
@@ -73,9 +76,22 @@ static bool
 is_out(const struct registrar *r, int64_t id)
 {
 	for (size_t i = 0; i < r->n_mails; i++)
-		if (r->mails[i] == id)
+		if (r->mails[i].id == id)
 			return true;
 	return false;
+}
+
+/* The one with the least to do; r->n_submits: none is there. */
+static size_t
+idlest(const struct registrar *r)
+{
+	size_t best = r->n_submits;
+
+	for (size_t i = 0; i < r->n_submits; i++)
+		if (!r->submits[i].closed && (best == r->n_submits ||
+		    r->submits[i].n_mails < r->submits[best].n_mails))
+			best = i;
+	return best;
 }
 
 static int
@@ -84,17 +100,19 @@ send_one(const struct outbox_row *row, void *arg)
 	struct registrar *r = arg;
 	struct wire_send m = { .id = (uint64_t)row->id,
 		.message = row->message };
+	size_t session = idlest(r);
 	struct err err;
 
 	if (is_out(r, row->id))
 		return 0;
-	if (r->n_mails == REGISTRAR_MAX_MAILS)
+	if (r->n_mails == REGISTRAR_MAX_MAILS || session == r->n_submits)
 		return 1;
 	snprintf(m.sender, sizeof(m.sender), "%s", row->sender);
 	snprintf(m.recipient, sizeof(m.recipient), "%s", row->recipient);
-	if (wire_send_send(r->submit, &m, &err) == -1)
+	if (wire_send_send(r->submits[session].channel, &m, &err) == -1)
 		return 1;	/* it does not keep up; the next turn */
-	r->mails[r->n_mails++] = row->id;
+	r->mails[r->n_mails++] = (struct pending_mail){ row->id, session };
+	r->submits[session].n_mails++;
 	return 0;
 }
 
@@ -103,7 +121,7 @@ outbox_pump(struct registrar *r)
 {
 	struct err err;
 
-	if (r->submit_closed || r->n_mails > REGISTRAR_MAX_MAILS / 2)
+	if (r->n_mails > REGISTRAR_MAX_MAILS / 2)
 		return;
 	if (store_each_due(r->store, r->now, 0, 2 * REGISTRAR_MAX_MAILS,
 	    send_one, r, &err) == -1)
@@ -115,7 +133,8 @@ void
 outbox_forget(struct registrar *r, uint64_t id)
 {
 	for (size_t i = 0; i < r->n_mails; i++)
-		if (r->mails[i] == (int64_t)id) {
+		if (r->mails[i].id == (int64_t)id) {
+			r->submits[r->mails[i].session].n_mails--;
 			r->mails[i] = r->mails[--r->n_mails];
 			return;
 		}

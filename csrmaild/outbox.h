@@ -16,10 +16,11 @@ struct registrar;
  * recognised as the same mail.
  */
 
-/* Fill from, message_id, date of a reply from that mailbox. The id stays
- * valid until the next call. */
+/* Fill from, message_id, date and words of a reply from that mailbox, in the
+ * language that the sender wishes, if it is there. The id stays valid until
+ * the next call. */
 int	outbox_new_head(struct registrar *, const struct mailbox_settings *,
-	    struct reply_head *, struct err *);
+	    const char *language, struct reply_head *, struct err *);
 /* Queue the mail. Inside the caller's transaction. Mails without a
  * certificate are bounded for each recipient; what is above waits. */
 int	outbox_add(struct registrar *, const struct mailbox_settings *,

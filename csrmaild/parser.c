@@ -6,7 +6,9 @@
 #include "common/log.h"
 #include "common/privsep.h"
 #include "common/role.h"
+#include "csrmaild/dsn.h"
 #include "csrmaild/message.h"
+#include "csrmaild/smime.h"
 #include "csrmaild/wire.h"
 
 #include <sys/resource.h>
@@ -34,6 +36,7 @@
 #define MEMORY_OCTETS		(512u << 20)	/* besides the message */
 /* SUBMIT carries the findings and an envelope within its own limit. */
 #define MAX_OWN_FINDINGS	(WIRE_MAX_FINDINGS - (16u << 10))
+#define MAX_SIGNED		(MAX_OWN_FINDINGS - (32u << 10))
 
 struct job {
 	pid_t		 pid;		/* 0: free */
@@ -101,6 +104,27 @@ misbehave(struct bytes octets, int out)
 #define misbehave(octets, out)	((void)0)
 #endif
 
+/* Who signed it, and nothing else: what is covered is examined by another. */
+static int
+examine_signed(const struct wire_examine *m, struct buf *out, struct err *err)
+{
+	OWNED_STRUCT(findings) *found = calloc(1, sizeof(*found));
+	OWNED_BUF(der, WIRE_MAX_SIGNER);
+	OWNED_BUF(content, MAX_SIGNED);
+
+	if (found == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	found->id = m->id;
+	found->status = FINDINGS_OK;
+	found->is_signed = true;
+	if (smime_examine(m->octets, m->anchors, clock_now(),
+	    &found->signature, &der, &content, err) == -1)
+		return -1;
+	found->content = buf_bytes(&content);
+	put_findings(out, found);
+	return out->failed ? err_set(err, ERR_FAULT, "out of memory") : 0;
+}
+
 static int
 examine(const struct wire_examine *m, struct buf *out, struct err *err)
 {
@@ -113,14 +137,21 @@ examine(const struct wire_examine *m, struct buf *out, struct err *err)
 		.max_depth = m->max_depth,
 	};
 	struct findings *found;
-	int r = m->kind == EXAMINE_MAIL ?
+	int r;
+
+	if (m->kind == EXAMINE_SIGNED)
+		return examine_signed(m, out, err);
+	r = m->kind == EXAMINE_MAIL ?
 	    message_examine(m->octets, &limits, &msg, err) :
 	    message_examine_file(m->octets, &msg, err);
-
 	if (r == -1)
 		return -1;
 	found = message_findings(msg);
 	found->id = m->id;
+	if (m->kind == EXAMINE_MAIL)
+		dsn_read(m->octets, found->bounced_id,
+		    sizeof(found->bounced_id), found->bounce,
+		    sizeof(found->bounce));
 	put_findings(out, found);
 	if (out->failed) {
 		struct findings much = { .id = m->id,
@@ -558,7 +589,7 @@ parser_main(struct role *role)
 		struct channel *peer;
 
 		snprintf(name, sizeof(name), "%s", role->descriptors[0].name);
-		peer = role_take_peer(role, name, WIRE_MAX_MESSAGE + 64,
+		peer = role_take_peer(role, name, WIRE_MAX_EXAMINE,
 		    (MAX_JOBS + 2) * (WIRE_MAX_FINDINGS + 64));
 		if (peer == NULL)
 			return EX_OSERR;

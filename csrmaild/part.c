@@ -1,6 +1,8 @@
 #include "csrmaild/part.h"
 
 #include "common/err.h"
+#include "csrmaild/part_name.h"
+#include "csrmaild/text_line.h"
 
 #include <libetpan/mailmime.h>
 #include <libetpan/mmapstring.h>
@@ -63,91 +65,13 @@ name_type(const struct mailmime_content *content, char *out, size_t size)
 	copy_word(whole, out, size);
 }
 
-/* A name, percent-decoded behind charset'language' when it is of RFC 2231. */
-static void
-copy_name(const char *in, bool extended, char *out, size_t size)
+static bool
+parameter_is(const struct mailmime *leaf, const char *name, const char *value)
 {
-	size_t n = 0;
+	char *found = mailmime_content_param_get(leaf->mm_content_type,
+	    (char *)(uintptr_t)name);
 
-	if (extended) {
-		const char *quote = strchr(in, '\'');
-
-		quote = quote == NULL ? NULL : strchr(quote + 1, '\'');
-		if (quote != NULL)
-			in = quote + 1;
-	}
-	while (*in != '\0' && n + 1 < size) {
-		uint8_t c = (uint8_t)*in;
-
-		if (extended && c == '%' && strlen(in) >= 3) {
-			char two[3] = { in[1], in[2], '\0' };
-
-			if (hex_decode(two, &c, 1) == 1)
-				in += 2;
-		}
-		in++;
-		out[n++] = c >= ' ' && c < 127 && c != '"' ? (char)c : '?';
-	}
-	out[n] = '\0';
-}
-
-/* "NAME*" is RFC 2231's; libetpan hands it on as it stands. */
-static void
-try_name(const char *attribute, const char *value, const char *wanted,
-    char *out, size_t size)
-{
-	size_t n = strlen(wanted);
-
-	if (attribute == NULL || value == NULL ||
-	    strncasecmp(attribute, wanted, n) != 0)
-		return;
-	if (strcmp(attribute + n, "*") == 0 ||
-	    strcmp(attribute + n, "*0*") == 0)
-		copy_name(value, true, out, size);
-	else if (out[0] == '\0' && (attribute[n] == '\0' ||
-	    strcmp(attribute + n, "*0") == 0))
-		copy_name(value, false, out, size);
-}
-
-static void
-name_from_disposition(const struct mailmime_disposition *disposition,
-    char *out, size_t size)
-{
-	for (clistiter *i = clist_begin(disposition->dsp_parms); i != NULL;
-	    i = clist_next(i)) {
-		const struct mailmime_disposition_parm *p = clist_content(i);
-
-		if (p->pa_type == MAILMIME_DISPOSITION_PARM_FILENAME)
-			try_name("filename", p->pa_data.pa_filename,
-			    "filename", out, size);
-		else if (p->pa_type == MAILMIME_DISPOSITION_PARM_PARAMETER)
-			try_name(p->pa_data.pa_parameter->pa_name,
-			    p->pa_data.pa_parameter->pa_value, "filename",
-			    out, size);
-	}
-}
-
-static void
-find_name(const struct mailmime *leaf, char *out, size_t size)
-{
-	const struct mailmime_fields *fields = leaf->mm_mime_fields;
-
-	for (clistiter *i = fields == NULL ? NULL :
-	    clist_begin(fields->fld_list); i != NULL; i = clist_next(i)) {
-		const struct mailmime_field *f = clist_content(i);
-
-		if (f->fld_type == MAILMIME_FIELD_DISPOSITION)
-			name_from_disposition(f->fld_data.fld_disposition,
-			    out, size);
-	}
-	if (out[0] != '\0')
-		return;
-	for (clistiter *i = clist_begin(leaf->mm_content_type->ct_parameters);
-	    i != NULL; i = clist_next(i)) {
-		const struct mailmime_parameter *p = clist_content(i);
-
-		try_name(p->pa_name, p->pa_value, "name", out, size);
-	}
+	return found != NULL && strcasecmp(found, value) == 0;
 }
 
 /* --- octets -------------------------------------------------------------- */
@@ -204,7 +128,10 @@ part_read(const struct mailmime *leaf, size_t max, struct part *out,
 	name_type(leaf->mm_content_type, part.type, sizeof(part.type));
 	copy_word(mailmime_content_param_get(leaf->mm_content_type,
 	    "charset"), part.charset, sizeof(part.charset));
-	find_name(leaf, part.name, sizeof(part.name));
+	part.flowed = strcmp(part.type, "text/plain") == 0 &&
+	    parameter_is(leaf, "format", "flowed");
+	part.delsp = parameter_is(leaf, "delsp", "yes");
+	part_name_find(leaf, part.name, sizeof(part.name));
 	part.octets = data->dt_data.dt_text.dt_length;
 	if (decode(data, &part.body, err) == -1)
 		return -1;
@@ -221,67 +148,12 @@ part_free(struct part *part)
 	buf_wipe(&part->body);
 }
 
-/* --- what kind it is ----------------------------------------------------- */
-
 bool
 part_name_ends_in(const struct part *part, const char *const *endings)
 {
 	const char *dot = strrchr(part->name, '.');
 
 	return dot != NULL && is_one_of(dot, endings);
-}
-
-static bool
-is_archive(const struct part *part)
-{
-	static const char *const types[] = { "application/zip",
-		"application/x-zip-compressed", "application/gzip",
-		"application/x-gzip", "application/x-tar",
-		"application/x-7z-compressed", "application/vnd.rar",
-		"application/x-rar-compressed", "application/ms-tnef",
-		"application/vnd.ms-tnef", NULL };
-	static const char *const endings[] = { ".zip", ".gz", ".tgz", ".tar",
-		".7z", ".rar", ".bz2", ".xz", NULL };
-
-	return is_one_of(part->type, types) ||
-	    part_name_ends_in(part, endings) ||
-	    strcasecmp(part->name, "winmail.dat") == 0;
-}
-
-/* Their fields, reports and pieces are no text that the sender wrote. */
-static bool
-is_about_mail(const struct part *part)
-{
-	return strncmp(part->type, "message/", 8) == 0 ||
-	    strcmp(part->type, "text/rfc822-headers") == 0;
-}
-
-bool
-part_is_source(const struct part *part)
-{
-	return strcmp(part->type, "text/html") != 0 &&
-	    !is_about_mail(part) && !is_archive(part);
-}
-
-void
-part_describe(const struct part *part, char *out, size_t size)
-{
-	const char *why = "";
-
-	if (strcmp(part->type, "text/html") == 0)
-		why = ": HTML, not read";
-	else if (is_about_mail(part))
-		why = ": not read";
-	else if (strcmp(part->type, "application/ms-tnef") == 0 ||
-	    strcasecmp(part->name, "winmail.dat") == 0)
-		why = ": Outlook's own format, not opened";
-	else if (is_archive(part))
-		why = ": an archive, not opened";
-	if (part->name[0] == '\0')
-		snprintf(out, size, "%.40s%s", part->type, why);
-	else
-		snprintf(out, size, "%.28s \"%.24s\"%s", part->type,
-		    part->name, why);
 }
 
 /* --- text ---------------------------------------------------------------- */
@@ -325,5 +197,5 @@ part_text(const struct part *part, struct buf *room)
 	if (in.data[0] == 0 && in.data[1] != 0 &&
 	    (wide || in.data[1] == '-'))
 		return from_utf16(in, 1, room);
-	return in;
+	return part->flowed ? text_unflow(in, part->delsp, room) : in;
 }

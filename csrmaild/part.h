@@ -18,7 +18,8 @@ struct mailmime;
 struct part {
 	char		 type[64];	/* "application/pkcs10", lower case */
 	char		 charset[32];	/* "" when not said */
-	char		 name[128];	/* RFC 2231 decoded, printable ASCII */
+	bool		 flowed, delsp;	/* text/plain of RFC 3676 */
+	char		 name[128];	/* csrmaild/part_name.h */
 	size_t		 octets;	/* as they came, encoded */
 	struct buf	 body;		/* owned */
 };
@@ -31,18 +32,12 @@ void	part_free(struct part *);	/* what it holds; wiped first */
 #define OWNED_PART __attribute__((cleanup(part_free))) struct part
 
 bool	part_name_ends_in(const struct part *, const char *const *endings);
-/* May a CSR in it be taken? Not from HTML, not from parts that only describe
- * other mails or archives. */
-bool	part_is_source(const struct part *);
-/* For the answer when nothing was found: "application/zip "a.zip": an
- * archive, not opened". Cut to size. */
-void	part_describe(const struct part *, char *out, size_t size);
 
 /*
  * The body as ASCII or UTF-8, for looking at lines: UTF-16 (by its byte order
  * mark, by charset, or by its looks) becomes ASCII with '?' for the rest; a
- * UTF-8 mark is left out. Out borrows the body when nothing has to change,
- * else it is in room.
+ * UTF-8 mark is left out; format=flowed is joined. Out borrows the body when
+ * nothing has to change, else it is in room.
  */
 struct bytes part_text(const struct part *, struct buf *room);
 

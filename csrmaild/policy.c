@@ -18,6 +18,7 @@
 /* What a rule lists. The first two are about the mail, the others names. */
 enum list {
 	LIST_MAILBOX,
+	LIST_DETAIL,
 	LIST_SENDER,
 	LIST_DNS,
 	LIST_WILDCARD,
@@ -35,6 +36,7 @@ static const struct {
 	int		 kind;		/* enum pattern_kind; 0: a mailbox */
 } lists[N_LISTS] = {
 	[LIST_MAILBOX] = { "mailbox", 0 },
+	[LIST_DETAIL] = { "detail", 0 },
 	[LIST_SENDER] = { "sender", PATTERN_SENDER },
 	[LIST_DNS] = { "dns", PATTERN_DNS },
 	[LIST_WILDCARD] = { "wildcard", PATTERN_WILDCARD },
@@ -201,6 +203,7 @@ rules_parse(const char *name, const char *path, struct bytes text,
 {
 	cfg_opt_t rule_opts[] = {
 		CFG_STR_LIST("mailbox",		NULL,	CFGF_NONE),
+		CFG_STR_LIST("detail",		NULL,	CFGF_NONE),
 		CFG_STR_LIST("sender",		NULL,	CFGF_NONE),
 		CFG_STR_LIST("evidence",	NULL,	CFGF_NONE),
 		CFG_STR_LIST("dns",		NULL,	CFGF_NONE),
@@ -399,7 +402,7 @@ static bool
 is_listed(const struct patterns *p, enum list which, const char *text)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (which == LIST_MAILBOX ? strcmp(p->texts[i], text) == 0 :
+		if (lists[which].kind == 0 ? strcmp(p->texts[i], text) == 0 :
 		    pattern_matches(PATTERN_SENDER, p->texts[i], text, ""))
 			return true;
 	return p->n == 0;
@@ -472,6 +475,9 @@ rule_matches(const struct rule *rule, const struct petition *petition,
 	if (!is_listed(&rule->lists[LIST_MAILBOX], LIST_MAILBOX,
 	    petition->mailbox))
 		miss = "another mailbox";
+	else if (!is_listed(&rule->lists[LIST_DETAIL], LIST_DETAIL,
+	    petition->detail == NULL ? "" : petition->detail))
+		miss = "sent to another address of the mailbox";
 	else if (!is_listed(&rule->lists[LIST_SENDER], LIST_SENDER,
 	    petition->sender))
 		miss = "another sender";

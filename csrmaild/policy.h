@@ -18,6 +18,7 @@ struct err;
  *
  *	rule "staff" {
  *		mailbox  = { "users" }		titles; none: any
+ *		detail   = { "server" }		ca+server@ (RFC 5233); none: any
  *		sender   = { "*@example.org" }	From mailbox; none: any
  *		evidence = { "auth", "dkim" }	any one of these
  *		dns      = { "*.example.org" }	dNSName
@@ -65,6 +66,7 @@ enum action {
 /* One request as policy sees it. Borrowed. */
 struct petition {
 	const char	*mailbox;
+	const char	*detail;	/* of ca+DETAIL@; "" (or NULL) */
 	const char	*sender;	/* From mailbox, "" unknown */
 	uint8_t		 evidence;	/* set of enum evidence (wire.h) */
 	bool		 forwarded;	/* found in a forwarded mail: b3 */

@@ -102,7 +102,11 @@ record(struct registrar *r, const struct authority *a,
 	for (size_t i = 0; i < n; i++)
 		if (store_revoke(r->store, a->id, &entries[i].serial,
 		    entries[i].revoked_at, entries[i].reason,
-		    entries[i].invalidity, err) == -1)
+		    entries[i].invalidity, err) == -1 ||
+		    (crl_reason_is_compromise(entries[i].reason) &&
+		    store_block_key_of(r->store, a->id, &entries[i].serial,
+		    "on an installed list, for a compromise",
+		    entries[i].revoked_at, err) == -1))
 			return -1;
 	snprintf(object, sizeof(object), "crl:%s", a->name);
 	snprintf(detail, sizeof(detail), "number:%llu, entries:%zu",

@@ -7,7 +7,8 @@
 #include <sys/types.h>
 
 /*
- * The CRL in hand. publish.c knows when one is due and who is told,
+ * The CRL in hand. publish_scope.c knows which lists a CA has and what was
+ * published of them before, publish.c when one is due and who is told,
  * publish_entries.c what stands on it, publish_file.c how it gets into the
  * folder.
  */
@@ -34,6 +35,9 @@ struct publication {
 	int		 der_fd, pem_fd;	/* owned; -1 */
 	off_t		 copied;	/* octets of the DER */
 };
+
+/* --- publish_scope.c --- */
+bool	publish_has_deltas(const struct authority *);
 
 /* --- publish_entries.c --- */
 /* Takes the snapshot and sets the first page. */

@@ -6,6 +6,7 @@
 #include "common/owned.h"
 #include "common/role.h"
 #include "csrmaild/acts.h"
+#include "csrmaild/challenge.h"
 #include "csrmaild/issuance.h"
 #include "csrmaild/key_check.h"
 #include "csrmaild/outbox.h"
@@ -122,14 +123,22 @@ from_parser(struct registrar *r, const struct frame *frame, struct err *err)
 }
 
 static int
-from_submit(struct registrar *r, struct work_queue *q, const struct frame *frame,
-    struct err *err)
+from_submit(struct registrar *r, struct submit_peer *peer,
+    struct work_queue *q, const struct frame *frame, struct err *err)
 {
 	switch (frame->type) {
 	case WIRE_SENT:
-		return work_add(q, r->submit, frame, err);
+		return work_add(q, peer->channel, frame, err);
 	case WIRE_MAILBOX:
-		return wire_get_mailbox(frame, &r->smtp, err);
+		if (wire_get_mailbox(frame, &peer->state, err) == -1)
+			return -1;
+		r->smtp = r->submits[0].state;
+		for (size_t i = 0; i < r->n_submits; i++)
+			if (r->submits[i].state.since != 0 &&
+			    (!r->submits[i].state.connected ||
+			    r->smtp.since == 0))
+				r->smtp = r->submits[i].state;
+		return 0;
 	}
 	return err_set(err, ERR_FAULT, "an unexpected frame");
 }
@@ -179,12 +188,13 @@ take_frame(struct registrar *r, struct channel *ch, struct work_queue *q,
 		return from_signer(r, q, frame, err);
 	if (ch == r->parser)
 		return from_parser(r, frame, err);
-	if (ch == r->submit)
-		return from_submit(r, q, frame, err);
 	if (ch == r->api)
 		return from_api(r, frame, err);
 	if (ch == r->control)
 		return from_main(frame, err);
+	for (size_t i = 0; i < r->n_submits; i++)
+		if (ch == r->submits[i].channel)
+			return from_submit(r, &r->submits[i], q, frame, err);
 	for (size_t i = 0; i < r->n_intakes; i++)
 		if (ch == r->intakes[i].channel)
 			return from_intake(r, &r->intakes[i], q, frame, err);
@@ -208,7 +218,7 @@ drain(struct registrar *r, struct channel *ch, struct work_queue *q,
 
 /* --- the loop ------------------------------------------------------------------------ */
 
-#define MAX_PEERS	(REGISTRAR_MAX_MAILBOXES + 5)
+#define MAX_PEERS	(REGISTRAR_MAX_MAILBOXES + REGISTRAR_MAX_SESSIONS + 4)
 
 static size_t
 list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
@@ -218,9 +228,10 @@ list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
 	peers[n++] = r->control;
 	peers[n++] = r->signer;
 	peers[n++] = r->parser;
-	if (!r->submit_closed)
-		peers[n++] = r->submit;
 	peers[n++] = r->api;
+	for (size_t i = 0; i < r->n_submits; i++)
+		if (!r->submits[i].closed)
+			peers[n++] = r->submits[i].channel;
 	for (size_t i = 0; i < r->n_intakes; i++)
 		if (!r->intakes[i].closed)
 			peers[n++] = r->intakes[i].channel;
@@ -232,6 +243,7 @@ pump(struct registrar *r)
 {
 	issuance_pump(r);
 	renewal_pump(r);
+	challenge_pump(r);
 	outbox_pump(r);
 	publish_pump(r);
 	responders_pump(r);
@@ -243,8 +255,11 @@ pump(struct registrar *r)
 static bool
 note_end(struct registrar *r, const struct channel *ch)
 {
-	if (ch == r->submit)
-		return r->submit_closed = true;
+	for (size_t i = 0; i < r->n_submits; i++)
+		if (r->submits[i].channel == ch) {
+			r->submits[i].closed = true;
+			return true;
+		}
 	for (size_t i = 0; i < r->n_intakes; i++)
 		if (r->intakes[i].channel == ch) {
 			r->intakes[i].closed = true;
@@ -328,13 +343,32 @@ serve(struct registrar *r, struct err *err)
 /* --- start and end ---------------------------------------------------------------------- */
 
 static int
+take_submits(struct registrar *r, struct role *role, struct err *err)
+{
+	for (unsigned int i = 1; i <= r->settings->smtp_sessions; i++) {
+		struct submit_peer *peer = &r->submits[r->n_submits];
+		char name[32];
+
+		snprintf(name, sizeof(name), i == 1 ? "submit" : "submit:%u",
+		    i);
+		peer->channel = role_take_peer(role, name, 4096, 8u << 20);
+		snprintf(peer->state.mailbox, sizeof(peer->state.mailbox),
+		    "smtp");
+		if (peer->channel == NULL)
+			return err_set(err, ERR_FAULT, "%s is missing", name);
+		r->n_submits++;
+	}
+	r->smtp = r->submits[0].state;
+	return 0;
+}
+
+static int
 take_peers(struct registrar *r, struct role *role, struct err *err)
 {
 	r->control = role->control;
 	r->signer = role_take_peer(role, "signer", WIRE_MAX_ISSUE,
 	    128u << 20);
 	r->parser = role_take_peer(role, "parser", WIRE_MAX_FINDINGS, 1u << 20);
-	r->submit = role_take_peer(role, "submit", 4096, 8u << 20);
 	r->api = role_take_peer(role, "api", WIRE_MAX_CALL + 1024,
 	    4 * WIRE_MAX_RESULT);
 	r->listen_fd = role_take(role, "api_socket");
@@ -352,11 +386,10 @@ take_peers(struct registrar *r, struct role *role, struct err *err)
 			return err_set(err, ERR_FAULT, "%s is missing", name);
 		r->n_intakes++;
 	}
-	snprintf(r->smtp.mailbox, sizeof(r->smtp.mailbox), "smtp");
-	if (r->signer == NULL || r->parser == NULL || r->submit == NULL ||
-	    r->api == NULL || r->listen_fd < 0)
+	if (r->signer == NULL || r->parser == NULL || r->api == NULL ||
+	    r->listen_fd < 0)
 		return err_set(err, ERR_FAULT, "a peer is missing");
-	return 0;
+	return take_submits(r, role, err);
 }
 
 static int
@@ -390,7 +423,8 @@ raise_walls(const struct registrar *r, struct role *role, struct err *err)
 	static const char *const names[] = { "store.db", "store.db-wal",
 		"store.db-shm", "published" };
 	char files[4][4200];
-	struct sandbox_path paths[AUTHORITIES_MAX + 8] = {
+	struct sandbox_path paths[AUTHORITIES_MAX * SETTINGS_MAX_SPOOLS +
+	    8] = {
 		{ "/etc/localtime", 0 }, { "/etc/passwd", 0 },
 		{ "/etc/nsswitch.conf", 0 },
 	};
@@ -402,11 +436,13 @@ raise_walls(const struct registrar *r, struct role *role, struct err *err)
 		    r->settings->state_dir, names[i]);
 		paths[box.n_paths++] = (struct sandbox_path){ files[i], 1 };
 	}
-	for (size_t i = 0; i < r->settings->n_cas &&
-	    box.n_paths < AUTHORITIES_MAX + 8; i++)
-		if (r->settings->cas[i].responder_spool[0] != '\0')
+	for (size_t i = 0; i < r->settings->n_cas && i < AUTHORITIES_MAX; i++) {
+		const struct ca_settings *ca = &r->settings->cas[i];
+
+		for (size_t j = 0; j < ca->n_responder_spools; j++)
 			paths[box.n_paths++] = (struct sandbox_path){
-				r->settings->cas[i].responder_spool, 0 };
+				ca->responder_spools[j], 0 };
+	}
 	return role_ready(role, &box, err);
 }
 
@@ -421,7 +457,8 @@ close_down(struct registrar *r)
 		channel_free(r->intakes[i].channel);
 	channel_free(r->signer);
 	channel_free(r->parser);
-	channel_free(r->submit);
+	for (size_t i = 0; i < r->n_submits; i++)
+		channel_free(r->submits[i].channel);
 	channel_free(r->api);
 	store_free(r->store);
 	settings_free(r->settings);

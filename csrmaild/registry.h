@@ -21,6 +21,7 @@
 #define REGISTRAR_MAX_MAILBOXES	16
 #define REGISTRAR_MAX_ORDERS	64	/* with the signer at one time */
 #define REGISTRAR_MAX_MAILS	64	/* with submit at one time */
+#define REGISTRAR_MAX_SESSIONS	8	/* smtp.sessions */
 #define REGISTRAR_MAX_PEOPLE	64	/* connections to the API socket */
 
 /* One mailbox's intake. */
@@ -28,6 +29,20 @@ struct intake_peer {
 	struct channel	*channel;	/* owned */
 	bool		 closed;	/* it ended in good order: we are next */
 	struct wire_mailbox state;
+};
+
+/* One session with the SMTP server. */
+struct submit_peer {
+	struct channel	*channel;	/* owned */
+	bool		 closed;	/* as intake_peer.closed */
+	size_t		 n_mails;	/* that it has not answered yet */
+	struct wire_mailbox state;
+};
+
+/* A mail that a session has not answered yet. */
+struct pending_mail {
+	int64_t		 id;		/* outbox row */
+	size_t		 session;	/* index of the submit_peer */
 };
 
 /* A frozen order that the signer has not answered yet. */
@@ -48,8 +63,9 @@ struct registrar {
 	struct store	*store;		/* owned */
 	struct settings	*settings;	/* owned */
 	struct channel	*control;	/* borrowed from the role */
-	struct channel	*signer, *parser, *submit, *api;	/* owned */
-	bool		 submit_closed;	/* as intake_peer.closed */
+	struct channel	*signer, *parser, *api;	/* owned */
+	struct submit_peer submits[REGISTRAR_MAX_SESSIONS];
+	size_t		 n_submits;
 	struct intake_peer intakes[REGISTRAR_MAX_MAILBOXES];
 	size_t		 n_intakes;
 	struct authorities authorities;
@@ -63,10 +79,13 @@ struct registrar {
 	/* csrmaild/renewal.h: when to look again for what is replaced, and
 	 * for what is over. */
 	time_t		 replaced_not_before, expiry_not_before;
+	time_t		 challenges_not_before;	/* csrmaild/challenge.h */
 
-	int64_t		 mails[REGISTRAR_MAX_MAILS];	/* outbox rows */
+	struct pending_mail mails[REGISTRAR_MAX_MAILS];
 	size_t		 n_mails;
-	struct wire_mailbox smtp;	/* how the SMTP server does */
+	struct wire_mailbox smtp;	/* how the SMTP server does: what a
+					 * session said that has none, else the
+					 * first */
 
 	struct authority *crl_in_hand;	/* NULL: none */
 	struct publication *publication;	/* owned by publish.c, while

@@ -1,9 +1,11 @@
 #include "csrmaild/reply.h"
+#include "csrmaild/reply_private.h"
 #include "csrmaild/reply_text.h"
 #include "common/err.h"
 #include "common/owned.h"
 #include "common/serial.h"
 #include "csrmaild/certs_only.h"
+#include "csrmaild/hint.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -13,11 +15,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_TEXT	(64u << 10)	/* without certificates */
 #define MAX_PEM		(32u << 10)	/* one certificate */
 #define MAX_NAMES	1000		/* characters of names we repeat */
 #define MAX_REASON	300
 #define MAX_PARTS_SHOWN	100
+#define MAX_PART		200
 #define MAX_REFERENCES	2000
 
 /* --- header -------------------------------------------------------------- */
@@ -106,8 +108,8 @@ put_date(time_t date, struct buf *out, struct err *err)
 }
 
 /* Everything up to the content fields. */
-static int
-put_head(const struct reply_head *head, struct buf *out, struct err *err)
+int
+reply_put_head(const struct reply_head *head, struct buf *out, struct err *err)
 {
 	if (!is_mailbox(head->from) || !is_mailbox(head->to))
 		return err_set(err, ERR_FAULT,
@@ -119,7 +121,10 @@ put_head(const struct reply_head *head, struct buf *out, struct err *err)
 		    "a reply with what is no Message-ID");
 	buf_printf(out, "From: %s\r\nTo: %s\r\nSubject: ", head->from,
 	    head->to);
-	text_subject(head->subject, out);
+	if (head->own_subject != NULL)
+		buf_append_str(out, head->own_subject);
+	else
+		text_subject(head->subject, out);
 	buf_append_str(out, "\r\n");
 	if (put_date(head->date, out, err) == -1)
 		return -1;
@@ -129,14 +134,15 @@ put_head(const struct reply_head *head, struct buf *out, struct err *err)
 	if (put_references(head, out, err) == -1)
 		return -1;
 	/* RFC 3834, 3.1.7 and 5: no robot answers this. */
-	buf_append_str(out, "Auto-Submitted: auto-replied\r\n"
-	    "MIME-Version: 1.0\r\n");
+	buf_printf(out, "Auto-Submitted: %s\r\n"
+	    "MIME-Version: 1.0\r\n", head->own_subject == NULL ?
+	    "auto-replied" : "auto-generated");
 	return 0;
 }
 
 /* Text as a MIME entity: its fields, an empty line, the body; 7 bit. */
-static void
-put_text(const struct buf *text, struct buf *out)
+void
+reply_put_text(const struct buf *text, struct buf *out)
 {
 	bool ascii = true;
 
@@ -152,63 +158,71 @@ put_text(const struct buf *text, struct buf *out)
 	out->failed |= text->failed;
 }
 
-static int
-finish(const struct buf *mail, struct buf *out, struct err *err)
+int
+reply_finish(const struct buf *mail, struct buf *out, struct err *err)
 {
 	if (mail->failed || buf_append_bytes(out, buf_bytes(mail)) == -1)
 		return err_set(err, ERR_FAULT, "a reply became too long");
 	return 0;
 }
 
-/* --- what is said -------------------------------------------------------- */
-
-static const char footer[] =
-    "\r\n"
-    "This mail was written by a program. Questions go to the people who\r\n"
-    "run this certification authority; name the number of the request.\r\n";
-
-/* "Reason:" and the stranger's or the rule's words below it. */
-static void
-say(const char *what, const char *words, size_t max, struct buf *text)
+int
+reply_put_words(const struct reply_head *head, enum wording which,
+    const struct wording_value *values, struct buf *out, struct err *err)
 {
-	OWNED_BUF(safe, MAX_TEXT);
+	OWNED_BUF(text, REPLY_MAX_TEXT);
+	OWNED_BUF(mail, out->max);
 
-	if (words == NULL || words[0] == '\0')
-		return;
-	text_reflect(words, max, &safe);
-	text->failed |= safe.failed;
-	buf_printf(text, "  %s:\r\n", what);
-	text_wrap("    ", buf_str(&safe), text);
+	if (reply_put_head(head, &mail, err) == -1)
+		return -1;
+	reply_say(head, which, values, &text);
+	reply_say(head, WORDING_FOOTER, NULL, &text);
+	reply_put_text(&text, &mail);
+	return reply_finish(&mail, out, err);
 }
 
+/* --- what is said -------------------------------------------------------- */
+
+void
+reply_say(const struct reply_head *head, enum wording which,
+    const struct wording_value *values, struct buf *text)
+{
+	wording_put(head->wordings, head->language == NULL ? "en" :
+	    head->language, which, values, text);
+}
+
+#define TIME_SIZE	80
+
 static int
-say_time(const char *what, const ASN1_TIME *time, struct buf *text,
-    struct err *err)
+describe_time(const ASN1_TIME *time, char out[TIME_SIZE], struct err *err)
 {
 	struct tm tm;
 
 	if (ASN1_TIME_to_tm(time, &tm) != 1)
 		return err_openssl(err, ERR_FAULT, "reading a validity");
-	buf_printf(text, "  %s %04d-%02d-%02d %02d:%02d:%02d UTC\r\n", what,
+	snprintf(out, TIME_SIZE, "%04d-%02d-%02d %02d:%02d:%02d UTC",
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
 	    tm.tm_min, tm.tm_sec);
 	return 0;
 }
 
-/* 32 octets in two lines of sixteen. */
+#define FINGERPRINT_SIZE	100
+
+/* 32 octets in two words of sixteen, a line each. */
 static int
-say_fingerprint(const X509 *cert, struct buf *text, struct err *err)
+describe_fingerprint(const X509 *cert, char out[FINGERPRINT_SIZE],
+    struct err *err)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned int n;
+	size_t at = 0;
 
 	if (X509_digest(cert, EVP_sha256(), digest, &n) != 1)
 		return err_openssl(err, ERR_FAULT, "a fingerprint");
-	buf_append_str(text, "  SHA-256 fingerprint:\r\n");
-	for (unsigned int i = 0; i < n; i++)
-		buf_printf(text, "%s%02X%s%s", i % 16 == 0 ? "    " : "",
-		    digest[i], i + 1 < n ? ":" : "",
-		    i % 16 == 15 ? "\r\n" : "");
+	for (unsigned int i = 0; i < n && at + 5 < FINGERPRINT_SIZE; i++)
+		at += (size_t)snprintf(out + at, FINGERPRINT_SIZE - at,
+		    "%02X%s%s", digest[i], i + 1 < n ? ":" : "",
+		    i + 1 < n && i % 16 == 15 ? " " : "");
 	return 0;
 }
 
@@ -250,101 +264,72 @@ files_of(const struct reply_item *item, bool several)
 }
 
 static int
-say_issued(const struct reply_item *item, const struct files *files,
-    struct buf *text, struct err *err)
+say_issued(const struct reply_head *head, const struct reply_item *item,
+    const struct files *files, struct buf *text, struct err *err)
 {
+	char number[24], hex[SERIAL_HEX_SIZE], from[TIME_SIZE], until[TIME_SIZE],
+	    fingerprint[FINGERPRINT_SIZE];
+	const struct wording_value values[] = {
+		{ "request", number, MAX_NAMES, NULL, 0 },
+		{ "names", item->names_text, MAX_NAMES, NULL, 0 },
+		{ "serial", hex, MAX_NAMES, NULL, 0 },
+		{ "renews", item->renews, MAX_NAMES, NULL, 0 },
+		{ "not_before", from, MAX_NAMES, NULL, 0 },
+		{ "not_after", until, MAX_NAMES, NULL, 0 },
+		{ "fingerprint", fingerprint, MAX_NAMES, NULL, 0 },
+		{ "pem", files->pem, MAX_NAMES, NULL, 0 },
+		{ "p7c", files->p7c, MAX_NAMES, NULL, 0 },
+		{ "ignored", item->ignored, MAX_REASON, NULL, 0 },
+		{ 0 }
+	};
 	struct serial serial;
-	char hex[SERIAL_HEX_SIZE];
 
 	if (item->cert == NULL)
 		return err_set(err, ERR_FAULT,
 		    "a reply without its certificate");
 	if (serial_from_asn1(X509_get0_serialNumber(item->cert), &serial,
+	    err) == -1 || describe_time(X509_get0_notBefore(item->cert), from,
+	    err) == -1 || describe_time(X509_get0_notAfter(item->cert), until,
+	    err) == -1 || describe_fingerprint(item->cert, fingerprint,
 	    err) == -1)
 		return -1;
 	serial_to_hex(&serial, hex);
-	buf_printf(text, "Request %lld: your certificate was issued.\r\n",
-	    (long long)item->request);
-	say("Names", item->names_text, MAX_NAMES, text);
-	buf_printf(text, "  Serial:      %s\r\n", hex);
-	if (item->renews != NULL && item->renews[0] != '\0')
-		buf_printf(text, "  In place of: %s, for the same key\r\n",
-		    item->renews);
-	if (say_time("Valid from: ", X509_get0_notBefore(item->cert), text,
-	    err) == -1 ||
-	    say_time("Valid until:", X509_get0_notAfter(item->cert), text,
-	    err) == -1 ||
-	    say_fingerprint(item->cert, text, err) == -1)
-		return -1;
-	buf_printf(text, "  Attached:    %s (the certificate)\r\n"
-	    "               %s (the same with its chain)\r\n", files->pem,
-	    files->p7c);
-	say("Asked for, but not part of the certificate", item->ignored,
-	    MAX_REASON, text);
-	buf_append_str(text, "\r\n");
+	snprintf(number, sizeof(number), "%lld", (long long)item->request);
+	reply_say(head, WORDING_ISSUED, values, text);
 	return 0;
 }
 
 static void
-say_refused(const struct reply_item *item, struct buf *text)
+say_refused(const struct reply_head *head, const struct reply_item *item,
+    struct buf *text)
 {
-	bool held = item->fate == REPLY_HELD;
+	char number[24];
+	const struct wording_value values[] = {
+		{ "request", number, MAX_NAMES, NULL, 0 },
+		{ "names", item->names_text, MAX_NAMES, NULL, 0 },
+		{ "reason", item->reason, MAX_REASON, NULL, 0 },
+		{ 0 }
+	};
 
-	buf_printf(text, held ?
-	    "Request %lld: waits for a person.\r\n" :
-	    "Request %lld: was rejected.\r\n", (long long)item->request);
-	say("Names", item->names_text, MAX_NAMES, text);
-	say("Reason", item->reason, MAX_REASON, text);
-	buf_append_str(text, held ?
-	    "  You need not do anything: the answer comes by mail.\r\n\r\n" :
-	    "  No certificate was issued. Mend this and send a new request;\r\n"
-	    "  the key may stay the same unless the reason is the key.\r\n"
-	    "\r\n");
+	snprintf(number, sizeof(number), "%lld", (long long)item->request);
+	reply_say(head, item->fate == REPLY_HELD ? WORDING_HELD :
+	    WORDING_REJECTED, values, text);
 }
 
 /* Files of the first issued item serve as the example. */
 static void
-say_how(const struct reply_item *item, const struct files *files,
-    struct buf *text)
+say_how(const struct reply_head *head, const struct reply_item *item,
+    const struct files *files, struct buf *text)
 {
-	buf_printf(text,
-	    "How to install\r\n"
-	    "  Your private key never left you; certificate and key belong\r\n"
-	    "  together. For a mail program or a browser, make one file of\r\n"
-	    "  both and import it:\r\n"
-	    "\r\n"
-	    "    openssl pkcs7 -inform DER -in %s \\\r\n"
-	    "        -print_certs -out chain.pem\r\n"
-	    "    openssl pkcs12 -export -inkey YOUR.key -in %s \\\r\n"
-	    "        -certfile chain.pem -out YOUR.p12\r\n"
-	    "\r\n"
-	    "  A server takes the key and, in this order, the certificate\r\n"
-	    "  and the CA certificates of chain.pem.\r\n"
-	    "\r\n"
-	    "How to check\r\n"
-	    "  root.pem is the root certificate of this CA; trust the one\r\n"
-	    "  that you were given by other means, not one from a mail.\r\n"
-	    "\r\n"
-	    "    openssl x509 -in %s -noout -fingerprint -sha256\r\n"
-	    "    openssl verify -CAfile root.pem -untrusted chain.pem \\\r\n"
-	    "        %s\r\n", files->p7c, files->pem, files->pem, files->pem);
-	/* From our configuration; all the same, nothing breaks a line. */
-	if (item->ocsp_url[0] != '\0') {
-		buf_append_str(text, "\r\n"
-		    "  Whether it is still good (issuer.pem is the CA that\r\n"
-		    "  signed it, from chain.pem):\r\n\r\n"
-		    "    openssl ocsp -CAfile root.pem \\\r\n"
-		    "        -issuer issuer.pem -cert ");
-		buf_printf(text, "%s \\\r\n        -url ", files->pem);
-		text_reflect(item->ocsp_url, MAX_REASON, text);
-		buf_append_str(text, "\r\n");
-	}
-	if (item->crl_url[0] != '\0') {
-		buf_append_str(text, "\r\n"
-		    "  Revoked certificates are listed at\r\n    ");
-		text_reflect(item->crl_url, MAX_REASON, text);
-		buf_append_str(text, "\r\n");
-	}
+	const struct wording_value values[] = {
+		{ "pem", files->pem, MAX_NAMES, NULL, 0 },
+		{ "p7c", files->p7c, MAX_NAMES, NULL, 0 },
+		{ "ocsp", item->ocsp_url, MAX_REASON, NULL, 0 },
+		{ "crl", item->crl_url, MAX_REASON, NULL, 0 },
+		{ 0 }
+	};
+
+	reply_say(head, WORDING_INSTALL, values, text);
 }
 
 /* --- attachments --------------------------------------------------------- */
@@ -401,40 +386,41 @@ make_boundary(const char *message_id, char out[40], struct err *err)
 /* --- whole mails --------------------------------------------------------- */
 
 static int
-put_item_text(const struct reply_item *item, bool several, struct buf *text,
-    struct err *err)
+put_item_text(const struct reply_head *head, const struct reply_item *item,
+    bool several, struct buf *text, struct err *err)
 {
 	struct files files = files_of(item, several);
 
 	switch (item->fate) {
 	case REPLY_ISSUED:
-		return say_issued(item, &files, text, err);
+		return say_issued(head, item, &files, text, err);
 	case REPLY_HELD:
 	case REPLY_REJECTED:
-		say_refused(item, text);
+		say_refused(head, item, text);
 		return 0;
 	}
 	return err_set(err, ERR_FAULT, "a reply about nothing");
 }
 
 static int
-put_all_text(const struct reply_item *items, size_t n, size_t n_issued,
-    struct buf *text, struct err *err)
+put_all_text(const struct reply_head *head, const struct reply_item *items,
+    size_t n, size_t n_issued, struct buf *text, struct err *err)
 {
 	const struct reply_item *first = NULL;
 	struct files files;
 
 	for (size_t i = 0; i < n; i++) {
-		if (put_item_text(&items[i], n_issued > 1, text, err) == -1)
+		if (put_item_text(head, &items[i], n_issued > 1, text,
+		    err) == -1)
 			return -1;
 		if (first == NULL && items[i].fate == REPLY_ISSUED)
 			first = &items[i];
 	}
 	if (first != NULL) {
 		files = files_of(first, n_issued > 1);
-		say_how(first, &files, text);
+		say_how(head, first, &files, text);
 	}
-	buf_append_str(text, footer);
+	reply_say(head, WORDING_FOOTER, NULL, text);
 	/* For those whose mail gateway takes attachments away. */
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].fate != REPLY_ISSUED)
@@ -454,19 +440,19 @@ reply_compose(const struct reply_head *head, const struct reply_item *items,
 
 	for (size_t i = 0; i < n; i++)
 		n_issued += items[i].fate == REPLY_ISSUED;
-	OWNED_BUF(text, MAX_TEXT + n_issued * MAX_PEM);
+	OWNED_BUF(text, REPLY_MAX_TEXT + n_issued * MAX_PEM);
 	OWNED_BUF(mail, out->max);
 	char boundary[40];
 
 	if (n == 0)
 		return err_set(err, ERR_FAULT, "a reply about nothing");
-	if (put_head(head, &mail, err) == -1 ||
+	if (reply_put_head(head, &mail, err) == -1 ||
 	    make_boundary(head->message_id, boundary, err) == -1 ||
-	    put_all_text(items, n, n_issued, &text, err) == -1)
+	    put_all_text(head, items, n, n_issued, &text, err) == -1)
 		return -1;
 	buf_printf(&mail, "Content-Type: multipart/mixed;\r\n"
 	    " boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
-	put_text(&text, &mail);
+	reply_put_text(&text, &mail);
 	for (size_t i = 0; i < n; i++) {
 		struct files files = files_of(&items[i], n_issued > 1);
 
@@ -475,73 +461,57 @@ reply_compose(const struct reply_head *head, const struct reply_item *items,
 			return -1;
 	}
 	buf_printf(&mail, "\r\n--%s--\r\n", boundary);
-	return finish(&mail, out, err);
+	return reply_finish(&mail, out, err);
+}
+
+static size_t
+list_hints(const struct reply_head *head, uint32_t hints,
+    const char *out[HINT_END])
+{
+	size_t n = 0;
+
+	for (int hint = 0; hint < HINT_END; hint++)
+		if ((hints & HINT_BIT(hint)) != 0)
+			out[n++] = hint_text((enum hint)hint, head->language);
+	return n;
 }
 
 int
 reply_compose_nothing(const struct reply_head *head, const char *why,
-    const char *const *parts, size_t n_parts, struct buf *out,
+    const char *const *parts, size_t n_parts, uint32_t hints, struct buf *out,
     struct err *err)
 {
-	OWNED_BUF(text, MAX_TEXT);
-	OWNED_BUF(mail, out->max);
+	const char *what_to_do[HINT_END];
+	size_t n_hints = list_hints(head, hints, what_to_do);
+	const struct wording_value values[] = {
+		{ "reason", why, MAX_REASON, NULL, 0 },
+		{ "parts", NULL, MAX_PART, parts == NULL ? &why : parts,
+		  n_parts < MAX_PARTS_SHOWN ? n_parts : MAX_PARTS_SHOWN },
+		{ "hints", NULL, MAX_REASON, what_to_do, n_hints },
+		{ 0 }
+	};
 
-	if (put_head(head, &mail, err) == -1)
-		return -1;
-	buf_append_str(&text,
-	    "Your mail did not lead to a certificate.\r\n");
-	say("Reason", why, MAX_REASON, &text);
-	if (n_parts > 0)
-		buf_append_str(&text, "  What was in it:\r\n");
-	for (size_t i = 0; i < n_parts && i < MAX_PARTS_SHOWN; i++) {
-		OWNED_BUF(safe, 1024);
-
-		text_reflect(parts[i], 200, &safe);
-		text.failed |= safe.failed;
-		text_wrap("    ", buf_str(&safe), &text);
-	}
-	buf_append_str(&text, "\r\n"
-	    "How to ask for a certificate\r\n"
-	    "  Attach a certificate signing request (PKCS#10, as PEM or\r\n"
-	    "  DER), or put the PEM lines into the text. Keep the private\r\n"
-	    "  key to yourself. For example:\r\n"
-	    "\r\n"
-	    "    openssl req -new -newkey ec \\\r\n"
-	    "        -pkeyopt ec_paramgen_curve:P-256 \\\r\n"
-	    "        -keyout YOUR.key -out YOUR.p10 \\\r\n"
-	    "        -subj \"/CN=YOU@DOMAIN\" \\\r\n"
-	    "        -addext \"subjectAltName=email:YOU@DOMAIN\"\r\n");
-	buf_append_str(&text, footer);
-	put_text(&text, &mail);
-	return finish(&mail, out, err);
+	return reply_put_words(head, WORDING_NOTHING, values, out, err);
 }
 
 int
 reply_compose_revocation(const struct reply_head *head,
     const struct reply_revocation *m, struct buf *out, struct err *err)
 {
-	static const char *const sentences[] = {
-		[REPLY_REVOKED] = "A certificate that you asked for was "
-		    "revoked. It is not to be used\r\nany more, and nobody "
-		    "accepts it who looks.\r\n",
-		[REPLY_ON_HOLD] = "A certificate that you asked for was put "
-		    "on hold: nobody accepts it\r\nwho looks, until the hold "
-		    "is lifted.\r\n",
-		[REPLY_GOOD_AGAIN] = "The hold on a certificate that you "
-		    "asked for was lifted: it is good\r\nagain.\r\n",
+	static const enum wording words[] = {
+		[REPLY_REVOKED] = WORDING_REVOKED,
+		[REPLY_ON_HOLD] = WORDING_ON_HOLD,
+		[REPLY_GOOD_AGAIN] = WORDING_GOOD_AGAIN,
 	};
-	OWNED_BUF(text, MAX_TEXT);
-	OWNED_BUF(mail, out->max);
+	char number[24];
+	const struct wording_value values[] = {
+		{ "request", number, MAX_NAMES, NULL, 0 },
+		{ "serial", m->serial, MAX_REASON, NULL, 0 },
+		{ "names", m->names_text, MAX_NAMES, NULL, 0 },
+		{ "reason", m->reason, MAX_REASON, NULL, 0 },
+		{ 0 }
+	};
 
-	if (put_head(head, &mail, err) == -1)
-		return -1;
-	buf_append_str(&text, sentences[m->what]);
-	buf_printf(&text, "\r\n  Request number %lld\r\n",
-	    (long long)m->request);
-	say("Serial", m->serial, MAX_REASON, &text);
-	say("Names", m->names_text, MAX_NAMES, &text);
-	say("Reason", m->reason, MAX_REASON, &text);
-	buf_append_str(&text, footer);
-	put_text(&text, &mail);
-	return finish(&mail, out, err);
+	snprintf(number, sizeof(number), "%lld", (long long)m->request);
+	return reply_put_words(head, words[m->what], values, out, err);
 }

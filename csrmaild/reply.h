@@ -13,7 +13,7 @@ struct err;
 
 /*
  * The mails we write. Fixed header fields; what comes from a mail is
- * reflected only encoded and cut (threats d1). One recipient. RFC 3834:
+ * reflected only encoded and cut. One recipient. RFC 3834:
  * Auto-Submitted: auto-replied, In-Reply-To, References.
  *
  * No clock, no store, no randomness: the same arguments give the same octets,
@@ -26,7 +26,11 @@ struct reply_head {
 	const char	*in_reply_to;	/* without <>; "" for none */
 	const char	*references;	/* "<a> <b>"; "" for none */
 	const char	*subject;	/* of the request, raw; "" */
+	const char	*own_subject;	/* instead, for a mail that answers
+					 * none; ASCII; or NULL */
 	time_t		 date;
+	const struct wordings *wordings;	/* NULL: those built in */
+	const char	*language;	/* NULL: English */
 };
 
 /* One CSR's fate, in the order of the mail. */
@@ -66,9 +70,15 @@ struct reply_revocation {
 int	reply_compose_revocation(const struct reply_head *,
 	    const struct reply_revocation *, struct buf *out, struct err *);
 /* No request was found, or the message as a whole was refused. parts: what
- * was seen, one line each. */
+ * was seen, one line each; hints: HINT_BIT of csrmaild/hint.h. */
 int	reply_compose_nothing(const struct reply_head *, const char *why,
-	    const char *const *parts, size_t n_parts, struct buf *out,
+	    const char *const *parts, size_t n_parts, uint32_t hints,
+	    struct buf *out,
 	    struct err *);
+
+/* Asks a sender to confirm (csrmaild/challenge.h). token is put into the
+ * Subject; head->subject and its ids are not used: nothing is reflected. */
+int	reply_compose_challenge(const struct reply_head *, const char *token,
+	    time_t expires_at, struct buf *out, struct err *);
 
 #endif

@@ -25,10 +25,12 @@
 #define MAX_A_DAY	8	/* certificates for one CA's responders */
 #define DAY_S		86400
 
-/* One CA's spool. */
+/* One CA's requests in one spool. */
 struct spool {
 	struct authority *ca;
+	const char	*folder;	/* borrowed */
 	int		 dir_fd;	/* owned; -1: not there (yet) */
+	bool		 told;		/* the log knows that it is closed */
 	bool		 pending;	/* with the parser or the signer */
 	bool		 with_parser;	/* it owes us findings */
 	uint8_t		 key_sha1[20];	/* KEYID of the pending one */
@@ -36,7 +38,7 @@ struct spool {
 };
 
 struct responder_desk {
-	struct spool	 spools[AUTHORITIES_MAX];
+	struct spool	 spools[AUTHORITIES_MAX * SETTINGS_MAX_SPOOLS];
 	size_t		 n;
 	time_t		 last_look;
 };
@@ -51,10 +53,11 @@ responders_open(struct registrar *r, struct err *err)
 	for (size_t i = 0; i < r->authorities.n; i++) {
 		struct authority *ca = &r->authorities.rows[i];
 
-		if (ca->settings != NULL &&
-		    ca->settings->responder_spool[0] != '\0')
-			desk->spools[desk->n++] = (struct spool){
-				.ca = ca, .dir_fd = -1 };
+		for (size_t j = 0; ca->settings != NULL &&
+		    j < ca->settings->n_responder_spools; j++)
+			desk->spools[desk->n++] = (struct spool){ .ca = ca,
+				.folder = ca->settings->responder_spools[j],
+				.dir_fd = -1 };
 	}
 	r->responders = desk;
 	return 0;
@@ -163,8 +166,15 @@ look_into(struct registrar *r, struct spool *spool, size_t place)
 	int fd;
 
 	if (spool->dir_fd < 0)
-		spool->dir_fd = open(spool->ca->settings->responder_spool,
+		spool->dir_fd = open(spool->folder,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Of another group, or made after our walls were raised. */
+	if (spool->dir_fd < 0 && errno == EACCES && !spool->told) {
+		spool->told = true;
+		log_warn("responder.spool.closed", STR("folder",
+		    spool->folder), STR("why", "we may not read it: look at "
+		    "its group, then reload csrmaild"));
+	}
 	fd = spool->dir_fd < 0 ? -1 : openat(spool->dir_fd, ".",
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
@@ -198,6 +208,16 @@ look_into(struct registrar *r, struct spool *spool, size_t place)
 	closedir(dir);
 }
 
+/* One key at a time for each CA, whichever ocspd asks. */
+static bool
+is_pending(const struct responder_desk *desk, const struct authority *ca)
+{
+	for (size_t i = 0; i < desk->n; i++)
+		if (desk->spools[i].ca == ca && desk->spools[i].pending)
+			return true;
+	return false;
+}
+
 void
 responders_pump(struct registrar *r)
 {
@@ -208,8 +228,46 @@ responders_pump(struct registrar *r)
 		return;
 	desk->last_look = r->now;
 	for (size_t i = 0; i < desk->n; i++)
-		if (!desk->spools[i].pending && desk->spools[i].ca->key_open)
+		if (desk->spools[i].ca->key_open &&
+		    !is_pending(desk, desk->spools[i].ca))
 			look_into(r, &desk->spools[i], i);
+}
+
+int
+responders_check_day(struct registrar *r, int64_t ca, time_t now,
+    struct err *err)
+{
+	unsigned int today = 0;
+
+	if (store_count_responders(r->store, ca, now - DAY_S, &today,
+	    err) == -1)
+		return -1;
+	return today < MAX_A_DAY ? 0 : err_set(err, ERR_REJECT,
+	    "%u responder certificates in a day are enough", today);
+}
+
+/* The modulus goes on record whatever becomes of the request. */
+static int
+record_key(struct registrar *r, const struct spool *spool,
+    const struct candidate *c, const struct key_check *key, struct err *err)
+{
+	char object[CA_NAME_MAX + 16];
+
+	snprintf(object, sizeof(object), "responder:%s", spool->ca->name);
+	return key_check_record(r, c, key, "registrar", object, err);
+}
+
+static int
+refuse_key(struct registrar *r, const struct spool *spool,
+    const struct candidate *c, const struct key_check *key, struct err *err)
+{
+	if (key->shared && (store_begin(r->store, err) == -1 ||
+	    record_key(r, spool, c, key, err) == -1 ||
+	    store_commit(r->store, err) == -1)) {
+		store_rollback(r->store);
+		return -1;
+	}
+	return err_set(err, ERR_REJECT, "%s", key->why);
 }
 
 static int
@@ -221,20 +279,14 @@ order_certificate(struct registrar *r, struct spool *spool,
 		(time_t)profile->backdate_s,
 		.not_after = r->now + (time_t)profile->validity_s,
 		.csr = c->der };
-	unsigned int today = 0;
 	struct key_check key;
 	int r_freeze;
 
-	if (store_count_responders(r->store, spool->ca->id, r->now - DAY_S,
-	    &today, err) == -1)
-		return -1;
-	if (today >= MAX_A_DAY)
-		return err_set(err, ERR_REJECT,
-		    "%u responder certificates in a day are enough", today);
-	if (key_check(r, c, &key, err) == -1)
+	if (responders_check_day(r, spool->ca->id, r->now, err) == -1 ||
+	    key_check(r, c, &key, err) == -1)
 		return -1;
 	if (key.why[0] != '\0')
-		return err_set(err, ERR_REJECT, "%s", key.why);
+		return refuse_key(r, spool, c, &key, err);
 	if (memcmp(c->key.key_sha1, spool->key_sha1, 20) != 0)
 		return err_set(err, ERR_REJECT,
 		    "another key than the file's name says");
@@ -247,7 +299,9 @@ order_certificate(struct registrar *r, struct spool *spool,
 		order.not_after = spool->ca->not_after;
 	if (store_begin(r->store, err) == -1)
 		return -1;
-	r_freeze = orders_freeze(r, &order, c->key.spki_sha256, err);
+	r_freeze = record_key(r, spool, c, &key, err);
+	if (r_freeze == 0)
+		r_freeze = orders_freeze(r, &order, c->key.spki_sha256, err);
 	if (r_freeze == 0)
 		r_freeze = store_commit(r->store, err);
 	if (r_freeze == -1)

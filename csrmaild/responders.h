@@ -26,6 +26,10 @@ void	responders_pump(struct registrar *);
 void	responders_examined(struct registrar *, const struct findings *);
 /* The signer would not: the next key may be looked at. */
 void	responders_take_refused(struct registrar *, int64_t ca);
+/* ERR_REJECT: the CA's responders have had enough certificates for a day, by
+ * whatever way they were asked for. */
+int	responders_check_day(struct registrar *, int64_t ca, time_t now,
+	    struct err *);
 /* Signed: on record for ocspd. Inside the caller's transaction. */
 int	responders_take_issued(struct registrar *, int64_t ca, X509 *,
 	    struct bytes der, struct err *);

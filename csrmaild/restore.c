@@ -46,13 +46,23 @@ add_serial(struct merge *m, const struct crl_entry *e, const char *origin)
 	return r <= 0 ? r : store_add_certificate(m->store, &row, m->err);
 }
 
+/* Whoever has the key gets no certificate for it, also where the journal that
+ * would tell the signer is lost. */
+static int
+block_key(struct merge *m, const struct crl_entry *e)
+{
+	return !crl_reason_is_compromise(e->reason) ? 0 :
+	    store_block_key_of(m->store, m->ca->id, &e->serial,
+	    "its certificate was revoked for a compromise", e->revoked_at,
+	    m->err);
+}
+
 /*
  * 8, removeFromCRL, takes back a hold that began before (RFC 5280, 5.3.1);
  * everything else only makes a status worse.
  */
 static int
-merge_revocation(struct merge *m, const struct crl_entry *e,
-    const char *origin)
+merge_status(struct merge *m, const struct crl_entry *e, const char *origin)
 {
 	struct status_row status;
 	bool lifts = e->reason == CRL_REMOVE_FROM_CRL;
@@ -79,6 +89,13 @@ merge_revocation(struct merge *m, const struct crl_entry *e,
 	else if (r > 0)
 		m->counts->odd++;
 	return r < 0 ? -1 : 0;
+}
+
+static int
+merge_revocation(struct merge *m, const struct crl_entry *e,
+    const char *origin)
+{
+	return merge_status(m, e, origin) < 0 ? -1 : block_key(m, e);
 }
 
 static void

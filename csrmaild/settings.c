@@ -7,6 +7,7 @@
 #include "csrmaild/bundle.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/secrets.h"
+#include "csrmaild/smime.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -74,8 +75,11 @@ read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 	    settings_check_path(cfg, "state_dir", err) == -1 ||
 	    settings_check_path(cfg, "run_dir", err) == -1 ||
 	    settings_check_path(cfg, "policies_dir", err) == -1 ||
+	    settings_check_path(cfg, "templates_dir", err) == -1 ||
 	    config_check_word(cfg, "log_level", levels, &level, err) == -1 ||
-	    config_check_range(cfg, "replies_per_hour", 1, 100000, err) == -1)
+	    config_check_range(cfg, "replies_per_hour", 1, 100000,
+	    err) == -1 || config_check_range(cfg, "challenges_per_hour", 1,
+	    100000, err) == -1)
 		return -1;
 	/* Two names are longer than a socket's address takes: find out now. */
 	if (strlen(cfg_getstr(cfg, "run_dir")) > 90)
@@ -89,6 +93,8 @@ read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 		return config_fail(cfg, "ocspd_health", err, "found \"%s\", "
 		    "allowed ADDRESS:PORT, as ocspd.conf's health_listen",
 		    out->ocspd_health);
+	out->challenges_per_hour =
+	    (unsigned int)cfg_getint(cfg, "challenges_per_hour");
 	out->replies_per_hour =
 	    (unsigned int)cfg_getint(cfg, "replies_per_hour");
 	if (settings_copy_str(cfg, "state_dir", &out->state_dir, err) == -1 ||
@@ -97,7 +103,7 @@ read_settings(cfg_t *cfg, struct settings *out, struct err *err)
 	    settings_copy_str(cfg, "log_level", &out->log_level, err) == -1)
 		return -1;
 	if (settings_read_token(cfg, &out->token, err) == -1 ||
-	    settings_read_smtp(cfg, &out->smtp, err) == -1)
+	    settings_read_smtp(cfg, &out->smtp, &out->smtp_sessions, err) == -1)
 		return -1;
 	return read_sections(cfg, out, err);
 }
@@ -115,6 +121,16 @@ set_secrets(struct settings *s, const struct bundle_file *file,
 	for (size_t i = 0; i < s->n_rules; i++)
 		rules_set_secrets(s->rules[i], file->path, file->text);
 	return 0;
+}
+
+/* For every mailbox that names the file. */
+static void
+set_anchors(struct settings *s, const struct bundle_file *file)
+{
+	for (size_t i = 0; i < s->n_mailboxes; i++)
+		if (strcmp(s->mailboxes[i].smime_anchors_file,
+		    file->path) == 0)
+			s->mailboxes[i].smime_anchors = file->text;
 }
 
 static int
@@ -141,6 +157,12 @@ parse_file(struct settings *s, const struct bundle_file *file, struct err *err)
 		return 0;
 	case BUNDLE_SECRETS:
 		return set_secrets(s, file, err);
+	case BUNDLE_ANCHORS:
+		set_anchors(s, file);
+		return 0;
+	case BUNDLE_WORDING:
+		return wordings_add(s->wordings, file->name, file->path,
+		    file->text, err);
 	}
 	return -1;
 }
@@ -180,6 +202,8 @@ parse_bundle(struct settings *s, struct err *err)
 	s->rules = calloc(BUNDLE_MAX_FILES, sizeof(*s->rules));
 	if (s->profiles == NULL || s->rules == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
+	if (wordings_new(&s->wordings, err) == -1)
+		return -1;
 	if (bundle_next(&c, &file, err) == -1)
 		return -1;
 	s->path = strdup(file.path);
@@ -196,10 +220,10 @@ parse_bundle(struct settings *s, struct err *err)
 	return check_references(cfg, s, err);
 }
 
-/* The folder of the policies stands in the file itself: a first look. */
+/* The other folders stand in the file itself: a first look. */
 static int
-find_policies_dir(const char *path, struct bytes bundle, char *dir,
-    size_t size, struct err *err)
+find_folders(const char *path, struct bytes bundle, char dir[PATH_MAX],
+    char templates[PATH_MAX], struct err *err)
 {
 	struct cursor c = CURSOR(bundle);
 	OWNED(cfg_t) *cfg = NULL;
@@ -208,7 +232,8 @@ find_policies_dir(const char *path, struct bytes bundle, char *dir,
 	if (bundle_next(&c, &file, err) == -1 ||
 	    config_parse(path, file.text, settings_opts, &cfg, err) == -1)
 		return -1;
-	snprintf(dir, size, "%s", cfg_getstr(cfg, "policies_dir"));
+	snprintf(dir, PATH_MAX, "%s", cfg_getstr(cfg, "policies_dir"));
+	snprintf(templates, PATH_MAX, "%s", cfg_getstr(cfg, "templates_dir"));
 	return 0;
 }
 
@@ -217,16 +242,18 @@ settings_read(const char *path, struct settings **out, struct err *err)
 {
 	OWNED_STRUCT(settings) *s = calloc(1, sizeof(*s));
 	OWNED_BUF(bundle, BUNDLE_MAX_OCTETS);
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], templates[PATH_MAX];
 
 	if (s == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
 	if (bundle_add_file(&bundle, BUNDLE_CONF, "", path, err) == -1 ||
-	    find_policies_dir(path, buf_bytes(&bundle), dir, sizeof(dir),
+	    find_folders(path, buf_bytes(&bundle), dir, templates,
 	    err) == -1 ||
 	    bundle_add_folder(&bundle, BUNDLE_PROFILE, dir, "profiles",
 	    err) == -1 ||
-	    bundle_add_folder(&bundle, BUNDLE_RULES, dir, "rules", err) == -1)
+	    bundle_add_folder(&bundle, BUNDLE_RULES, dir, "rules", err) == -1 ||
+	    (templates[0] != '\0' && bundle_add_templates(&bundle, templates,
+	    err) == -1))
 		return -1;
 	s->bundle = buf_bytes(&bundle);
 	bundle = BUF(0);	/* the settings own the octets now */
@@ -256,17 +283,16 @@ settings_decode(int fd, struct settings **out, struct err *err)
 	return 0;
 }
 
-/* Is it in the bundle already, for another rule? */
+/* Is it in the bundle already, for another rule or mailbox? */
 static bool
-has_secrets(struct bytes bundle, const char *path)
+has_file(struct bytes bundle, enum bundle_kind kind, const char *path)
 {
 	struct cursor c = CURSOR(bundle);
 	struct bundle_file file;
 	struct err err;
 
 	while (c.left.len > 0 && bundle_next(&c, &file, &err) == 0)
-		if (file.kind == BUNDLE_SECRETS &&
-		    strcmp(file.path, path) == 0)
+		if (file.kind == kind && strcmp(file.path, path) == 0)
 			return true;
 	return false;
 }
@@ -279,7 +305,8 @@ add_secrets(const struct rules *rules, struct buf *bundle, struct err *err)
 
 	for (size_t i = 0; (path = rules_challenge_file(rules, i)) != NULL;
 	    i++) {
-		if (path[0] == '\0' || has_secrets(buf_bytes(bundle), path))
+		if (path[0] == '\0' ||
+		    has_file(buf_bytes(bundle), BUNDLE_SECRETS, path))
 			continue;
 		if (secrets_read(path, &digests, err) == -1 ||
 		    bundle_add_text(bundle, BUNDLE_SECRETS, "", path,
@@ -287,6 +314,28 @@ add_secrets(const struct rules *rules, struct buf *bundle, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+/* Certificates are no secret, but a file that others may write is no anchor. */
+static int
+add_anchors(const struct mailbox_settings *m, struct buf *bundle,
+    struct err *err)
+{
+	const char *path = m->smime_anchors_file;
+	OWNED_BUF(pem, BUNDLE_MAX_FILE_OCTETS);
+	unsigned int n;
+
+	if (path[0] == '\0' ||
+	    has_file(buf_bytes(bundle), BUNDLE_ANCHORS, path))
+		return 0;
+	if (config_read_file(path, BUNDLE_MAX_FILE_OCTETS, &pem, err) == -1)
+		return -1;
+	if (!smime_anchors_are_whole(buf_bytes(&pem), &n))
+		return err_set(err, ERR_FAULT, "%s: smime_anchors of mailbox "
+		    "\"%s\": found something else than whole certificates in "
+		    "PEM", path, m->title);
+	return bundle_add_text(bundle, BUNDLE_ANCHORS, "", path,
+	    buf_bytes(&pem), err);
 }
 
 int
@@ -300,6 +349,9 @@ settings_read_secrets(struct settings *s, struct err *err)
 	for (size_t i = 0; i < s->n_rules; i++)
 		if (add_secrets(s->rules[i], &bundle, err) == -1)
 			return -1;
+	for (size_t i = 0; i < s->n_mailboxes; i++)
+		if (add_anchors(&s->mailboxes[i], &bundle, err) == -1)
+			return -1;
 	if (bundle.failed)
 		return err_set(err, ERR_RETRY, "out of memory");
 	free((void *)(uintptr_t)s->bundle.data);
@@ -309,8 +361,9 @@ settings_read_secrets(struct settings *s, struct err *err)
 	c = CURSOR(s->bundle);
 	while (c.left.len > 0)
 		if (bundle_next(&c, &file, err) == -1 ||
-		    (file.kind == BUNDLE_SECRETS &&
-		    set_secrets(s, &file, err) == -1))
+		    ((file.kind == BUNDLE_SECRETS ||
+		    file.kind == BUNDLE_ANCHORS) &&
+		    parse_file(s, &file, err) == -1))
 			return -1;
 	return 0;
 }
@@ -336,6 +389,7 @@ settings_free(struct settings *s)
 		rules_free(s->rules[i]);
 	free(s->mailboxes);
 	free(s->cas);
+	wordings_free(s->wordings);
 	free(s->profiles);
 	free(s->rules);
 	settings_free_server(&s->smtp);

@@ -4,6 +4,7 @@
 #include "common/bytes.h"
 #include "common/owned.h"
 #include "common/profile.h"
+#include "csrmaild/wording.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,14 +28,39 @@ enum tls_mode {
 	TLS_NONE,		/* loopback addresses only */
 };
 
+enum tls_version {
+	TLS_1_2 = 0,
+	TLS_1_3,
+};
+
+/* How a server is told who we are. */
+enum auth_method {
+	AUTH_PASSWORD = 0,	/* IMAP LOGIN, SASL PLAIN (RFC 4616), LOGIN */
+	AUTH_XOAUTH2,		/* a bearer token */
+	AUTH_EXTERNAL,		/* the client certificate (RFC 4422, A) */
+};
+
+/* Words of token_command. */
+#define SETTINGS_MAX_COMMAND	16
+
 struct server_settings {
 	char		*host;		/* name or address */
 	uint16_t	 port;
 	enum tls_mode	 tls;
+	enum tls_version tls_min;
 	char		*ca_file;	/* "" for the system's */
 	char		*tls_name;	/* verified; "" for host */
+	char		*client_certificate;	/* "" none; these two files
+						 * are opened by main, their
+						 * descriptors have their
+						 * names */
+	char		*client_key_file;
+	enum auth_method auth;
 	char		*user;		/* "": no authentication (SMTP only) */
 	char		*password_file;	/* opened by main; descriptor "password" */
+	char		*token_file;	/* opened by main, each time anew */
+	char		*token_command[SETTINGS_MAX_COMMAND];	/* run by exec */
+	size_t		 n_token_command;
 	unsigned int	 timeout_s;	/* one command */
 };
 
@@ -42,6 +68,8 @@ struct mailbox_settings {
 	char		*title;		/* mailbox "users" { */
 	char		*address;	/* ca@example.org: From of replies */
 	struct server_settings imap;
+	char		*language;	/* of replies, where the sender's mail
+					 * names none that we have */
 	char		*folder;	/* INBOX */
 	char		*folders[5];	/* by enum outcome; [0] unused */
 	unsigned int	 poll_interval_s;
@@ -55,10 +83,14 @@ struct mailbox_settings {
 	char		*ca;		/* which CA answers here */
 	char		*profile;	/* unless a rule names another */
 	char		*rules;		/* rule set, policies/rules/NAME.conf */
-	bool		 answer_unverified;	/* default false (a5) */
+	bool		 answer_unverified;	/* default false */
 	char		*envelope_sender;	/* "" is address; "<>" null */
+	int64_t		 challenge_expires_s;	/* 2 days */
+	char		*smime_anchors_file;	/* "" for our own CAs alone */
+	struct bytes	 smime_anchors;	/* of it, PEM; borrows from the bundle */
 };
 
+#define SETTINGS_MAX_SPOOLS	8
 struct ca_settings {
 	char		*name;
 	char		*passphrase_file;	/* "" when not encrypted, or
@@ -69,7 +101,9 @@ struct ca_settings {
 	int64_t		 crl_interval_s;	/* 1 day */
 	int64_t		 delta_interval_s;	/* 0: no delta CRLs */
 	unsigned int	 crl_shards;	/* 1..CRL_MAX_SHARDS; 1: not split */
-	char		*responder_spool;	/* ocspd's spool folder; "" none */
+	char		*responder_spools[SETTINGS_MAX_SPOOLS];	/* a folder of
+						 * each ocspd */
+	size_t		 n_responder_spools;
 };
 
 /* How keys in tokens are reached (common/keystore_token.h). */
@@ -91,7 +125,9 @@ struct settings {
 	char		*log_level;
 	bool		 unprivileged;	/* all roles as the one who starts us */
 	struct server_settings smtp;
-	unsigned int	 replies_per_hour;	/* to one sender, a5: 10 */
+	unsigned int	 smtp_sessions;	/* at one time, 1..8 */
+	unsigned int	 replies_per_hour;	/* to one sender: 10 */
+	unsigned int	 challenges_per_hour;	/* to anybody: 60 */
 	char		*ocspd_health;	/* "127.0.0.1:9180": where `csrmail
 					 * status` asks ocspd; "" nowhere */
 	struct token_settings token;
@@ -99,6 +135,7 @@ struct settings {
 	size_t		 n_mailboxes;
 	struct ca_settings *cas;
 	size_t		 n_cas;
+	struct wordings	*wordings;	/* built in, and of templates_dir */
 	struct profile	**profiles;
 	size_t		 n_profiles;
 	struct rules	**rules;

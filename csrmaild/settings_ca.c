@@ -36,6 +36,33 @@ read_ca_crls(cfg_t *s, struct ca_settings *out, struct err *err)
 	return settings_copy_str(s, "crl_url", &out->crl_url, err);
 }
 
+/* One folder, or a list of them; "" is none. */
+static int
+read_spools(cfg_t *s, struct ca_settings *out, struct err *err)
+{
+	unsigned int n = cfg_size(s, "responder_spool");
+
+	if (n > SETTINGS_MAX_SPOOLS)
+		return config_fail(s, "responder_spool", err,
+		    "found %u folders, allowed 0 to %d", n,
+		    SETTINGS_MAX_SPOOLS);
+	for (unsigned int i = 0; i < n; i++) {
+		const char *path = cfg_getnstr(s, "responder_spool", i);
+
+		if (path[0] == '\0')
+			continue;
+		if (path[0] != '/')
+			return config_fail(s, "responder_spool", err,
+			    "found \"%s\", allowed is a path that begins "
+			    "with /", path);
+		out->responder_spools[out->n_responder_spools] = strdup(path);
+		if (out->responder_spools[out->n_responder_spools] == NULL)
+			return err_set(err, ERR_FAULT, "out of memory");
+		out->n_responder_spools++;
+	}
+	return 0;
+}
+
 int
 settings_read_ca(cfg_t *s, struct ca_settings *out, struct err *err)
 {
@@ -47,14 +74,14 @@ settings_read_ca(cfg_t *s, struct ca_settings *out, struct err *err)
 		    "\"%s\" is no name for a CA: letters, digits, '.', '-', "
 		    "'_' and one '/'", out->name);
 	if (settings_check_path(s, "passphrase_file", err) == -1 ||
-	    settings_check_path(s, "responder_spool", err) == -1 ||
+	    read_spools(s, out, err) == -1 ||
 	    read_ca_crls(s, out, err) == -1)
 		return -1;
-	if (settings_copy_str(s, "passphrase_file", &out->passphrase_file, err) == -1 ||
-	    settings_copy_str(s, "ocsp_url", &out->ocsp_url, err) == -1 ||
-	    settings_copy_str(s, "ca_url", &out->ca_url, err) == -1)
+	if (settings_copy_str(s, "passphrase_file", &out->passphrase_file,
+	    err) == -1 ||
+	    settings_copy_str(s, "ocsp_url", &out->ocsp_url, err) == -1)
 		return -1;
-	return settings_copy_str(s, "responder_spool", &out->responder_spool, err);
+	return settings_copy_str(s, "ca_url", &out->ca_url, err);
 }
 
 void
@@ -65,5 +92,6 @@ settings_free_ca(struct ca_settings *ca)
 	free(ca->ocsp_url);
 	free(ca->crl_url);
 	free(ca->ca_url);
-	free(ca->responder_spool);
+	for (size_t i = 0; i < ca->n_responder_spools; i++)
+		free(ca->responder_spools[i]);
 }

@@ -40,6 +40,7 @@ read_mailbox_limits(cfg_t *s, struct mailbox_settings *out, struct err *err)
 		{ "max_parts",		1,	WIRE_MAX_PARTS },
 		{ "max_depth",		1,	50 },
 		{ "trusted_received",	0,	10 },
+		{ "challenge_expires_s", 600,	2592000 },
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
@@ -55,6 +56,7 @@ read_mailbox_limits(cfg_t *s, struct mailbox_settings *out, struct err *err)
 	out->max_depth = (unsigned int)cfg_getint(s, "max_depth");
 	out->trusted_received =
 	    (unsigned int)cfg_getint(s, "trusted_received");
+	out->challenge_expires_s = cfg_getint(s, "challenge_expires_s");
 	out->answer_unverified = cfg_getbool(s, "answer_unverified");
 	return 0;
 }
@@ -75,6 +77,8 @@ settings_read_mailbox(cfg_t *s, struct mailbox_settings *out, struct err *err)
 		{ "unreadable", &out->folders[OUTCOME_UNREADABLE] },
 		{ "authserv_id", &out->authserv_id },
 		{ "envelope_sender", &out->envelope_sender },
+		{ "smime_anchors", &out->smime_anchors_file },
+		{ "language", &out->language },
 	};
 
 	out->title = strdup(cfg_title(s));
@@ -87,6 +91,7 @@ settings_read_mailbox(cfg_t *s, struct mailbox_settings *out, struct err *err)
 		if (settings_copy_str(s, strings[i].key, strings[i].to, err) == -1)
 			return -1;
 	if (check_address(s, "address", err) == -1 ||
+	    settings_check_path(s, "smime_anchors", err) == -1 ||
 	    read_mailbox_limits(s, out, err) == -1 ||
 	    config_check_given(s, "ca", err) == -1 ||
 	    config_check_given(s, "folder", err) == -1 ||
@@ -116,4 +121,6 @@ settings_free_mailbox(struct mailbox_settings *m)
 	free(m->profile);
 	free(m->rules);
 	free(m->envelope_sender);
+	free(m->smime_anchors_file);
+	free(m->language);
 }

@@ -5,10 +5,16 @@ static cfg_opt_t imap_opts[] = {
 	CFG_STR("host",			"",		CFGF_NONE),
 	CFG_INT("port",			0,		CFGF_NONE),
 	CFG_STR("tls",			"implicit",	CFGF_NONE),
+	CFG_STR("tls_min",		"1.2",		CFGF_NONE),
 	CFG_STR("ca_file",		"",		CFGF_NONE),
 	CFG_STR("tls_name",		"",		CFGF_NONE),
+	CFG_STR("client_certificate",	"",		CFGF_NONE),
+	CFG_STR("client_key_file",	"",		CFGF_NONE),
+	CFG_STR("auth",			"password",	CFGF_NONE),
 	CFG_STR("user",			"",		CFGF_NONE),
 	CFG_STR("password_file",	"",		CFGF_NONE),
+	CFG_STR("token_file",		"",		CFGF_NONE),
+	CFG_STR_LIST("token_command",	"{}",		CFGF_NONE),
 	CFG_INT("timeout_s",		60,		CFGF_NONE),
 	CFG_END()
 };
@@ -16,11 +22,18 @@ static cfg_opt_t smtp_opts[] = {
 	CFG_STR("host",			"",		CFGF_NONE),
 	CFG_INT("port",			0,		CFGF_NONE),
 	CFG_STR("tls",			"starttls",	CFGF_NONE),
+	CFG_STR("tls_min",		"1.2",		CFGF_NONE),
 	CFG_STR("ca_file",		"",		CFGF_NONE),
 	CFG_STR("tls_name",		"",		CFGF_NONE),
+	CFG_STR("client_certificate",	"",		CFGF_NONE),
+	CFG_STR("client_key_file",	"",		CFGF_NONE),
+	CFG_STR("auth",			"password",	CFGF_NONE),
 	CFG_STR("user",			"",		CFGF_NONE),
 	CFG_STR("password_file",	"",		CFGF_NONE),
+	CFG_STR("token_file",		"",		CFGF_NONE),
+	CFG_STR_LIST("token_command",	"{}",		CFGF_NONE),
 	CFG_INT("timeout_s",		60,		CFGF_NONE),
+	CFG_INT("sessions",		1,		CFGF_NONE),
 	CFG_END()
 };
 static cfg_opt_t mailbox_opts[] = {
@@ -44,6 +57,9 @@ static cfg_opt_t mailbox_opts[] = {
 	CFG_INT("trusted_received",	1,		CFGF_NONE),
 	CFG_BOOL("answer_unverified",	cfg_false,	CFGF_NONE),
 	CFG_STR("envelope_sender",	"",		CFGF_NONE),
+	CFG_STR("language",		"en",		CFGF_NONE),
+	CFG_STR("smime_anchors",	"",		CFGF_NONE),
+	CFG_INT("challenge_expires_s",	2 * DAY_S,	CFGF_NONE),
 	CFG_END()
 };
 static cfg_opt_t ca_opts[] = {
@@ -55,16 +71,18 @@ static cfg_opt_t ca_opts[] = {
 	CFG_INT("crl_interval_s",	DAY_S,		CFGF_NONE),
 	CFG_INT("crl_shards",		1,		CFGF_NONE),
 	CFG_INT("delta_interval_s",	0,		CFGF_NONE),
-	CFG_STR("responder_spool",	"",		CFGF_NONE),
+	CFG_STR_LIST("responder_spool",	"{}",		CFGF_NONE),
 	CFG_END()
 };
 cfg_opt_t settings_opts[] = {
 	CFG_STR("state_dir",	"/var/lib/csrmail",		CFGF_NONE),
 	CFG_STR("run_dir",	"/run/csrmail",			CFGF_NONE),
 	CFG_STR("policies_dir",	"/etc/csrmail/policies",	CFGF_NONE),
+	CFG_STR("templates_dir", "",				CFGF_NONE),
 	CFG_STR("log_level",	"info",				CFGF_NONE),
 	CFG_BOOL("unprivileged", cfg_false,			CFGF_NONE),
 	CFG_INT("replies_per_hour", 10,				CFGF_NONE),
+	CFG_INT("challenges_per_hour", 60,			CFGF_NONE),
 	CFG_STR("ocspd_health", "",				CFGF_NONE),
 	CFG_STR("pkcs11_module", "",				CFGF_NONE),
 	CFG_STR_LIST("pkcs11_environment", "{}",		CFGF_NONE),

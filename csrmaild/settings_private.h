@@ -24,7 +24,7 @@ int	settings_read_server(cfg_t *, bool login_required,
 void	settings_free_server(struct server_settings *);
 /* Of the whole file: without a mailbox smtp may be missing. */
 int	settings_read_smtp(cfg_t *, struct server_settings *out,
-	    struct err *);
+	    unsigned int *sessions, struct err *);
 int	settings_read_mailbox(cfg_t *, struct mailbox_settings *out,
 	    struct err *);
 void	settings_free_mailbox(struct mailbox_settings *);

@@ -10,24 +10,29 @@ struct err;
 struct server_settings;
 
 /*
- * Handing mails to an SMTP server, over libesmtp: STARTTLS with the server's
- * certificate verified, or clear on loopback; AUTH PLAIN.
+ * Handing mails to an SMTP server. Two transports stand behind this, and
+ * whoever sends does not notice which: libesmtp for STARTTLS, or clear on
+ * loopback, with a password or none (smtp_esmtp.c); libetpan's mailsmtp over
+ * csrmaild/stream.h for what libesmtp has not: implicit TLS, bearer tokens,
+ * client certificates, TLS 1.3 and later only (smtp_etpan.c).
  *
- * libesmtp's own verdict on a session is not used: it reports success after
- * most failures, and after a failed AUTH it goes on without. Delivered means
- * 250 for the message and 2xx for its recipient, on a session that is
- * authenticated where it should be. No implicit TLS, no OAuth: libesmtp has
- * neither.
+ * Delivered means 250 for the message and 2xx for its recipient, on a session
+ * that is authenticated where it should be; what the libraries say of success
+ * is not used.
  *
  * Calls block, for a few times the server's timeout at most, and for as long
  * as the system's connect(2) and resolver take.
  */
 struct smtp;
 
-/* server and password are borrowed. Opens the files that are needed later
- * (trust anchors, libesmtp's plug-in), so that walls may be raised after. */
-int	smtp_new(const struct server_settings *server, const char *password,
-	    struct smtp **out, struct err *);
+/*
+ * server is borrowed; tls, of login_tls, is taken, also on failure, and NULL
+ * for TLS_NONE. stop_fd -1, or a descriptor that ends waits once it is readable
+ * (borrowed). Opens the files that are needed later (libesmtp's plug-in), so
+ * that walls may be raised after. ERR_FAULT.
+ */
+int	smtp_new(const struct server_settings *server, SSL_CTX *tls,
+	    int stop_fd, struct smtp **out, struct err *);
 void	smtp_free(struct smtp *);
 OWNED_STRUCT_BY(smtp, smtp_free)
 
@@ -51,11 +56,14 @@ typedef void (*smtp_settled_fn)(const struct letter *, void *arg);
 typedef bool (*smtp_go_on_fn)(void *arg);
 
 /*
- * Try all of them in one session. Afterwards every letter is settled. -1
- * (ERR_RETRY) when there was no session worth the name: could not connect,
- * no TLS, not authenticated; err says what the server said.
+ * Try all of them in one session, with this password or token. Afterwards
+ * every letter is settled. -1 (ERR_RETRY) when there was no session worth the
+ * name: could not connect, no TLS, not authenticated; err says what the server
+ * said.
  */
-int	smtp_send(struct smtp *, struct letter *, size_t n, smtp_settled_fn,
-	    smtp_go_on_fn, void *arg, struct err *);
+int	smtp_send(struct smtp *, const char *secret, struct letter *, size_t n,
+	    smtp_settled_fn, smtp_go_on_fn, void *arg, struct err *);
+/* Did the last session end because the server refused our login? */
+bool	smtp_login_was_refused(const struct smtp *);
 
 #endif

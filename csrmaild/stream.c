@@ -1,11 +1,7 @@
-#include "csrmaild/stream.h"
+#include "csrmaild/stream_private.h"
 
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/owned.h"
-
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -24,27 +20,14 @@
 
 #define MAX_OTHERS	8
 
-OWNED_BY(SSL_CTX, SSL_CTX_free)
-
-struct stream {
-	int		 fd;
-	int		 stop_fd;
-	SSL		*ssl;		/* NULL while in clear */
-	int64_t		 deadline_ms;
-	size_t		 allowed;	/* octets this command may still read */
-	enum stream_fault fault;	/* the first; sticky */
-	char		 text[200];
-};
-
-static struct stream *
+struct stream *
 stream_of(mailstream_low *low)
 {
 	return low->data;
 }
 
-/* Keeps the first fault only. Returns -1. */
-static int
-set_fault(struct stream *s, enum stream_fault fault, const char *text)
+int
+stream_set_fault(struct stream *s, enum stream_fault fault, const char *text)
 {
 	if (s->fault == STREAM_OK) {
 		s->fault = fault;
@@ -53,16 +36,10 @@ set_fault(struct stream *s, enum stream_fault fault, const char *text)
 	return -1;
 }
 
-static int
-set_errno_fault(struct stream *s)
+int
+stream_set_errno(struct stream *s)
 {
-	return set_fault(s, STREAM_IO, strerror(errno));
-}
-
-static int
-fault_err(struct stream *s, const char *doing, struct err *err)
-{
-	return err_set(err, ERR_RETRY, "%s: %s", doing, s->text);
+	return stream_set_fault(s, STREAM_IO, strerror(errno));
 }
 
 enum stream_fault
@@ -78,7 +55,7 @@ stream_fault(mailstream_low *low, const char **text)
 void
 stream_give_up(mailstream_low *low, const char *why)
 {
-	set_fault(stream_of(low), STREAM_IO, why);
+	stream_set_fault(stream_of(low), STREAM_IO, why);
 }
 
 void
@@ -99,16 +76,16 @@ poll_ms(int64_t left)
 
 /* Asked before every read and write, not only where poll would block: who
  * drips always has something ready. */
-static int
-check_deadline(struct stream *s)
+int
+stream_check_deadline(struct stream *s)
 {
 	if (clock_monotonic_ms() >= s->deadline_ms)
-		return set_fault(s, STREAM_TIMEOUT, "no answer in time");
+		return stream_set_fault(s, STREAM_TIMEOUT, "no answer in time");
 	return 0;
 }
 
-static int
-wait_for(struct stream *s, short events)
+int
+stream_wait_for(struct stream *s, short events)
 {
 	for (;;) {
 		struct pollfd fds[2] = {
@@ -117,235 +94,17 @@ wait_for(struct stream *s, short events)
 		};
 		int n;
 
-		if (check_deadline(s) < 0)
+		if (stream_check_deadline(s) < 0)
 			return -1;
 		n = poll(fds, 2,
 		    poll_ms(s->deadline_ms - clock_monotonic_ms()));
 		if (n < 0 && errno != EINTR)
-			return set_errno_fault(s);
+			return stream_set_errno(s);
 		if (n > 0 && fds[1].revents != 0)
-			return set_fault(s, STREAM_STOPPED, "stopping");
+			return stream_set_fault(s, STREAM_STOPPED, "stopping");
 		if (n > 0)	/* errors: the next read or write tells */
 			return 0;
 	}
-}
-
-/* --- TLS over our socket ----------------------------------------------------- */
-/* A BIO of our own, since OpenSSL's writes by write(2) and raises SIGPIPE. */
-static int
-bio_write(BIO *bio, const char *data, int len)
-{
-	struct stream *s = BIO_get_data(bio);
-	ssize_t n = send(s->fd, data, (size_t)len, MSG_NOSIGNAL);
-
-	BIO_clear_retry_flags(bio);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		BIO_set_retry_write(bio);
-	return (int)n;
-}
-
-static int
-bio_read(BIO *bio, char *data, int len)
-{
-	struct stream *s = BIO_get_data(bio);
-	ssize_t n = recv(s->fd, data, (size_t)len, 0);
-
-	BIO_clear_retry_flags(bio);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		BIO_set_retry_read(bio);
-	if (n == 0)
-		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-	return (int)n;
-}
-
-static long
-bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-	(void)number;
-	(void)pointer;
-	if (command == BIO_CTRL_FLUSH)
-		return 1;
-	if (command == BIO_CTRL_EOF)
-		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
-	return 0;
-}
-
-static int
-bio_create(BIO *bio)
-{
-	BIO_set_init(bio, 1);
-	return 1;
-}
-
-/* Made once and kept for the life of the process. */
-static BIO_METHOD *
-bio_method(void)
-{
-	static BIO_METHOD *method;
-
-	if (method != NULL)
-		return method;
-	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
-	    "csrmail stream");
-	if (method != NULL) {
-		BIO_meth_set_write(method, bio_write);
-		BIO_meth_set_read(method, bio_read);
-		BIO_meth_set_ctrl(method, bio_ctrl);
-		BIO_meth_set_create(method, bio_create);
-	}
-	return method;
-}
-
-static int
-set_ssl_fault(struct stream *s, int ssl_error, int saved_errno)
-{
-	unsigned long queued = ERR_peek_last_error();
-	long verify = SSL_get_verify_result(s->ssl);
-	char text[200];
-
-	if (verify != X509_V_OK)
-		return set_fault(s, STREAM_UNVERIFIED,
-		    X509_verify_cert_error_string(verify));
-	if (ssl_error == SSL_ERROR_ZERO_RETURN)
-		return set_fault(s, STREAM_CLOSED, "connection closed");
-	if (ssl_error == SSL_ERROR_SSL &&
-	    ERR_GET_REASON(queued) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return set_fault(s, STREAM_CLOSED,
-		    "connection closed without TLS close_notify");
-	if (ssl_error == SSL_ERROR_SYSCALL && queued == 0) {
-		errno = saved_errno;
-		return saved_errno != 0 ? set_errno_fault(s) :
-		    set_fault(s, STREAM_CLOSED, "connection closed");
-	}
-	ERR_error_string_n(queued, text, sizeof(text));
-	return set_fault(s, STREAM_TLS, text);
-}
-
-/* After an SSL call that did not succeed: 0 to try again, -1 for good. */
-static int
-wait_for_ssl(struct stream *s, int result)
-{
-	int saved_errno = errno;
-	int error = SSL_get_error(s->ssl, result);
-
-	switch (error) {
-	case SSL_ERROR_WANT_READ:
-		return wait_for(s, POLLIN);
-	case SSL_ERROR_WANT_WRITE:
-		return wait_for(s, POLLOUT);
-	default:
-		return set_ssl_fault(s, error, saved_errno);
-	}
-}
-
-/* The error queue and errno are looked at after the call: empty them. */
-static void
-before_ssl(void)
-{
-	ERR_clear_error();
-	errno = 0;
-}
-
-int
-stream_tls_context(const char *ca_file, SSL_CTX **out, struct err *err)
-{
-	OWNED(SSL_CTX) *ctx = SSL_CTX_new(TLS_client_method());
-	int loaded;
-
-	if (ctx == NULL || bio_method() == NULL)
-		return err_openssl(err, ERR_FAULT, "setting up TLS");
-	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
-	    SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	loaded = ca_file[0] == '\0' ? SSL_CTX_set_default_verify_paths(ctx) :
-	    SSL_CTX_load_verify_locations(ctx, ca_file, NULL);
-	if (loaded != 1)
-		return err_openssl(err, ERR_FAULT,
-		    "reading the trusted certificates");
-	*out = TAKE(ctx);
-	return 0;
-}
-
-/* The name that the certificate must bear; an address goes without SNI (RFC
- * 6066, 3). */
-static bool
-set_peer_name(SSL *ssl, const char *name)
-{
-	uint8_t address[16];
-
-	if (inet_pton(AF_INET, name, address) == 1 ||
-	    inet_pton(AF_INET6, name, address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
-		    name) == 1;
-	/* RFC 9525, 6.3: no names from the subject, no "f*.example.org". */
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	return SSL_set1_host(ssl, name) == 1 &&
-	    SSL_set_tlsext_host_name(ssl, name) == 1;
-}
-
-static int
-shake_hands(struct stream *s)
-{
-	int result;
-
-	do {
-		if (check_deadline(s) < 0)
-			return -1;
-		before_ssl();
-		result = SSL_connect(s->ssl);
-	} while (result != 1 && wait_for_ssl(s, result) == 0);
-	if (result != 1)
-		return -1;
-	/* SSL_VERIFY_PEER has seen to both; a mistake there would be silent. */
-	if (SSL_get_verify_result(s->ssl) != X509_V_OK ||
-	    SSL_get0_peer_certificate(s->ssl) == NULL)
-		return set_fault(s, STREAM_UNVERIFIED,
-		    "no verified certificate");
-	return 0;
-}
-
-int
-stream_start_tls(mailstream_low *low, SSL_CTX *ctx, const char *name,
-    struct err *err)
-{
-	struct stream *s = stream_of(low);
-	BIO *bio;
-
-	if (s->fault != STREAM_OK)
-		return fault_err(s, "TLS", err);
-	s->ssl = SSL_new(ctx);
-	bio = BIO_new(bio_method());
-	if (s->ssl == NULL || bio == NULL || name[0] == '\0' ||
-	    !set_peer_name(s->ssl, name)) {
-		BIO_free(bio);
-		set_fault(s, STREAM_TLS, "cannot set up the session");
-		return fault_err(s, "TLS", err);
-	}
-	BIO_set_data(bio, s);
-	SSL_set_bio(s->ssl, bio, bio);
-	if (shake_hands(s) < 0)
-		return fault_err(s, "TLS", err);
-	return 0;
-}
-
-int
-stream_upgrade(mailstream *stream, SSL_CTX *ctx, const char *name,
-    struct err *err)
-{
-	struct stream *s = stream_of(stream->low);
-
-	/* RFC 3207, 6 and its like: what came in clear must not be taken for
-	 * an answer under TLS. */
-	if (stream->read_buffer_len > 0 || stream->write_buffer_len > 0) {
-		set_fault(s, STREAM_INJECTED,
-		    "octets in clear after STARTTLS was agreed");
-		return fault_err(s, "TLS", err);
-	}
-	return stream_start_tls(stream->low, ctx, name, err);
 }
 
 /* --- the driver ---------------------------------------------------------------- */
@@ -355,24 +114,51 @@ read_some(struct stream *s, void *data, size_t len)
 {
 	ssize_t n;
 
-	if (s->ssl != NULL) {
-		size_t got = 0;
-		int result;
-
-		before_ssl();
-		result = SSL_read_ex(s->ssl, data, len, &got);
-		if (result == 1)
-			return (ssize_t)got;
-		return wait_for_ssl(s, result);
-	}
+	if (s->ssl != NULL)
+		return stream_tls_read(s, data, len);
 	n = recv(s->fd, data, len, 0);
 	if (n > 0)
 		return n;
 	if (n == 0)
-		return set_fault(s, STREAM_CLOSED, "connection closed");
+		return stream_set_fault(s, STREAM_CLOSED, "connection closed");
 	if (errno == EAGAIN)
-		return wait_for(s, POLLIN);
-	return errno == EINTR ? 0 : set_errno_fault(s);
+		return stream_wait_for(s, POLLIN);
+	return errno == EINTR ? 0 : stream_set_errno(s);
+}
+
+static void
+keep_last(struct stream *s, const char *octets, size_t n)
+{
+	size_t kept = s->n_last;
+
+	if (n > sizeof(s->last)) {
+		octets += n - sizeof(s->last);
+		n = sizeof(s->last);
+	}
+	if (kept > sizeof(s->last) - n)
+		kept = sizeof(s->last) - n;
+	memmove(s->last, s->last + s->n_last - kept, kept);
+	memcpy(s->last + kept, octets, n);
+	s->n_last = kept + n;
+}
+
+void
+stream_last_line(mailstream_low *low, char *out, size_t size)
+{
+	const struct stream *s = stream_of(low);
+	size_t end = s->n_last, start, n = 0;
+
+	while (end > 0 && s->last[end - 1] != '\n')
+		end--;
+	while (end > 0 && (s->last[end - 1] == '\n' ||
+	    s->last[end - 1] == '\r'))
+		end--;
+	for (start = end; start > 0 && s->last[start - 1] != '\n'; start--)
+		continue;
+	for (; start < end && n + 1 < size; start++)
+		out[n++] = s->last[start] >= ' ' && s->last[start] < 127 ?
+		    s->last[start] : '?';
+	out[n] = '\0';
 }
 
 /* Never returns 0: libetpan would ask again for ever. */
@@ -385,17 +171,19 @@ driver_read(mailstream_low *low, void *data, size_t len)
 	if (s->fault != STREAM_OK || len == 0)
 		return -1;
 	if (s->allowed == 0)
-		return set_fault(s, STREAM_TOO_MUCH,
+		return stream_set_fault(s, STREAM_TOO_MUCH,
 		    "the answer is larger than it can be");
 	if (len > s->allowed)
 		len = s->allowed;
 	while (n == 0) {
-		if (check_deadline(s) < 0)
+		if (stream_check_deadline(s) < 0)
 			return -1;
 		n = read_some(s, data, len);
 	}
-	if (n > 0)
+	if (n > 0) {
 		s->allowed -= (size_t)n;
+		keep_last(s, data, (size_t)n);
+	}
 	return n;
 }
 
@@ -404,22 +192,14 @@ write_some(struct stream *s, const void *data, size_t len)
 {
 	ssize_t n;
 
-	if (s->ssl != NULL) {
-		size_t put = 0;
-		int result;
-
-		before_ssl();
-		result = SSL_write_ex(s->ssl, data, len, &put);
-		if (result == 1)
-			return (ssize_t)put;
-		return wait_for_ssl(s, result);
-	}
+	if (s->ssl != NULL)
+		return stream_tls_write(s, data, len);
 	n = send(s->fd, data, len, MSG_NOSIGNAL);
 	if (n >= 0)
 		return n;
 	if (errno == EAGAIN)
-		return wait_for(s, POLLOUT);
-	return errno == EINTR ? 0 : set_errno_fault(s);
+		return stream_wait_for(s, POLLOUT);
+	return errno == EINTR ? 0 : stream_set_errno(s);
 }
 
 static ssize_t
@@ -431,7 +211,7 @@ driver_write(mailstream_low *low, const void *data, size_t len)
 	if (s->fault != STREAM_OK || len == 0)
 		return -1;
 	while (n == 0) {
-		if (check_deadline(s) < 0)
+		if (stream_check_deadline(s) < 0)
 			return -1;
 		n = write_some(s, data, len);
 	}
@@ -443,13 +223,7 @@ driver_close(mailstream_low *low)
 {
 	struct stream *s = stream_of(low);
 
-	/* After a fatal error SSL_shutdown must not be called. */
-	if (s->ssl != NULL && s->fault == STREAM_OK) {
-		before_ssl();
-		SSL_shutdown(s->ssl);
-	}
-	SSL_free(s->ssl);
-	s->ssl = NULL;
+	stream_tls_close(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
@@ -520,7 +294,7 @@ connect_to(struct stream *s, const struct addrinfo *address)
 	if (connect(s->fd, address->ai_addr, address->ai_addrlen) < 0) {
 		error = errno;
 		if (error == EINPROGRESS) {
-			if (wait_for(s, POLLOUT) < 0)
+			if (stream_wait_for(s, POLLOUT) < 0)
 				return -1;
 			if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error,
 			    &len) < 0)
@@ -605,33 +379,17 @@ static int
 peek(struct stream *s, short *events)
 {
 	uint8_t octet;
-	int saved_errno, error;
 	ssize_t n;
 
+	if (s->ssl != NULL)
+		return stream_tls_peek(s, events);
 	*events = POLLIN;
-	if (s->ssl == NULL) {
-		n = recv(s->fd, &octet, 1, MSG_PEEK);
-		if (n > 0)
-			return 1;
-		if (n == 0)
-			return set_fault(s, STREAM_CLOSED,
-			    "connection closed");
-		return errno == EAGAIN || errno == EINTR ? 0 :
-		    set_errno_fault(s);
-	}
-	/* SSL_peek rather than SSL_pending: it also works off the records
-	 * that carry no data, such as session tickets. */
-	before_ssl();
-	n = SSL_peek(s->ssl, &octet, 1);
-	saved_errno = errno;
+	n = recv(s->fd, &octet, 1, MSG_PEEK);
 	if (n > 0)
 		return 1;
-	error = SSL_get_error(s->ssl, (int)n);
-	if (error == SSL_ERROR_WANT_WRITE)
-		*events = POLLOUT;
-	else if (error != SSL_ERROR_WANT_READ)
-		return set_ssl_fault(s, error, saved_errno);
-	return 0;
+	if (n == 0)
+		return stream_set_fault(s, STREAM_CLOSED, "connection closed");
+	return errno == EAGAIN || errno == EINTR ? 0 : stream_set_errno(s);
 }
 
 enum stream_event
@@ -665,7 +423,7 @@ stream_wait(mailstream *stream, int64_t until_ms, const int *others, size_t n)
 			    .events = POLLIN };
 		r = poll(fds, 2 + n, poll_ms(left));
 		if (r < 0 && errno != EINTR) {
-			set_errno_fault(s);
+			stream_set_errno(s);
 			return STREAM_EVENT_FAULT;
 		}
 		if (r <= 0)

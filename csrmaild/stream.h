@@ -1,6 +1,7 @@
 #ifndef CSRMAILD_STREAM_H
 #define CSRMAILD_STREAM_H
 
+#include "common/bytes.h"
 #include "common/owned.h"
 
 #include <libetpan/libetpan.h>
@@ -42,6 +43,10 @@ enum stream_fault {
  * owned: SSL_CTX_free.
  */
 int	stream_tls_context(const char *ca_file, SSL_CTX **out, struct err *);
+/* Show this certificate (PEM, its chain behind it) to servers that ask for
+ * one; key is PEM without a passphrase. ERR_FAULT. */
+int	stream_tls_identify(SSL_CTX *, struct bytes certificates,
+	    struct bytes key, struct err *);
 
 /*
  * Connect to host (name or address; every address is tried) before the
@@ -75,6 +80,9 @@ void	stream_allow(mailstream_low *, int64_t deadline_ms, size_t octets);
 
 /* The sticky fault, and its text when text is not NULL. */
 enum stream_fault stream_fault(mailstream_low *, const char **text);
+/* The server's last whole line, printable and without its end, for people; ""
+ * when there is none. */
+void	stream_last_line(mailstream_low *, char *out, size_t size);
 /* The session is out of step: every later call fails at once. */
 void	stream_give_up(mailstream_low *, const char *why);
 

@@ -2,18 +2,18 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "common/profile.h"
 #include "common/store.h"
+#include "csrmaild/answer.h"
+#include "csrmaild/challenge.h"
+#include "csrmaild/evidence.h"
+#include "csrmaild/judge.h"
 #include "csrmaild/key_check.h"
 #include "csrmaild/outbox.h"
-#include "csrmaild/policy.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
-#include "csrmaild/same_key.h"
 
 #include <openssl/evp.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,31 +22,15 @@
 struct taking {
 	const struct wire_submit *submit;
 	const struct mailbox_settings *mailbox;
-	bool		 verified;	/* something vouches for From */
+	struct vouching	 vouching;	/* for From */
+	bool		 verified;	/* something does */
+	bool		 asks_back;	/* a challenge may go to the sender */
 	char		 principal[MAILBOX_MAX + 8];
 	char		 evidence[32];
 	const char	*reply_to;	/* "" for nobody */
 	int64_t		 submission;
-	unsigned int	 n_rejected, n_held, n_approved;
+	unsigned int	 n_rejected, n_held, n_approved, n_received;
 };
-
-static void
-describe_evidence(uint8_t evidence, char *out, size_t size)
-{
-	static const struct {
-		enum evidence	 bit;
-		const char	*name;
-	} names[] = {
-		{ EVIDENCE_AUTH, "auth" }, { EVIDENCE_DKIM, "dkim" },
-		{ EVIDENCE_SMIME, "smime" }, { EVIDENCE_REPLY, "reply" },
-	};
-
-	out[0] = '\0';
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if ((evidence & names[i].bit) != 0)
-			snprintf(out + strlen(out), size - strlen(out), "%s%s",
-			    out[0] == '\0' ? "" : ",", names[i].name);
-}
 
 static int
 compare_digests(const void *a, const void *b)
@@ -59,6 +43,7 @@ compare_digests(const void *a, const void *b)
  * CSRs are (in any order). Message-ID alone would let a stranger pre-empt a
  * victim's; the octets alone differ at every delivery, so they stand in,
  * without their trace fields, only where there is no Message-ID.
+ * Whoever has seen a signed mail can send it again under any other header.
  */
 static int
 identify(const struct taking *t, uint8_t out[32], struct err *err)
@@ -82,10 +67,18 @@ identify(const struct taking *t, uint8_t out[32], struct err *err)
 	qsort(digests, found->n_candidates, 32, compare_digests);
 	put_str(&all, t->mailbox->ca);
 	put_str(&all, m->envelope.from);
-	put_u8(&all, m->envelope.evidence);
-	put_str(&all, m->envelope.message_id);
-	if (m->envelope.message_id[0] == '\0')
+	put_u8(&all, t->vouching.evidence);
+	/* A signature does not cover the Message-ID: what it does cover, and
+	 * when it was made, tells one such mail from another. */
+	if ((t->vouching.evidence & EVIDENCE_SMIME) != 0) {
 		buf_append(&all, m->octets_digest, sizeof(m->octets_digest));
+		put_time(&all, m->signature.signed_at);
+	} else {
+		put_str(&all, m->envelope.message_id);
+		if (m->envelope.message_id[0] == '\0')
+			buf_append(&all, m->octets_digest,
+			    sizeof(m->octets_digest));
+	}
 	buf_append(&all, digests, found->n_candidates * 32);
 	if (all.failed || EVP_Digest(all.data, all.len, out, &len,
 	    EVP_sha256(), NULL) != 1)
@@ -93,114 +86,11 @@ identify(const struct taking *t, uint8_t out[32], struct err *err)
 	return 0;
 }
 
-/* The same key that somebody else has a certificate or a request for. */
-struct key_holder {
-	const char	*principal;
-	bool		 another;
-};
-
-static int
-look_at_holder(const struct request_row *row, void *arg)
-{
-	struct key_holder *holder = arg;
-
-	holder->another = strcmp(row->principal, holder->principal) != 0;
-	return 0;
-}
-
-static void
-decide(struct verdict *v, enum action action, const char *rule,
-    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-
-static void
-decide(struct verdict *v, enum action action, const char *rule,
-    const char *fmt, ...)
-{
-	va_list ap;
-
-	v->action = action;
-	snprintf(v->rule, sizeof(v->rule), "%s", rule);
-	va_start(ap, fmt);
-	vsnprintf(v->text, sizeof(v->text), fmt, ap);
-	va_end(ap);
-}
-
-/* The same key again: for the profile to allow, for others never unseen. */
-static int
-check_same_key(struct registrar *r, const struct taking *t,
-    const struct candidate *c, struct verdict *v, struct err *err)
-{
-	const struct profile *profile =
-	    settings_profile(r->settings, v->profile);
-	struct key_holder holder = { t->principal, false };
-
-	if (profile != NULL && same_key_check(r->store, profile,
-	    c->key.spki_sha256, r->now, err) == -1) {
-		if (err->kind != ERR_REJECT)
-			return -1;
-		decide(v, ACTION_REJECT, "key", "%s", err->text);
-		return 0;
-	}
-	if (store_find_key(r->store, c->key.spki_sha256, look_at_holder,
-	    &holder, err) == -1)
-		return -1;
-	if (holder.another && v->action == ACTION_SIGN)
-		decide(v, ACTION_HOLD, "key",
-		    "a certificate for this key was asked for under another "
-		    "identity");
-	return 0;
-}
-
-/* The profile's word: what it forbids, no rule allows. */
-static void
-check_profile(const struct profile *profile, const struct candidate *c,
-    struct verdict *v)
-{
-	struct err why;
-
-	if (profile == NULL)
-		decide(v, ACTION_HOLD, v->rule,
-		    "the rule names a profile that does not exist");
-	else if (profile->ca || profile->ocsp_responder)
-		decide(v, ACTION_REJECT, v->rule,
-		    "certificates of this kind are not issued by mail");
-	else if (profile_check_request(profile, &c->names, &c->key,
-	    &why) == -1)
-		decide(v, ACTION_REJECT, v->rule, "%s", why.text);
-	else if (v->validity_s > profile->max_validity_s)
-		v->validity_s = profile->max_validity_s;
-}
-
-static int
-judge(struct registrar *r, const struct taking *t, const struct candidate *c,
-    struct verdict *v, struct err *err)
-{
-	const struct petition petition = { .mailbox = t->mailbox->title,
-		.sender = t->submit->envelope.from,
-		.evidence = t->submit->envelope.evidence,
-		.forwarded = c->forwarded, .names = &c->names, .key = &c->key,
-		.challenge = c->has_challenge ? c->challenge : NULL };
-
-	policy_decide(settings_rules(r->settings, t->mailbox->rules),
-	    &petition, v, NULL);
-	if (v->profile[0] == '\0')
-		snprintf(v->profile, sizeof(v->profile), "%s",
-		    t->mailbox->profile);
-	if (v->action != ACTION_REJECT)
-		check_profile(settings_profile(r->settings, v->profile), c, v);
-	/* A rule alone never signs for a sender that nothing vouches for. */
-	if (v->action == ACTION_SIGN && !t->verified)
-		decide(v, ACTION_HOLD, v->rule,
-		    "nothing vouches for the sender");
-	if (v->action == ACTION_REJECT)
-		return 0;
-	return check_same_key(r, t, c, v, err);
-}
-
 /* The request's row, as it was decided; object: "request:12". */
 static int
 add_request(struct registrar *r, struct taking *t, const struct candidate *c,
-    const struct verdict *v, char object[32], struct err *err)
+    const struct verdict *v, bool asks_back, char object[32],
+    struct err *err)
 {
 	static const enum request_state states[] = {
 		[ACTION_SIGN] = REQUEST_APPROVED,
@@ -210,7 +100,9 @@ add_request(struct registrar *r, struct taking *t, const struct candidate *c,
 	char names_text[512], key_text[32] = "";
 	OWNED_BUF(names, 64u << 10);
 	struct request_row row = { .submission = t->submission,
-		.state = states[v->action], .ca = t->mailbox->ca,
+		.state = asks_back ? REQUEST_RECEIVED : states[v->action],
+		.on_confirm = asks_back ? states[v->action] : 0,
+		.ca = t->mailbox->ca,
 		.profile = v->profile, .validity_s = v->validity_s,
 		.csr = c->der, .names_text = names_text, .key_text = key_text,
 		.rule = v->rule, .reason = v->text, .ignored = c->ignored,
@@ -232,6 +124,11 @@ add_request(struct registrar *r, struct taking *t, const struct candidate *c,
 	if (store_add_request(r->store, &row, &id, err) == -1)
 		return -1;
 	snprintf(object, 32, "request:%lld", (long long)id);
+	if (asks_back) {
+		t->n_received++;
+		return store_audit(r->store, r->now, "request.received",
+		    t->principal, object, v->rule, err);
+	}
 	switch (v->action) {
 	case ACTION_SIGN:
 		t->n_approved++;
@@ -266,6 +163,34 @@ check_digest(const struct candidate *c, struct err *err)
 	return 0;
 }
 
+/* The rules' word. When they would do more for a sender who confirms, he is
+ * asked to, and the verdict is what comes of it then. */
+static int
+judge_candidate(struct registrar *r, const struct taking *t,
+    const struct candidate *c, struct verdict *v, bool *asks_back,
+    struct err *err)
+{
+	struct plea plea = { .mailbox = t->mailbox,
+		.principal = t->principal, .sender = t->submit->envelope.from,
+		.evidence = t->vouching.evidence,
+		.detail = t->submit->envelope.detail };
+	struct verdict confirmed;
+
+	if (judge_request(r, &plea, c, v, err) == -1)
+		return -1;
+	*asks_back = false;
+	if (v->action == ACTION_SIGN || !t->asks_back)
+		return 0;
+	plea.evidence |= EVIDENCE_REPLY;
+	if (judge_request(r, &plea, c, &confirmed, err) == -1)
+		return -1;
+	if (!challenge_is_worth(v, &confirmed))
+		return 0;
+	*asks_back = true;
+	*v = confirmed;
+	return 0;
+}
+
 /* Keys that no rule can let through come first, then the rules. */
 static int
 take_candidate(struct registrar *r, struct taking *t,
@@ -273,6 +198,7 @@ take_candidate(struct registrar *r, struct taking *t,
 {
 	struct verdict v = { .action = ACTION_REJECT };
 	struct key_check key = { 0 };
+	bool asks_back = false;
 	char object[32];
 
 	if (c->good && (check_digest(c, err) == -1 ||
@@ -280,12 +206,12 @@ take_candidate(struct registrar *r, struct taking *t,
 		return -1;
 	snprintf(v.profile, sizeof(v.profile), "%s", t->mailbox->profile);
 	if (!c->good)
-		decide(&v, ACTION_REJECT, "request", "%s", c->text);
+		judge_say(&v, ACTION_REJECT, "request", "%s", c->text);
 	else if (key.why[0] != '\0')
-		decide(&v, ACTION_REJECT, "key", "%s", key.why);
-	else if (judge(r, t, c, &v, err) == -1)
+		judge_say(&v, ACTION_REJECT, "key", "%s", key.why);
+	else if (judge_candidate(r, t, c, &v, &asks_back, err) == -1)
 		return -1;
-	if (add_request(r, t, c, &v, object, err) == -1)
+	if (add_request(r, t, c, &v, asks_back, object, err) == -1)
 		return -1;
 	return c->good ? key_check_record(r, c, &key, t->principal, object,
 	    err) : 0;
@@ -305,14 +231,15 @@ answer_nothing(struct registrar *r, const struct taking *t, const char *why,
 		return 0;
 	for (size_t i = 0; i < found->n_parts; i++)
 		parts[i] = found->parts[i];
-	if (outbox_new_head(r, t->mailbox, &head, err) == -1)
+	if (outbox_new_head(r, t->mailbox,
+	    t->submit->envelope.language, &head, err) == -1)
 		return -1;
 	head.to = t->reply_to;
 	head.in_reply_to = t->submit->envelope.message_id;
 	head.references = t->submit->envelope.references;
 	head.subject = t->submit->envelope.subject;
-	if (reply_compose_nothing(&head, why, parts, found->n_parts, &mail,
-	    err) == -1)
+	if (reply_compose_nothing(&head, why, parts, found->n_parts,
+	    found->hints, &mail, err) == -1)
 		return -1;
 	return outbox_add(r, t->mailbox, &head, buf_bytes(&mail),
 	    t->submission, 0, false, err);
@@ -341,9 +268,12 @@ refusal_as_a_whole(const struct taking *t, enum outcome *outcome)
 	case FINDINGS_OK:
 		break;
 	}
-	if (m->findings->n_candidates == 0)
-		return "No certificate signing request was found in it.";
-	return NULL;
+	if (m->findings->n_candidates > 0)
+		return NULL;
+	return m->envelope.has_token ? "The code in its subject is not one "
+	    "that can be used now: it was used before, it has expired, or it "
+	    "was sent to somebody else. Send the request anew." :
+	    "No certificate signing request was found in it.";
 }
 
 static int
@@ -366,15 +296,46 @@ add_submission(struct registrar *r, struct taking *t,
 	    whole == NULL ? "" : whole, err);
 }
 
+/* One of our mails came back: for people to see. Anybody who has seen its
+ * Message-ID can say so, and nothing is decided by it. */
+static int
+note_bounce(struct registrar *r, const struct findings *found, struct err *err)
+{
+	int known = store_set_bounced(r->store, found->bounced_id,
+	    found->bounce, r->now, err);
+
+	if (known != 0)
+		return known == 1 ? 0 : -1;
+	log_warn("mail.bounced", STR("message_id", found->bounced_id),
+	    STR("why", found->bounce));
+	return store_audit(r->store, r->now, "mail.bounced", "", "",
+	    found->bounce, err);
+}
+
 static int
 take_new(struct registrar *r, struct taking *t, struct submission_row *row,
     enum outcome *outcome, struct err *err)
 {
 	const struct wire_submit *m = t->submit;
 	const char *whole = refusal_as_a_whole(t, outcome);
+	int confirms;
 
+	/* An answer to a challenge: what else is in it is of no interest. */
+	if (m->envelope.has_token && m->envelope.automatic[0] == '\0') {
+		confirms = challenge_answer(r, t->mailbox, &m->envelope, err);
+		if (confirms == -1)
+			return -1;
+		if (confirms == 0) {
+			*outcome = OUTCOME_PROCESSED;
+			row->outcome = outcome_name(*outcome);
+			return add_submission(r, t, row, NULL, err);
+		}
+	}
 	row->outcome = outcome_name(*outcome);
 	if (add_submission(r, t, row, whole, err) == -1)
+		return -1;
+	if (m->findings->bounced_id[0] != '\0' &&
+	    note_bounce(r, m->findings, err) == -1)
 		return -1;
 	if (whole != NULL)
 		/* Automatic mail is never answered (RFC 3834, 2). */
@@ -384,12 +345,15 @@ take_new(struct registrar *r, struct taking *t, struct submission_row *row,
 		if (take_candidate(r, t, &m->findings->candidates[i],
 		    err) == -1)
 			return -1;
-	*outcome = t->n_held > 0 ? OUTCOME_HELD :
+	if (t->n_received > 0 && challenge_send(r, t->mailbox,
+	    t->submission, m->envelope.from, m->envelope.language, err) == -1)
+		return -1;
+	*outcome = t->n_held + t->n_received > 0 ? OUTCOME_HELD :
 	    t->n_approved > 0 ? OUTCOME_PROCESSED : OUTCOME_REJECTED;
 	if (store_set_outcome(r->store, t->submission, outcome_name(*outcome),
 	    err) == -1)
 		return -1;
-	return t->n_approved > 0 ? 0 :
+	return t->n_approved + t->n_received > 0 ? 0 :
 	    submission_answer(r, t->submission, err);
 }
 
@@ -402,15 +366,22 @@ prepare(struct registrar *r, const struct wire_submit *m, struct taking *t,
 	t->mailbox = settings_mailbox(r->settings, m->mailbox);
 	if (t->mailbox == NULL)
 		return err_set(err, ERR_FAULT, "a mailbox that we do not have");
-	t->verified = m->envelope.from[0] != '\0' && m->envelope.evidence != 0;
+	if (evidence_weigh(r, m, &t->vouching, err) == -1 ||
+	    challenge_may_ask(r, t->mailbox, &m->envelope, &t->asks_back,
+	    err) == -1)
+		return -1;
+	t->verified = m->envelope.from[0] != '\0' && t->vouching.evidence != 0;
 	t->reply_to = m->envelope.automatic[0] == '\0' &&
 	    (t->verified || t->mailbox->answer_unverified) ?
 	    m->envelope.from : "";
 	snprintf(t->principal, sizeof(t->principal), "mail:%s",
 	    m->envelope.from);
-	describe_evidence(m->envelope.evidence, t->evidence,
+	evidence_describe(t->vouching.evidence, t->evidence,
 	    sizeof(t->evidence));
-	*row = (struct submission_row){ .channel = "mail",
+	*row = (struct submission_row){
+		.channel = channel_kind_name(m->channel),
+		.signer = t->vouching.signer, .detail = m->envelope.detail,
+		.language = m->envelope.language,
 		.mailbox = m->mailbox, .uid_validity = m->uid_validity,
 		.uid = m->uid, .principal = t->principal,
 		.evidence = t->evidence, .reply_to = t->reply_to,

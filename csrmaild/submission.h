@@ -26,15 +26,4 @@ int	submission_take(struct registrar *, const struct wire_submit *,
 int	submission_give_up(struct registrar *, const struct wire_submit *,
 	    enum outcome *, struct err *);
 
-/*
- * The reply to a mail, once all its requests that policy signs are issued.
- * Does nothing while one of them is still with the signer, or when nobody is
- * to be answered. Inside the caller's transaction.
- */
-int	submission_answer(struct registrar *, int64_t submission,
-	    struct err *);
-/* The reply about one request that was decided later. */
-int	submission_answer_one(struct registrar *, int64_t request,
-	    struct err *);
-
 #endif

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/privsep.h"
 #include "common/role.h"
+#include "csrmaild/login.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/smtp.h"
 #include "csrmaild/wire.h"
@@ -17,12 +18,11 @@
 #include <sysexits.h>
 
 #define MAX_QUEUE	50	/* letters in one session */
-#define MAX_PASSWORD	1024	/* octets */
 
 struct submit {
 	struct role	*role;
 	struct settings	*settings;	/* owned */
-	struct buf	 password;	/* wiped at the end */
+	struct login	*login;		/* owned */
 	struct smtp	*smtp;		/* owned */
 	struct channel	*registrar;	/* owned */
 	struct letter	 queue[MAX_QUEUE];
@@ -123,22 +123,37 @@ enqueue(struct submit *sub, const struct frame *frame, struct err *err)
 	return 0;
 }
 
+/* All in one session; -1: there was none, and nothing was sent. */
+static int
+send_session(struct submit *sub, struct err *err)
+{
+	const char *secret;
+	int r;
+
+	if (sub->smtp == NULL)
+		err_set(err, ERR_RETRY, "no SMTP server is configured");
+	if (sub->smtp == NULL ||
+	    login_secret(sub->login, &secret, err) == -1) {
+		for (size_t i = 0; i < sub->n_queued; i++)
+			defer(sub, &sub->queue[i], err->text);
+		return -1;
+	}
+	r = smtp_send(sub->smtp, secret, sub->queue, sub->n_queued, answer,
+	    go_on, sub, err);
+	if (smtp_login_was_refused(sub->smtp))
+		login_refused(sub->login);
+	return r;
+}
+
 static void
 send_queue(struct submit *sub)
 {
 	struct err err;
 
-	if (sub->smtp == NULL) {
-		err_set(&err, ERR_RETRY, "no SMTP server is configured");
-		for (size_t i = 0; i < sub->n_queued; i++)
-			defer(sub, &sub->queue[i], err.text);
+	if (send_session(sub, &err) == -1)
 		tell_status(sub, false, err.text);
-	} else if (smtp_send(sub->smtp, sub->queue, sub->n_queued, answer,
-	    go_on, sub, &err) == -1) {
-		tell_status(sub, false, err.text);
-	} else {
+	else
 		tell_status(sub, true, "");
-	}
 	for (size_t i = 0; i < sub->n_queued; i++)
 		buf_free(&sub->octets[i]);
 	sub->n_queued = 0;
@@ -198,31 +213,11 @@ attend(struct submit *sub)
 
 /* --- start --------------------------------------------------------------- */
 
-/* The first line of the password file; main opened it. */
-static int
-read_password(int fd, struct buf *out, struct err *err)
-{
-	char octets[MAX_PASSWORD + 2] = "";
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < sizeof(octets) - 1 &&
-	    (n = read(fd, octets + len, sizeof(octets) - 1 - len)) > 0)
-		len += (size_t)n;
-	close(fd);
-	buf_append(out, octets, strcspn(octets, "\r\n"));
-	OPENSSL_cleanse(octets, sizeof(octets));
-	if (out->failed || out->len == 0)
-		return err_set(err, ERR_FAULT, "smtp: password_file has no "
-		    "password in its first line, or one longer than %d "
-		    "octets", MAX_PASSWORD);
-	return 0;
-}
-
 static int
 start(struct submit *sub, struct role *role, struct err *err)
 {
 	int fd = role_take(role, "settings");
+	SSL_CTX *tls = NULL;
 
 	if (fd < 0 || settings_decode(fd, &sub->settings, err) == -1)
 		return fd < 0 ? err_set(err, ERR_FAULT, "no settings") : -1;
@@ -230,16 +225,13 @@ start(struct submit *sub, struct role *role, struct err *err)
 	    WIRE_MAX_MAIL + 1024, 1u << 20);
 	if (sub->registrar == NULL)
 		return err_set(err, ERR_FAULT, "no registrar");
-	fd = role_take(role, "password");
-	if (fd >= 0 && read_password(fd, &sub->password, err) == -1)
-		return -1;
 	if (sub->settings->smtp.host == NULL ||
 	    sub->settings->smtp.host[0] == '\0')
 		return 0;	/* a CA for the command line alone */
-	if (sub->settings->smtp.user[0] != '\0' && fd < 0)
-		return err_set(err, ERR_FAULT, "smtp: user without a "
-		    "password_file");
-	return smtp_new(&sub->settings->smtp, buf_str(&sub->password),
+	if (login_new(role, &sub->settings->smtp, &sub->login, err) == -1 ||
+	    login_tls(sub->login, &tls, err) == -1)
+		return -1;
+	return smtp_new(&sub->settings->smtp, tls, role_signal_fd(),
 	    &sub->smtp, err);
 }
 
@@ -250,7 +242,7 @@ finish(struct submit *sub)
 		buf_free(&sub->octets[i]);
 	smtp_free(sub->smtp);
 	channel_free(sub->registrar);
-	buf_wipe(&sub->password);
+	login_free(sub->login);
 	settings_free(sub->settings);
 	free(sub);
 }
@@ -279,7 +271,6 @@ submit_main(struct role *role)
 	if (sub == NULL)
 		return EX_OSERR;
 	sub->role = role;
-	sub->password = BUF(MAX_PASSWORD);
 	if (start(sub, role, &err) == -1 ||
 	    role_ready(role, &box, &err) == -1) {
 		log_error("role.failed", STR("why", err.text),

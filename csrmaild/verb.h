@@ -44,7 +44,8 @@ verb_handler verb_cert_list, verb_cert_show, verb_cert_revoke,
     verb_cert_unhold, verb_cert_revoke_matching, verb_cert_renew,
     verb_cert_reissue;
 verb_handler verb_key_list, verb_key_block, verb_key_import;
-verb_handler verb_outbox_list, verb_audit_list, verb_audit_verify,
+verb_handler verb_outbox_list, verb_outbox_show, verb_outbox_retry;
+verb_handler verb_audit_list, verb_audit_verify,
     verb_status, verb_reload;
 
 /* Have the request on record examined anew; then it is approved like one that

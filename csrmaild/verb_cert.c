@@ -242,7 +242,8 @@ refuse_ca(struct verb_call *vc, const char *what)
 	return -1;
 }
 
-/* As find; refused too when it is a CA's and not for the caller. */
+/* As find; refused too when it is a CA's, or none of a CA, and so not for the
+ * caller. */
 static int
 find_to_change(struct verb_call *vc, struct serial *serial, int64_t *ca_id)
 {
@@ -251,14 +252,19 @@ find_to_change(struct verb_call *vc, struct serial *serial, int64_t *ca_id)
 
 	if (find(vc, serial, ca_id) != 0)
 		return -1;
-	if ((vc->rights & RIGHT_SECURITY) != 0)
-		return 0;
 	if (store_find_certificate(vc->registrar->store, *ca_id, serial,
 	    watch_for_ca, &watch, &err) != 0) {
 		verb_fail(vc, &err);
 		return -1;
 	}
-	return watch.seen ? refuse_ca(vc, "this certificate") : 0;
+	if (watch.seen)
+		return (vc->rights & RIGHT_SECURITY) != 0 ? 0 :
+		    refuse_ca(vc, "this certificate");
+	if ((vc->rights & RIGHT_ADMIN) != 0)
+		return 0;
+	verb_refuse(vc, 403, "this certificate is none of a CA: %s may not "
+	    "decide about it, only members of csrmail-admin may", vc->who);
+	return -1;
 }
 
 int
@@ -279,6 +285,27 @@ verb_check_key(struct verb_call *vc, const uint8_t spki_sha256[32])
 	return watch.seen ? refuse_ca(vc, "this key") : 0;
 }
 
+/* A lost key takes along whatever else has it. */
+static int
+check_lost_key(struct verb_call *vc, enum crl_reason reason,
+    const uint8_t *spki_sha256)
+{
+	return spki_sha256 != NULL && crl_reason_is_compromise(reason) ?
+	    verb_check_key(vc, spki_sha256) : 0;
+}
+
+/* Of the certificate that find has put into the answer. */
+static int
+check_lost_key_found(struct verb_call *vc, enum crl_reason reason)
+{
+	const char *hex = json_string_value(json_object_get(vc->answer,
+	    "key_sha256"));
+	uint8_t spki[32];
+
+	return hex == NULL || hex_decode(hex, spki, sizeof(spki)) !=
+	    sizeof(spki) ? 0 : check_lost_key(vc, reason, spki);
+}
+
 int
 verb_cert_revoke(struct verb_call *vc)
 {
@@ -289,7 +316,8 @@ verb_cert_revoke(struct verb_call *vc)
 	struct err err;
 
 	if (verb_revocation(vc, &reason, &invalidity) != 0 ||
-	    find_to_change(vc, &serial, &ca_id) != 0)
+	    find_to_change(vc, &serial, &ca_id) != 0 ||
+	    check_lost_key_found(vc, reason) != 0)
 		return 0;
 	if (registrar_revoke(vc->registrar, ca_id, &serial, reason, invalidity,
 	    vc->who, vc->now, &err) != 0)
@@ -360,6 +388,38 @@ list_match(const struct cert_row *row, void *arg)
 	return 0;
 }
 
+struct key_watch {
+	struct verb_call *vc;
+	enum crl_reason	 reason;
+};
+
+static int
+watch_key(const struct cert_row *row, void *arg)
+{
+	struct key_watch *watch = arg;
+
+	return check_lost_key(watch->vc, watch->reason, row->spki_sha256) ==
+	    0 ? 0 : 1;
+}
+
+/* -1 and refused: one of them has a key that the caller may not decide
+ * about. */
+static int
+check_lost_keys(struct verb_call *vc, const struct cert_filter *filter,
+    const char *match, enum crl_reason reason)
+{
+	struct key_watch watch = { vc, reason };
+	struct err err;
+
+	if (!crl_reason_is_compromise(reason) ||
+	    (vc->rights & RIGHT_SECURITY) != 0)
+		return 0;
+	if (registrar_each_matching(vc->registrar, filter, match, INT32_MAX,
+	    watch_key, &watch, &err) < 0)
+		verb_fail(vc, &err);
+	return vc->problem[0] == '\0' ? 0 : -1;
+}
+
 /*
  * Without "expected": which certificates match, at most "max", and one more
  * when there are more. With it: revoke them, if it is that many still.
@@ -388,7 +448,8 @@ verb_cert_revoke_matching(struct verb_call *vc)
 		    "the SHA-256 of a SubjectPublicKeyInfo");
 	filter.spki_sha256 = key == NULL ? NULL : spki;
 	if (verb_revocation(vc, &reason, &invalidity) != 0 ||
-	    (key != NULL && verb_check_key(vc, spki) != 0))
+	    (key != NULL && verb_check_key(vc, spki) != 0) ||
+	    check_lost_keys(vc, &filter, match, reason) != 0)
 		return 0;
 	if (expected == 0) {
 		if (registrar_each_matching(vc->registrar, &filter, match,

@@ -14,58 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How the CA does: mails to be sent, the audit trail, status, reload. */
+/* How the CA does: the audit trail, status, reload. */
 
 /* A mail that has waited so long is trouble, not weather. */
 #define QUEUED_TROUBLE_S	900
 #define SOON_S	((time_t)30 * 86400)
-
-static int
-list_mail(const struct outbox_row *row, void *page)
-{
-	static const char *const states[] = { [OUTBOX_QUEUED] = "queued",
-		[OUTBOX_SENT] = "sent", [OUTBOX_FAILED] = "failed" };
-	json_t *out = json_object();
-
-	describe_number(out, "id", row->id);
-	describe_text(out, "state", states[row->state]);
-	describe_text(out, "recipient", row->recipient);
-	describe_text(out, "message_id", row->message_id);
-	describe_number(out, "attempts", row->attempts);
-	describe_text(out, "last_answer", row->last_answer);
-	describe_time(out, "created_at", row->created_at);
-	if (row->state == OUTBOX_QUEUED)
-		describe_time(out, "next_attempt", row->next_attempt);
-	if (row->state == OUTBOX_SENT)
-		describe_time(out, "sent_at", row->sent_at);
-	if (row->request != 0)
-		describe_number(out, "request", row->request);
-	verb_page_add(page, out, row->id);
-	return 0;
-}
-
-int
-verb_outbox_list(struct verb_call *vc)
-{
-	const char *name = verb_text(vc, "state");
-	enum outbox_state state = OUTBOX_QUEUED;
-	struct verb_page page;
-	struct err err;
-
-	if (name != NULL && strcmp(name, "sent") == 0)
-		state = OUTBOX_SENT;
-	else if (name != NULL && strcmp(name, "failed") == 0)
-		state = OUTBOX_FAILED;
-	else if (name != NULL && strcmp(name, "queued") != 0)
-		return verb_refuse(vc, 400, "state: %s is none: queued, sent "
-		    "or failed", name);
-	verb_page_open(&page, vc);
-	if (store_each_outbox(vc->registrar->store, state,
-	    verb_number(vc, "after", 0), page.limit, list_mail, &page,
-	    &err) != 0)
-		return verb_fail(vc, &err);
-	return 0;
-}
 
 static int
 list_audit(const struct audit_row *row, void *page)

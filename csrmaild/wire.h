@@ -1,6 +1,8 @@
 #ifndef CSRMAILD_WIRE_H
 #define CSRMAILD_WIRE_H
 
+#include "csrmaild/token.h"
+
 #include "common/channel.h"
 #include "common/crl.h"
 #include "common/csr.h"
@@ -57,10 +59,20 @@ enum wire_type {
 	/* registrar <-> main, on the control channel */
 	WIRE_RELOAD = 80,	/* check the configuration, start anew */
 	WIRE_RELOADED,		/* the payload says why not; empty: done */
+
+	/* intake, submit <-> main, on the control channel */
+	WIRE_TOKEN_FILE = 82,	/* open it anew; no payload */
+	WIRE_TOKEN_OPENED,
+
+	/* intake, submit <-> exec */
+	WIRE_TOKEN_WANTED = 90,
+	WIRE_TOKEN,
 };
 
 /* Limits on what crosses, octets. The configuration may ask for less. */
 #define WIRE_MAX_MESSAGE	(64u << 20)	/* one mail to the parser */
+#define WIRE_MAX_ANCHORS	(64u << 10)
+#define WIRE_MAX_EXAMINE	(WIRE_MAX_MESSAGE + WIRE_MAX_ANCHORS + 64)
 #define WIRE_MAX_FINDINGS	(1u << 20)
 #define WIRE_MAX_SUBMIT		(1u << 20)
 #define WIRE_MAX_ISSUE		(64u << 10)
@@ -70,10 +82,14 @@ enum wire_type {
 #define WIRE_MAX_CANDIDATES	32
 #define WIRE_MAX_PARTS		100
 
+#define MAILBOX_MAX	254		/* RFC 5321, 4.5.3.1 */
+
 /* --- parser -------------------------------------------------------------- */
 enum examine_kind {
 	EXAMINE_MAIL = 1,	/* a whole message, RFC 5322 */
 	EXAMINE_CSR,		/* a file: PEM or DER, one or more CSRs */
+	EXAMINE_SIGNED,		/* a whole message that is S/MIME as a whole:
+				 * who signed it, and what (smime.h) */
 };
 
 /* The octets follow the header in the same frame. */
@@ -82,6 +98,8 @@ struct wire_examine {
 	enum examine_kind kind;
 	uint32_t	 max_depth, max_parts, max_header_octets;
 	struct bytes	 octets;	/* borrowed */
+	struct bytes	 anchors;	/* EXAMINE_SIGNED: certificates in PEM
+					 * that a chain may end in */
 };
 int	wire_send_examine(struct channel *, const struct wire_examine *,
 	    struct err *);
@@ -111,17 +129,50 @@ struct candidate {
 	uint8_t		 challenge[32];	/* only csr_digest_challenge travels */
 };
 
+/*
+ * An S/MIME signature (RFC 8551), as the fork says that saw nothing but
+ * OpenSSL's CMS. Whose certificate it is, and whether that is revoked, the
+ * registrar finds out: one of ours is recognised by its octets.
+ */
+#define WIRE_MAX_SIGNER		(16u << 10)
+#define WIRE_MAX_ADDRESSES	8
+struct signature {
+	bool		 good;		/* over the octets covered */
+	char		 text[256];	/* why not */
+	struct bytes	 der;		/* signer's certificate, borrowed */
+	struct serial	 serial;	/* of it: where to look */
+	bool		 anchored;	/* a chain to a configured anchor, valid
+					 * now, for e-mail protection */
+	size_t		 n_addresses;	/* of the certificate, ASCII only */
+	char		 addresses[WIRE_MAX_ADDRESSES][MAILBOX_MAX + 1];
+	int64_t		 signed_at;	/* the signer's word; 0: none */
+};
+
 struct findings {
 	uint64_t	 id;
 	enum findings_status status;
 	char		 text[256];	/* "" when ok */
-	bool		 private_key;	/* one was in there (threats b6) */
+	bool		 private_key;	/* one was in there */
 	bool		 has_burnt;	/* and this is its public half */
 	uint8_t		 burnt_spki_sha256[32];
 	size_t		 n_candidates;
 	struct candidate candidates[WIRE_MAX_CANDIDATES];
 	size_t		 n_parts;	/* what was seen, for "no request" */
 	char		 parts[WIRE_MAX_PARTS][80];
+	uint32_t	 hints;		/* HINT_BIT of csrmaild/hint.h, for the
+					 * same answer */
+	/* A delivery status notification (RFC 3464): which of our mails it is
+	 * about, without <>, and what it says. "": it is none. */
+	char		 bounced_id[256];
+	char		 bounce[256];
+	/* EXAMINE_SIGNED only; all else is empty then. */
+	bool		 is_signed;
+	struct signature signature;
+	/* What the signature covers, a MIME entity: to be examined next. The
+	 * place in the octets that were asked about, or (opaque signatures)
+	 * the content itself, borrowed. */
+	uint32_t	 covered_at, covered_len;
+	struct bytes	 content;
 };
 /* As payload, so that intake and the parser parent can pass them on. */
 void	put_findings(struct buf *, const struct findings *);
@@ -131,7 +182,7 @@ void	findings_free(struct findings *);
 OWNED_STRUCT_BY(findings, findings_free)
 
 /* --- intake -> registrar --------------------------------------------------- */
-/* Evidence is a set (threats a2). */
+/* Evidence is a set, without an order. */
 enum evidence {
 	EVIDENCE_AUTH	= 1 << 0,
 	EVIDENCE_DKIM	= 1 << 1,
@@ -140,8 +191,6 @@ enum evidence {
 };
 #define EVIDENCE_ALL	15u
 
-#define MAILBOX_MAX	254		/* RFC 5321, 4.5.3.1 */
-
 /* What intake's own scanner says of the raw header; nothing here was parsed
  * by a MIME library. */
 struct envelope {
@@ -149,13 +198,28 @@ struct envelope {
 						 * domain lower case; "" when
 						 * there is not exactly one */
 	uint8_t		 evidence;	/* set of enum evidence */
-	char		 automatic[80];	/* why it is automatic mail (a4), "" */
+	char		 automatic[80];	/* why it is automatic mail, "" */
 	char		 message_id[256];	/* without <>; "" when absent or
 						 * not well-formed */
 	char		 references[1000];	/* "<a> <b>", for the reply */
 	char		 subject[201];	/* raw field text, unfolded, cut */
 	int64_t		 date;		/* 0: absent or not understood */
+	char		 detail[64];	/* of the address that it was sent to:
+					 * "server" of ca+server@ (RFC 5233);
+					 * "" for none */
+	char		 language[16];	/* Content-Language (RFC 3282), the
+					 * first tag, lower case; "" */
+	bool		 has_token;	/* of a challenge of ours: */
+	uint8_t		 token[32];	/* SHA-256 of it */
 };
+
+/* How a submission came. */
+enum channel_kind {
+	CHANNEL_MAIL = 1,
+	CHANNEL_FILE,		/* a drop folder (RFC 10003, 4) */
+	CHANNEL_CLI,		/* handed in by a person, `mail submit` */
+};
+const char *channel_kind_name(enum channel_kind);	/* "mail", ... */
 
 struct wire_submit {
 	uint64_t	 id;
@@ -163,7 +227,11 @@ struct wire_submit {
 	uint32_t	 uid_validity, uid;
 	uint64_t	 octets;	/* size of the message */
 	uint8_t		 octets_digest[32];	/* SHA-256 without trace fields */
+	enum channel_kind channel;
 	struct envelope	 envelope;
+	bool		 is_signed;
+	struct signature signature;	/* borrows from the frame; findings are
+					 * then of what it covers alone */
 	struct findings	*findings;	/* owned */
 };
 int	wire_send_submit(struct channel *, const struct wire_submit *,
@@ -196,6 +264,7 @@ struct wire_mailbox {
 	bool		 connected;
 	char		 text[256];	/* what the server last answered */
 	int64_t		 since;
+	int64_t		 next_attempt;	/* Unix seconds; 0: none is planned */
 };
 int	wire_send_mailbox(struct channel *, const struct wire_mailbox *,
 	    struct err *);
@@ -255,7 +324,7 @@ int	wire_send_crl_done(struct channel *, const struct wire_crl_done *,
 	    struct err *);
 int	wire_get_crl_done(const struct frame *, struct wire_crl_done *,
 	    struct err *);
-/* For the signer's journal (threats f4), also that a hold was lifted: reason
+/* For the signer's journal, also that a hold was lifted: reason
  * CRL_REMOVE_FROM_CRL. No answer. */
 struct wire_revoked {
 	char		 ca[64];
@@ -341,6 +410,29 @@ int	wire_get_result(const struct frame *, struct wire_result *,
 	    struct err *);
 int	wire_send_closed(struct channel *, uint64_t connection, struct err *);
 int	wire_get_closed(const struct frame *, uint64_t *connection,
+	    struct err *);
+
+/* --- intake, submit <-> main, exec: tokens ----------------------------------- */
+/* Whose file or command it is follows from who asks. */
+int	wire_send_token_file(struct channel *control, struct err *);
+/* fd is taken; -1: text says why not. */
+int	wire_send_token_opened(struct channel *control, int fd,
+	    const char *text, struct err *);
+int	wire_get_token_opened(const struct frame *, char text[256],
+	    struct err *);
+
+#define WIRE_MAX_TOKEN	(TOKEN_MAX + 512)	/* octets of payload */
+struct wire_token {
+	uint64_t	 id;		/* of the question */
+	struct token	 token;		/* text "": none, and why */
+	char		 text[256];
+};
+int	wire_send_token_wanted(struct channel *, uint64_t id, struct err *);
+int	wire_get_token_wanted(const struct frame *, uint64_t *id,
+	    struct err *);
+int	wire_send_token(struct channel *, const struct wire_token *,
+	    struct err *);
+int	wire_get_token(const struct frame *, struct wire_token *,
 	    struct err *);
 
 #endif

@@ -1,6 +1,7 @@
 #include "csrmaild/wire_private.h"
 
 #include "common/err.h"
+#include "csrmaild/hint.h"
 #include "csrmaild/wire.h"
 
 #include <stdlib.h>
@@ -32,7 +33,7 @@ int
 wire_send_examine(struct channel *ch, const struct wire_examine *m,
     struct err *err)
 {
-	OWNED_BUF(b, WIRE_MAX_MESSAGE + 64);
+	OWNED_BUF(b, WIRE_MAX_EXAMINE);
 
 	put_u64(&b, m->id);
 	put_u8(&b, (uint8_t)m->kind);
@@ -40,6 +41,7 @@ wire_send_examine(struct channel *ch, const struct wire_examine *m,
 	put_u32(&b, m->max_parts);
 	put_u32(&b, m->max_header_octets);
 	put_bytes(&b, m->octets);
+	put_bytes(&b, m->anchors);
 	return wire_send_payload(ch, WIRE_EXAMINE, &b, -1, err);
 }
 
@@ -50,11 +52,13 @@ wire_get_examine(const struct frame *frame, struct wire_examine *m,
 	struct cursor c = CURSOR(frame->payload);
 
 	m->id = get_u64(&c);
-	m->kind = (enum examine_kind)get_enum(&c, EXAMINE_MAIL, EXAMINE_CSR);
+	m->kind = (enum examine_kind)get_enum(&c, EXAMINE_MAIL,
+	    EXAMINE_SIGNED);
 	m->max_depth = get_u32(&c);
 	m->max_parts = get_u32(&c);
 	m->max_header_octets = get_u32(&c);
 	m->octets = get_bytes(&c, WIRE_MAX_MESSAGE);
+	m->anchors = get_bytes(&c, WIRE_MAX_ANCHORS);
 	return wire_finish(frame, WIRE_EXAMINE, &c, err);
 }
 
@@ -118,6 +122,70 @@ get_candidate(struct cursor *c, struct candidate *m)
 }
 
 void
+wire_put_signature(struct buf *b, const struct signature *m)
+{
+	put_u8(b, m->good);
+	put_str(b, m->text);
+	put_bytes(b, m->der);
+	wire_put_serial(b, &m->serial);
+	put_u8(b, m->anchored);
+	put_u32(b, (uint32_t)m->n_addresses);
+	for (size_t i = 0; i < m->n_addresses; i++)
+		put_str(b, m->addresses[i]);
+	put_time(b, m->signed_at);
+}
+
+void
+wire_get_signature(struct cursor *c, struct signature *m)
+{
+	size_t n;
+
+	memset(m, 0, sizeof(*m));
+	m->good = get_bool(c);
+	get_str(c, m->text, sizeof(m->text));
+	m->der = get_bytes(c, WIRE_MAX_SIGNER);
+	wire_get_serial(c, &m->serial);
+	m->anchored = get_bool(c);
+	n = get_count(c, WIRE_MAX_ADDRESSES);
+	while (m->n_addresses < n && !c->failed)
+		get_str(c, m->addresses[m->n_addresses++],
+		    sizeof(m->addresses[0]));
+	m->signed_at = get_time(c);
+	/* Nobody signs without a certificate. */
+	if (m->good && m->der.len == 0)
+		c->failed = true;
+}
+
+/* Which of the two it has, its length tells. */
+static void
+put_covered(struct buf *b, const struct findings *m)
+{
+	put_u8(b, m->is_signed);
+	if (!m->is_signed)
+		return;
+	wire_put_signature(b, &m->signature);
+	put_u32(b, m->covered_at);
+	put_u32(b, m->covered_len);
+	put_bytes(b, m->content);
+}
+
+static void
+get_covered(struct cursor *c, struct findings *m)
+{
+	m->is_signed = get_bool(c);
+	if (!m->is_signed)
+		return;
+	wire_get_signature(c, &m->signature);
+	m->covered_at = get_u32(c);
+	m->covered_len = get_u32(c);
+	m->content = get_bytes(c, WIRE_MAX_FINDINGS);
+	if (m->covered_len > WIRE_MAX_MESSAGE ||
+	    m->covered_at > WIRE_MAX_MESSAGE ||
+	    (m->covered_len > 0 && m->content.len > 0))
+		c->failed = true;
+}
+
+void
 put_findings(struct buf *b, const struct findings *m)
 {
 	put_u64(b, m->id);
@@ -132,6 +200,10 @@ put_findings(struct buf *b, const struct findings *m)
 	put_u32(b, (uint32_t)m->n_parts);
 	for (size_t i = 0; i < m->n_parts; i++)
 		put_str(b, m->parts[i]);
+	put_u32(b, m->hints);
+	put_str(b, m->bounced_id);
+	put_str(b, m->bounce);
+	put_covered(b, m);
 }
 
 void
@@ -160,6 +232,12 @@ get_findings(struct cursor *c, struct findings **out)
 		get_str(c, m->parts[m->n_parts], sizeof(m->parts[0]));
 		m->n_parts++;
 	}
+	m->hints = get_u32(c);
+	if ((m->hints & ~HINT_ALL) != 0)
+		c->failed = true;
+	get_str(c, m->bounced_id, sizeof(m->bounced_id));
+	get_str(c, m->bounce, sizeof(m->bounce));
+	get_covered(c, m);
 	if (!c->failed)
 		*out = TAKE(m);
 }

@@ -15,6 +15,10 @@ put_envelope(struct buf *b, const struct envelope *m)
 	put_str(b, m->references);
 	put_str(b, m->subject);
 	put_time(b, m->date);
+	put_str(b, m->detail);
+	put_str(b, m->language);
+	put_u8(b, m->has_token);
+	wire_put_octets(b, m->token, sizeof(m->token));
 }
 
 static void
@@ -27,6 +31,19 @@ get_envelope(struct cursor *c, struct envelope *m)
 	get_str(c, m->references, sizeof(m->references));
 	get_str(c, m->subject, sizeof(m->subject));
 	m->date = get_time(c);
+	get_str(c, m->detail, sizeof(m->detail));
+	get_str(c, m->language, sizeof(m->language));
+	m->has_token = get_bool(c);
+	wire_get_octets(c, m->token, sizeof(m->token));
+}
+
+const char *
+channel_kind_name(enum channel_kind kind)
+{
+	static const char *const names[] = { [CHANNEL_MAIL] = "mail",
+		[CHANNEL_FILE] = "file", [CHANNEL_CLI] = "cli" };
+
+	return names[kind];
 }
 
 int
@@ -41,7 +58,11 @@ wire_send_submit(struct channel *ch, const struct wire_submit *m,
 	put_u32(&b, m->uid);
 	put_u64(&b, m->octets);
 	wire_put_octets(&b, m->octets_digest, sizeof(m->octets_digest));
+	put_u8(&b, (uint8_t)m->channel);
 	put_envelope(&b, &m->envelope);
+	put_u8(&b, m->is_signed);
+	if (m->is_signed)
+		wire_put_signature(&b, &m->signature);
 	put_findings(&b, m->findings);
 	return wire_send_payload(ch, WIRE_SUBMIT, &b, -1, err);
 }
@@ -59,7 +80,13 @@ wire_get_submit(const struct frame *frame, struct wire_submit *m,
 	m->uid = get_u32(&c);
 	m->octets = get_u64(&c);
 	wire_get_octets(&c, m->octets_digest, sizeof(m->octets_digest));
+	m->channel = (enum channel_kind)get_enum(&c, CHANNEL_MAIL,
+	    CHANNEL_CLI);
 	get_envelope(&c, &m->envelope);
+	m->is_signed = get_bool(&c);
+	memset(&m->signature, 0, sizeof(m->signature));
+	if (m->is_signed)
+		wire_get_signature(&c, &m->signature);
 	get_findings(&c, &m->findings);
 	if (wire_finish(frame, WIRE_SUBMIT, &c, err) == 0)
 		return 0;
@@ -131,6 +158,7 @@ wire_send_mailbox(struct channel *ch, const struct wire_mailbox *m,
 	put_u8(&b, m->connected);
 	put_str(&b, m->text);
 	put_time(&b, m->since);
+	put_time(&b, m->next_attempt);
 	return wire_send_payload(ch, WIRE_MAILBOX, &b, -1, err);
 }
 
@@ -144,6 +172,7 @@ wire_get_mailbox(const struct frame *frame, struct wire_mailbox *m,
 	m->connected = get_bool(&c);
 	get_str(&c, m->text, sizeof(m->text));
 	m->since = get_time(&c);
+	m->next_attempt = get_time(&c);
 	return wire_finish(frame, WIRE_MAILBOX, &c, err);
 }
 

@@ -22,4 +22,8 @@ void	wire_put_serial(struct buf *, const struct serial *);
 /* An empty one (len 0) is allowed: some frames are about no certificate. */
 void	wire_get_serial(struct cursor *, struct serial *out);
 
+/* Views borrow from the frame. */
+void	wire_put_signature(struct buf *, const struct signature *);
+void	wire_get_signature(struct cursor *, struct signature *);
+
 #endif

@@ -42,20 +42,30 @@ procps
 "
 
 tests="
+apache2-bin
 check
+curl
 easy-rsa
 gnutls-bin
+golang-cfssl
+iproute2
+haproxy
 libnss3-tools
 mandoc
+nginx-light
 openjdk-17-jdk-headless
 opensc
 python3
 softhsm2
+sqlite3
 zstd
 "
 
 bench="
+apache2-utils
 fetchmail
+golang-cfssl
+iproute2
 mpack
 nginx-light
 procmail

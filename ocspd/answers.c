@@ -1,4 +1,4 @@
-#include "ocspd/answers.h"
+#include "ocspd/answers_private.h"
 
 #include "common/err.h"
 
@@ -6,58 +6,12 @@
 #include <openssl/rand.h>
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC		UINT64_C(0x6f637370642d3031)
-#define WAYS		8		/* answers whose serials may collide */
-#define TAILS		512
-#define SLOT_WORDS	80
-#define TAIL_WORDS	512
-#define READ_TRIES	8
-
-typedef _Atomic uint64_t word;
-
-/* What a slot says beside the octets; copied as a whole. */
-struct slot_facts {
-	int64_t		this_update, next_update;
-	uint8_t		digest[32];
-	uint16_t	part_len;	/* 0: nothing is held here */
-	uint16_t	tail;		/* which */
-	uint16_t	id_at, id_len;	/* the CertID within the part */
-};
-struct slot_content {
-	struct slot_facts facts;
-	uint8_t		part[ANSWER_MAX_PART];
-};
-_Static_assert(sizeof(struct slot_content) == (SLOT_WORDS - 1) * 8,
-    "a slot is a sequence number and its content");
-
-struct slot {
-	word		sequence;	/* odd: being written */
-	word		content[SLOT_WORDS - 1];
-};
-struct tail {
-	word		len;
-	word		octets[TAIL_WORDS - 1];
-};
-/* Tags save looking into seven other slots: one cache line a bucket. */
-struct bucket {
-	word		tags[WAYS];	/* 0: empty */
-};
-struct table {
-	uint64_t	magic;
-	uint64_t	n_buckets;	/* a power of two */
-	uint64_t	seed;
-	word		beat;		/* monotonic, ms */
-	uint64_t	reserved[4];
-	struct tail	tails[TAILS];
-	/* then n_buckets buckets, then n_buckets * WAYS slots */
-};
+#define GIVE_UP_LOOKS	8
 
 /* What the writer knows and readers need not. */
 struct tail_use {
@@ -67,72 +21,20 @@ struct tail_use {
 struct answers {
 	int		 fd;
 	size_t		 size;
-	struct table	*table;
+	struct shape	 shape;
 	struct tail_use	 tails[TAILS];
 	size_t		 walked;	/* answers_each_older goes on here */
+	/* Slots below n_used were used, those in `free` are not now. */
+	uint32_t	*free;		/* owned; n_slots, a stack */
+	uint32_t	*way_of;	/* owned; of each slot in use: its
+					 * bucket * WAYS + way; else NO_WAY */
+	uint64_t	 n_used, n_free;
+	uint64_t	 hand;		/* where to look for one to give up */
 };
-struct answers_view {
-	size_t		 size;
-	const struct table *table;
-};
-
-static size_t
-table_size(uint64_t n_buckets)
-{
-	return sizeof(struct table) + (size_t)n_buckets *
-	    (sizeof(struct bucket) + WAYS * sizeof(struct slot));
-}
-
-/* Pointers that a reader only loads through: its mapping is read-only. */
-static struct bucket *
-bucket_at(const struct table *t, uint64_t n)
-{
-	return (struct bucket *)(uintptr_t)(t + 1) + n;
-}
-
-static struct slot *
-slot_at(const struct table *t, uint64_t bucket, unsigned int way)
-{
-	return (struct slot *)(void *)bucket_at(t, t->n_buckets) +
-	    bucket * WAYS + way;
-}
-
-/*
- * Not cryptographic, but seeded: who asks cannot choose which bucket is
- * crowded without knowing the seed, and what is held are serials of ours.
- */
-static uint64_t
-hash_octets(uint64_t seed, struct bytes v)
-{
-	uint64_t h = seed ^ (v.len * UINT64_C(0x9e3779b97f4a7c15));
-
-	while (v.len > 0) {
-		uint64_t w = 0;
-		size_t n = v.len < 8 ? v.len : 8;
-
-		memcpy(&w, v.data, n);
-		h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
-		h ^= h >> 32;
-		v = bytes_slice(v, n, v.len);
-	}
-	h *= UINT64_C(0xc4ceb9fe1a85ec53);
-	return h ^ h >> 29;
-}
-
-static uint64_t
-bucket_of(const struct table *t, struct bytes serial)
-{
-	return hash_octets(t->seed, serial) & (t->n_buckets - 1);
-}
-
-static uint64_t
-tag_of(const struct table *t, struct bytes cert_id)
-{
-	return hash_octets(~t->seed, cert_id) | 1;
-}
+#define NO_WAY		UINT32_MAX
 
 int
-answers_new(size_t n, struct answers **out, struct err *err)
+answers_new(size_t n, size_t part, struct answers **out, struct err *err)
 {
 	OWNED_STRUCT(answers) *a = calloc(1, sizeof(*a));
 	uint64_t buckets = 1;
@@ -141,9 +43,20 @@ answers_new(size_t n, struct answers **out, struct err *err)
 	if (a == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
 	a->fd = -1;
-	while (buckets * WAYS < n)
+	if (n > SLOTS_MAX)
+		n = SLOTS_MAX;
+	while (buckets * WAYS < n * WAYS_A_SLOT)
 		buckets *= 2;
-	a->size = table_size(buckets);
+	if (part > ANSWER_MAX_PART)
+		part = ANSWER_MAX_PART;
+	a->shape.n_buckets = buckets;
+	a->shape.n_slots = n;
+	a->free = malloc(n * sizeof(a->free[0]));
+	a->way_of = malloc(n * sizeof(a->way_of[0]));
+	if (a->free == NULL || a->way_of == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	a->shape.slot_words = 1 + FACT_WORDS + (part + 7) / sizeof(word);
+	a->size = answers_table_size(buckets, n, a->shape.slot_words);
 	a->fd = memfd_create("ocspd answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (a->fd < 0 || ftruncate(a->fd, (off_t)a->size) == -1)
 		return err_errno(err, ERR_FAULT, "the table of answers");
@@ -151,16 +64,19 @@ answers_new(size_t n, struct answers **out, struct err *err)
 	    0);
 	if (map == MAP_FAILED)
 		return err_errno(err, ERR_FAULT, "mapping the table");
-	a->table = map;
+	a->shape.table = map;
 	/* This mapping stays writable; there will be no other. */
 	if (fcntl(a->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
 	    F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == -1)
 		return err_errno(err, ERR_FAULT, "sealing the table");
-	if (RAND_bytes((uint8_t *)&a->table->seed,
-	    sizeof(a->table->seed)) != 1)
+	if (RAND_bytes((uint8_t *)&a->shape.seed,
+	    sizeof(a->shape.seed)) != 1)
 		return err_openssl(err, ERR_FAULT, "drawing a seed");
-	a->table->n_buckets = buckets;
-	a->table->magic = MAGIC;
+	a->shape.table->seed = a->shape.seed;
+	a->shape.table->n_buckets = a->shape.n_buckets;
+	a->shape.table->slot_words = a->shape.slot_words;
+	a->shape.table->n_slots = a->shape.n_slots;
+	a->shape.table->magic = MAGIC;
 	*out = TAKE(a);
 	return 0;
 }
@@ -170,10 +86,12 @@ answers_free(struct answers *a)
 {
 	if (a == NULL)
 		return;
-	if (a->table != NULL)
-		munmap(a->table, a->size);
+	if (a->shape.table != NULL)
+		munmap(a->shape.table, a->size);
 	if (a->fd >= 0)
 		close(a->fd);
+	free(a->free);
+	free(a->way_of);
 	free(a);
 }
 
@@ -188,63 +106,8 @@ answers_share(const struct answers *a, struct err *err)
 void
 answers_beat(struct answers *a, int64_t ms)
 {
-	atomic_store_explicit(&a->table->beat, (uint64_t)ms,
+	atomic_store_explicit(&a->shape.table->beat, (uint64_t)ms,
 	    memory_order_release);
-}
-
-/* The writer's half of the sequence lock. */
-static void
-write_slot(struct slot *s, const struct slot_content *content)
-{
-	uint64_t seq = atomic_load_explicit(&s->sequence,
-	    memory_order_relaxed);
-	uint64_t words[SLOT_WORDS - 1];
-
-	memcpy(words, content, sizeof(words));
-	atomic_store_explicit(&s->sequence, seq + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	for (size_t i = 0; i < SLOT_WORDS - 1; i++)
-		atomic_store_explicit(&s->content[i], words[i],
-		    memory_order_relaxed);
-	atomic_store_explicit(&s->sequence, seq + 2, memory_order_release);
-}
-
-/* The reader's half: false when it was being written each time. */
-static bool
-read_slot(struct slot *s, struct slot_content *out)
-{
-	uint64_t words[SLOT_WORDS - 1];
-
-	for (int i = 0; i < READ_TRIES; i++) {
-		uint64_t seq = atomic_load_explicit(&s->sequence,
-		    memory_order_acquire);
-
-		if ((seq & 1) != 0)
-			continue;
-		for (size_t w = 0; w < SLOT_WORDS - 1; w++)
-			words[w] = atomic_load_explicit(&s->content[w],
-			    memory_order_relaxed);
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&s->sequence,
-		    memory_order_relaxed) != seq)
-			continue;
-		memcpy(out, words, sizeof(words));
-		return true;
-	}
-	return false;
-}
-
-static bool
-facts_are_sane(const struct slot_facts *f)
-{
-	return f->part_len > 0 && f->part_len <= ANSWER_MAX_PART &&
-	    f->tail < TAILS && (size_t)f->id_at + f->id_len <= f->part_len;
-}
-
-static struct bytes
-content_cert_id(const struct slot_content *c)
-{
-	return (struct bytes){ c->part + c->facts.id_at, c->facts.id_len };
 }
 
 /* The tail is written once, before any slot that names it, and its place is
@@ -253,7 +116,7 @@ static int
 find_tail(struct answers *a, struct bytes octets, int64_t expires,
     int64_t now)
 {
-	uint64_t hash = hash_octets(a->table->seed, octets) | 1;
+	uint64_t hash = answers_hash(a->shape.seed, octets) | 1;
 	uint64_t words[TAIL_WORDS - 1] = { 0 };
 	struct tail *t;
 	int at = -1;
@@ -267,7 +130,7 @@ find_tail(struct answers *a, struct bytes octets, int64_t expires,
 	}
 	if (at < 0)
 		return -1;
-	t = &a->table->tails[at];
+	t = &a->shape.table->tails[at];
 	memcpy(words, octets.data, octets.len);
 	for (size_t i = 0; i < TAIL_WORDS - 1; i++)
 		atomic_store_explicit(&t->octets[i], words[i],
@@ -278,31 +141,129 @@ find_tail(struct answers *a, struct bytes octets, int64_t expires,
 	return at;
 }
 
-/* Its own old place, an empty one, or the one that is due to end first. */
-static unsigned int
-choose_way(const struct table *t, uint64_t bucket, uint64_t tag)
+/* --- slots ------------------------------------ */
+
+static word *
+way_at(struct answers *a, uint32_t way)
 {
-	struct bucket *b = bucket_at(t, bucket);
-	unsigned int empty = WAYS, oldest = 0;
+	return &answers_bucket_at(&a->shape, way / WAYS)->ways[way % WAYS];
+}
+
+/* Nobody finds it any more, and who had found it reads nothing. */
+static void
+give_up(struct answers *a, uint64_t slot)
+{
+	static const struct slot_content nothing;
+
+	if (a->way_of[slot] == NO_WAY)
+		return;
+	atomic_store_explicit(way_at(a, a->way_of[slot]), 0,
+	    memory_order_relaxed);
+	answers_write_slot(answers_slot_at(&a->shape, slot), &nothing);
+	a->way_of[slot] = NO_WAY;
+	a->free[a->n_free++] = (uint32_t)slot;
+}
+
+/* All are in use: of some in turn, the one that is due to end first. */
+static void
+give_up_one(struct answers *a)
+{
+	uint64_t oldest = a->hand;
 	int64_t ends = INT64_MAX;
 
-	for (unsigned int i = 0; i < WAYS; i++) {
-		uint64_t have = atomic_load_explicit(&b->tags[i],
-		    memory_order_relaxed);
+	for (int i = 0; i < GIVE_UP_LOOKS; i++) {
 		struct slot_content c;
+		uint64_t at = a->hand;
 
-		if (have == tag)
-			return i;
-		if (have == 0 && empty == WAYS)
-			empty = i;
-		if (have == 0 || !read_slot(slot_at(t, bucket, i), &c))
-			continue;
-		if (c.facts.next_update < ends) {
+		a->hand = (a->hand + 1) % a->shape.n_slots;
+		if (answers_read_slot(&a->shape, answers_slot_at(&a->shape,
+		    at), &c) && c.facts.next_update < ends) {
 			ends = c.facts.next_update;
-			oldest = i;
+			oldest = at;
 		}
 	}
-	return empty < WAYS ? empty : oldest;
+	give_up(a, oldest);
+}
+
+static uint64_t
+take_slot(struct answers *a)
+{
+	if (a->n_free == 0 && a->n_used < a->shape.n_slots) {
+		a->way_of[a->n_used] = NO_WAY;
+		return a->n_used++;
+	}
+	if (a->n_free == 0)
+		give_up_one(a);
+	return a->free[--a->n_free];
+}
+
+/* --- putting ------------------------------------ */
+
+/* Would the new answer be found where the old one is? */
+static bool
+takes_the_place_of(const struct answer *in, const struct slot_content *old)
+{
+	if (old->facts.signature != in->signature &&
+	    !(old->facts.is_default && in->is_default))
+		return false;
+	for (size_t i = 0; i < in->n_ids; i++)
+		if (answers_content_has(old, in->cert_ids[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A slot for the new answer: that of an older one, which is one only from now
+ * on, or else a new one, and a way to it: an empty one, or that of the one in
+ * the bucket that is due to end first.
+ */
+static uint64_t
+choose_slot(struct answers *a, uint64_t bucket, const struct answer *in,
+    uint32_t *way)
+{
+	uint64_t older = SLOTS_MAX, oldest = SLOTS_MAX, slot;
+	unsigned int taken = 0;
+	int64_t ends = INT64_MAX;
+	uint32_t at = (uint32_t)(bucket * WAYS);
+
+	for (unsigned int i = 0; i < WAYS; i++) {
+		struct slot_content c;
+
+		if (!answers_way_slot(&a->shape, atomic_load_explicit(
+		    way_at(a, at + i), memory_order_relaxed), &slot))
+			continue;
+		taken++;
+		if (!answers_read_slot(&a->shape, answers_slot_at(&a->shape,
+		    slot), &c))
+			continue;
+		if (takes_the_place_of(in, &c)) {
+			if (older == SLOTS_MAX)
+				older = slot;
+			else
+				give_up(a, slot);
+		} else if (c.facts.next_update <= ends) {
+			ends = c.facts.next_update;
+			oldest = slot;
+		}
+	}
+	if (older != SLOTS_MAX) {
+		*way = a->way_of[older];
+		return older;
+	}
+	if (taken == WAYS)
+		give_up(a, oldest);
+	slot = take_slot(a);
+	for (*way = at; atomic_load_explicit(way_at(a, *way),
+	    memory_order_relaxed) != 0; (*way)++)
+		;
+	return slot;
+}
+
+static bool
+is_within(struct bytes part, struct bytes view)
+{
+	return view.len > 0 && view.data >= part.data &&
+	    view.data + view.len <= part.data + part.len;
 }
 
 bool
@@ -310,15 +271,22 @@ answers_put(struct answers *a, const struct answer *in, int64_t now)
 {
 	struct bytes part = bytes_slice(in->der, 0, in->tail);
 	struct bytes rest = bytes_slice(in->der, in->tail, in->der.len);
-	struct slot_content c = { 0 };
-	uint64_t bucket, tag;
-	unsigned int way;
+	struct slot_content c = { .facts = { 0 } };
+	uint64_t slot;
+	uint32_t way;
 	int tail;
 
-	if (part.len > ANSWER_MAX_PART || rest.len > ANSWER_MAX_TAIL ||
-	    in->cert_id.data < part.data ||
-	    in->cert_id.data + in->cert_id.len > part.data + part.len)
+	if (part.len > answers_max_part(&a->shape) ||
+	    rest.len > ANSWER_MAX_TAIL ||
+	    in->n_ids == 0 || in->n_ids > ANSWER_MAX_IDS)
 		return false;
+	for (size_t i = 0; i < in->n_ids; i++) {
+		if (!is_within(part, in->cert_ids[i]))
+			return false;
+		c.facts.id_at[i] =
+		    (uint16_t)(in->cert_ids[i].data - part.data);
+		c.facts.id_len[i] = (uint16_t)in->cert_ids[i].len;
+	}
 	tail = find_tail(a, rest, in->tail_expires, now);
 	if (tail < 0 || EVP_Digest(in->der.data, in->der.len, c.facts.digest,
 	    NULL, EVP_sha256(), NULL) != 1)
@@ -327,39 +295,42 @@ answers_put(struct answers *a, const struct answer *in, int64_t now)
 	c.facts.next_update = in->next_update;
 	c.facts.part_len = (uint16_t)part.len;
 	c.facts.tail = (uint16_t)tail;
-	c.facts.id_at = (uint16_t)(in->cert_id.data - part.data);
-	c.facts.id_len = (uint16_t)in->cert_id.len;
+	c.facts.signature = (uint8_t)in->signature;
+	c.facts.is_default = in->is_default;
 	memcpy(c.part, part.data, part.len);
-	bucket = bucket_of(a->table, in->serial);
-	tag = tag_of(a->table, in->cert_id);
-	way = choose_way(a->table, bucket, tag);
-	write_slot(slot_at(a->table, bucket, way), &c);
-	atomic_store_explicit(&bucket_at(a->table, bucket)->tags[way], tag,
-	    memory_order_release);
+	slot = choose_slot(a, answers_bucket_of(&a->shape, in->serial), in,
+	    &way);
+	answers_write_slot(answers_slot_at(&a->shape, slot), &c);
+	a->way_of[slot] = way;
+	atomic_store_explicit(way_at(a, way), answers_way(answers_tag_of(
+	    &a->shape, in->serial), slot), memory_order_release);
 	return true;
 }
 
-static void
-empty_slot(struct answers *a, uint64_t bucket, unsigned int way)
+bool
+answers_has(const struct answers *a, struct bytes cert_id,
+    struct bytes serial, enum signature_alg signature, int64_t now)
 {
-	static const struct slot_content nothing;
+	struct slot_content c;
 
-	atomic_store_explicit(&bucket_at(a->table, bucket)->tags[way], 0,
-	    memory_order_relaxed);
-	write_slot(slot_at(a->table, bucket, way), &nothing);
+	return answers_find_slot(&a->shape, cert_id, serial, signature, now,
+	    &c);
 }
+
+/* --- forgetting ------------------------------------ */
 
 /* The whole bucket: others that share it are signed anew when asked for,
  * which is cheaper than to be wrong once about which are the serial's. */
 void
 answers_forget(struct answers *a, struct bytes serial)
 {
-	uint64_t bucket = bucket_of(a->table, serial);
+	uint64_t bucket = answers_bucket_of(&a->shape, serial), slot;
 
-	for (unsigned int i = 0; i < WAYS; i++)
-		if (atomic_load_explicit(&bucket_at(a->table, bucket)->tags[i],
-		    memory_order_relaxed) != 0)
-			empty_slot(a, bucket, i);
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (answers_way_slot(&a->shape, atomic_load_explicit(way_at(a,
+		    (uint32_t)(bucket * WAYS) + i), memory_order_relaxed),
+		    &slot))
+			give_up(a, slot);
 	/* Nothing that announces the change goes before it. */
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -367,130 +338,53 @@ answers_forget(struct answers *a, struct bytes serial)
 void
 answers_forget_all(struct answers *a)
 {
-	for (uint64_t b = 0; b < a->table->n_buckets; b++)
-		for (unsigned int i = 0; i < WAYS; i++)
-			if (atomic_load_explicit(&bucket_at(a->table,
-			    b)->tags[i], memory_order_relaxed) != 0)
-				empty_slot(a, b, i);
+	for (uint64_t slot = 0; slot < a->n_used; slot++)
+		give_up(a, slot);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-void
-answers_each_older(struct answers *a, size_t n, int64_t due,
-    bool (*fn)(struct bytes, void *), void *arg)
+size_t
+answers_places(const struct answers *a)
 {
-	size_t all = (size_t)a->table->n_buckets * WAYS;
+	return (size_t)a->n_used;
+}
 
-	for (n = n < all ? n : all; n > 0; n--) {
-		uint64_t bucket = a->walked / WAYS;
-		unsigned int way = (unsigned int)(a->walked % WAYS);
+/* --- growing old ------------------------------------ */
+
+/* Its own part of the eighth: fixed while it is held, unlike others'. */
+static int64_t
+jitter(const struct slot_content *c, int64_t age_s)
+{
+	uint64_t own;
+
+	memcpy(&own, c->facts.digest, sizeof(own));
+	return (int64_t)(own % (uint64_t)(age_s / 8 + 1));
+}
+
+size_t
+answers_each_older(struct answers *a, size_t n, int64_t now, int64_t age_s,
+    bool (*fn)(const struct aged_answer *, void *), void *arg)
+{
+	size_t all = answers_places(a), asked = n, done = 0;
+
+	if (n == 0 || n > all)
+		n = all;
+	while (done++ < n) {
+		uint64_t slot = a->walked % all;
 		struct slot_content c;
+		struct aged_answer aged;
 
-		a->walked = (a->walked + 1) % all;
-		if (atomic_load_explicit(&bucket_at(a->table, bucket)->
-		    tags[way], memory_order_relaxed) == 0 ||
-		    !read_slot(slot_at(a->table, bucket, way), &c) ||
-		    !facts_are_sane(&c.facts) || c.facts.this_update >= due)
+		a->walked = slot + 1;
+		if (a->way_of[slot] == NO_WAY ||
+		    !answers_read_slot(&a->shape, answers_slot_at(&a->shape,
+		    slot), &c) || now - c.facts.this_update <=
+		    age_s - jitter(&c, age_s))
 			continue;
-		if (!fn(content_cert_id(&c), arg))
-			return;
+		aged = (struct aged_answer){ answers_content_id(&c, 0),
+		    (enum signature_alg)c.facts.signature,
+		    c.facts.is_default, c.facts.this_update };
+		if (!fn(&aged, arg))
+			return done;
 	}
-}
-
-/* --- the front's side ------------------------------------ */
-
-int
-answers_open(int fd, struct answers_view **out, struct err *err)
-{
-	OWNED_FD own = fd;
-	OWNED_STRUCT(answers_view) *v = calloc(1, sizeof(*v));
-	struct stat st;
-	void *map;
-
-	if (v == NULL)
-		return err_set(err, ERR_FAULT, "out of memory");
-	if (fstat(own, &st) == -1 ||
-	    (fcntl(own, F_GET_SEALS) & F_SEAL_SHRINK) == 0 ||
-	    (size_t)st.st_size < sizeof(struct table))
-		return err_set(err, ERR_FAULT, "this is no table of answers");
-	v->size = (size_t)st.st_size;
-	map = mmap(NULL, v->size, PROT_READ, MAP_SHARED, own, 0);
-	if (map == MAP_FAILED)
-		return err_errno(err, ERR_FAULT, "mapping the table");
-	v->table = map;
-	if (v->table->magic != MAGIC || v->table->n_buckets == 0 ||
-	    v->table->n_buckets > (UINT64_C(1) << 32) ||
-	    (v->table->n_buckets & (v->table->n_buckets - 1)) != 0 ||
-	    table_size(v->table->n_buckets) != v->size)
-		return err_set(err, ERR_FAULT, "this is no table of answers");
-	*out = TAKE(v);
-	return 0;
-}
-
-void
-answers_close(struct answers_view *v)
-{
-	if (v == NULL)
-		return;
-	if (v->table != NULL)
-		munmap((void *)(uintptr_t)v->table, v->size);
-	free(v);
-}
-
-bool
-answers_alive(const struct answers_view *v, int64_t ms)
-{
-	uint64_t beat = atomic_load_explicit(&v->table->beat,
-	    memory_order_acquire);
-
-	return ms - (int64_t)beat <= ANSWERS_HEARTBEAT_MS;
-}
-
-static size_t
-copy_tail(const struct table *t, unsigned int n, uint8_t *out)
-{
-	const struct tail *tail = &t->tails[n];
-	size_t len = (size_t)atomic_load_explicit(&tail->len,
-	    memory_order_acquire);
-
-	if (len > ANSWER_MAX_TAIL)
-		return 0;
-	for (size_t i = 0; i * 8 < len; i++) {
-		uint64_t w = atomic_load_explicit(&tail->octets[i],
-		    memory_order_relaxed);
-
-		memcpy(out + i * 8, &w, len - i * 8 < 8 ? len - i * 8 : 8);
-	}
-	return len;
-}
-
-bool
-answers_find(const struct answers_view *v, struct bytes cert_id,
-    struct bytes serial, int64_t now, struct held_answer *out, uint8_t *octets)
-{
-	const struct table *t = v->table;
-	uint64_t bucket = bucket_of(t, serial), tag = tag_of(t, cert_id);
-	struct bucket *b = bucket_at(t, bucket);
-
-	for (unsigned int i = 0; i < WAYS; i++) {
-		struct slot_content c;
-
-		/* Only a hint: the CertID below decides. */
-		if (atomic_load_explicit(&b->tags[i],
-		    memory_order_acquire) != tag)
-			continue;
-		if (!read_slot(slot_at(t, bucket, i), &c) ||
-		    !facts_are_sane(&c.facts) ||
-		    !bytes_equal(content_cert_id(&c), cert_id) ||
-		    c.facts.next_update <= now)
-			continue;
-		memcpy(octets, c.part, c.facts.part_len);
-		out->len = c.facts.part_len + copy_tail(t, c.facts.tail,
-		    octets + c.facts.part_len);
-		out->this_update = c.facts.this_update;
-		out->next_update = c.facts.next_update;
-		memcpy(out->digest, c.facts.digest, 32);
-		return true;
-	}
-	return false;
+	return asked > n ? asked : n;
 }

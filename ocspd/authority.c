@@ -94,6 +94,7 @@ load_key(struct authority *a, const struct key_places *p, const char *file,
 	if (keystore_load(p->keys_fd, file, (struct bytes){ 0 }, &key,
 	    err) == -1 || hash_key(key, k->key_sha1, err) == -1)
 		return -1;
+	k->signature = ocsp_signature_of(key);
 	k->key = TAKE(key);
 	a->n_keys++;
 	return 0;
@@ -173,6 +174,17 @@ authority_matches(const struct authority *a, const struct cert_id *id)
 	    memcmp(id->key_hash.data, a->key_hash[id->hash], n) == 0;
 }
 
+void
+authority_name(const struct authority *a, enum cert_hash hash,
+    struct bytes serial, struct cert_id *out)
+{
+	size_t n = cert_hash_octets(hash);
+
+	*out = (struct cert_id){ .hash = hash, .null_params = true,
+		.name_hash = { a->name_hash[hash], n },
+		.key_hash = { a->key_hash[hash], n }, .serial = serial };
+}
+
 /* RFC 6960, 4.2.2.2: issued directly by the CA, for OCSP signing. */
 static int
 check_certificate(const struct authority *a, X509 *cert, EVP_PKEY *key,
@@ -224,7 +236,7 @@ take_certificate(struct authority *a, struct responder_key *k,
 	return 0;
 }
 
-void
+bool
 authority_offer(struct authority *a, const struct responder_row *row,
     const struct key_places *p)
 {
@@ -232,7 +244,7 @@ authority_offer(struct authority *a, const struct responder_row *row,
 	struct err err;
 
 	if (row->ca_id != a->id)
-		return;
+		return false;
 	for (size_t i = 0; i < a->n_keys; i++) {
 		struct responder_key *k = &a->keys[i];
 
@@ -243,13 +255,33 @@ authority_offer(struct authority *a, const struct responder_row *row,
 			log_error("responder.certificate.refused",
 			    STR("ca", a->name), STR("why", err.text),
 			    STR("detail", err.detail));
-			return;
+			return false;
 		}
 		key_file_name(a, k->key_sha1, ".p10", file);
 		unlinkat(p->spool_fd, file, 0);
 		log_info("responder.certified", STR("ca", a->name),
 		    NUM("not_after", k->not_after));
+		return true;
 	}
+	return false;
+}
+
+static const EVP_MD *
+request_digest(EVP_PKEY *key)
+{
+	switch (ocsp_signature_of(key)) {
+	case SIGNATURE_ED25519:
+		return NULL;	/* it signs the request itself */
+	case SIGNATURE_ECDSA_SHA384:
+		return EVP_sha384();
+	case SIGNATURE_ECDSA_SHA512:
+		return EVP_sha512();
+	case SIGNATURE_ECDSA_SHA256:
+	case SIGNATURE_RSA_SHA256:
+	case SIGNATURE_ANY:
+		break;
+	}
+	return EVP_sha256();
 }
 
 /* PKCS#10 with the key alone: the profile gives everything else. */
@@ -264,8 +296,7 @@ encode_csr(EVP_PKEY *key, struct buf *out, struct err *err)
 	    X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN",
 	    MBSTRING_ASC, (const unsigned char *)"OCSP responder", -1, -1,
 	    0) != 1 || X509_REQ_set_pubkey(req, key) != 1 ||
-	    X509_REQ_sign(req, key, EVP_PKEY_get_bits(key) == 384 ?
-	    EVP_sha384() : EVP_sha256()) <= 0 ||
+	    X509_REQ_sign(req, key, request_digest(key)) <= 0 ||
 	    (len = i2d_X509_REQ(req, &der)) <= 0)
 		return err_openssl(err, ERR_FAULT, "making a request");
 	buf_append(out, der, (size_t)len);
@@ -298,10 +329,22 @@ write_request(const struct authority *a, const struct responder_key *k,
 	return 0;
 }
 
-static int
-make_key(struct authority *a, const struct key_places *p, struct err *err)
+/* Can it be made here and now? Else one is wanted. */
+static bool
+can_make(struct key_places *p, size_t kind)
 {
-	OWNED(EVP_PKEY) *key = key_generate(p->kind, p->bits, err);
+	if (p->kinds[kind].kind != KEY_RSA || p->stock[kind] != NULL)
+		return true;
+	p->wanted[kind] = true;
+	return false;
+}
+
+static int
+make_key(struct authority *a, struct key_places *p, size_t kind,
+    struct err *err)
+{
+	OWNED(EVP_PKEY) *key = p->stock[kind] != NULL ?
+	    TAKE(p->stock[kind]) : key_generate(p->kinds[kind].kind, 0, err);
 	struct responder_key *k = &a->keys[a->n_keys];
 	char file[FILE_NAME_MAX];
 
@@ -311,10 +354,18 @@ make_key(struct authority *a, const struct key_places *p, struct err *err)
 	if (keystore_save(p->keys_fd, file, key, (struct bytes){ 0 },
 	    err) == -1)
 		return -1;
+	k->signature = ocsp_signature_of(key);
 	k->key = TAKE(key);
 	a->n_keys++;
 	log_info("responder.key.made", STR("ca", a->name));
 	return 0;
+}
+
+void
+key_places_close(struct key_places *p)
+{
+	for (size_t i = 0; i < SIGNATURES; i++)
+		EVP_PKEY_free(p->stock[i]);
 }
 
 static void
@@ -324,6 +375,8 @@ retire(struct authority *a, size_t i, const struct key_places *p)
 
 	key_file_name(a, a->keys[i].key_sha1, ".key", file);
 	unlinkat(p->keys_fd, file, 0);
+	key_file_name(a, a->keys[i].key_sha1, ".p10", file);
+	unlinkat(p->spool_fd, file, 0);
 	responder_key_free_contents(&a->keys[i]);
 	a->n_keys--;
 	memmove(&a->keys[i], &a->keys[i + 1],
@@ -332,54 +385,134 @@ retire(struct authority *a, size_t i, const struct key_places *p)
 	log_info("responder.key.retired", STR("ca", a->name));
 }
 
+/* notAfter is inclusive, but an answer needs some validity. */
+static bool
+signs_now(const struct responder_key *k, time_t now)
+{
+	return k->signer != NULL && k->not_before <= now &&
+	    now < k->not_after;
+}
+
 struct responder_key *
-authority_signer(struct authority *a, time_t now)
+authority_signer(struct authority *a, enum signature_alg signature,
+    time_t now)
 {
 	struct responder_key *best = NULL;
 
 	for (size_t i = 0; i < a->n_keys; i++) {
 		struct responder_key *k = &a->keys[i];
 
-		/* notAfter is inclusive; an answer needs some validity. */
-		if (k->signer != NULL && k->not_before <= now &&
-		    now < k->not_after &&
+		if (k->signature == signature && signs_now(k, now) &&
 		    (best == NULL || k->not_after > best->not_after))
 			best = k;
 	}
 	return best;
 }
 
-void
-authority_keep_keys(struct authority *a, const struct key_places *p,
+struct responder_key *
+authority_default_signer(struct authority *a, const struct key_places *p,
     time_t now)
 {
-	struct responder_key *current, *waiting = NULL;
-	struct err err;
+	struct responder_key *k = NULL;
 
-	for (size_t i = a->n_keys; i > 0; i--)
-		if (a->keys[i - 1].cert != NULL &&
-		    a->keys[i - 1].not_after < now)
+	for (size_t i = 0; k == NULL && i < p->n_kinds; i++)
+		k = authority_signer(a, p->kinds[i].signature, now);
+	for (int s = 1; k == NULL && s <= SIGNATURES; s++)
+		k = authority_signer(a, (enum signature_alg)s, now);
+	return k;
+}
+
+static bool
+is_made(const struct key_places *p, enum signature_alg signature)
+{
+	for (size_t i = 0; i < p->n_kinds; i++)
+		if (p->kinds[i].signature == signature)
+			return true;
+	return false;
+}
+
+struct responder_key *
+authority_choose_signer(struct authority *a, const struct key_places *p,
+    const struct request *req, time_t now)
+{
+	struct responder_key *k = NULL;
+
+	for (size_t i = 0; k == NULL && i < req->n_preferred; i++)
+		if (is_made(p, req->preferred[i]))
+			k = authority_signer(a, req->preferred[i], now);
+	return k != NULL ? k : authority_default_signer(a, p, now);
+}
+
+static bool
+is_of_kind(const struct responder_key *k, const struct responder_kind *kind)
+{
+	return k->signature == kind->signature && (kind->bits == 0 ||
+	    EVP_PKEY_get_bits(k->key) == (int)kind->bits);
+}
+
+/* What has ended, and what was asked for and is no longer wanted. */
+static void
+retire_keys(struct authority *a, const struct key_places *p, time_t now)
+{
+	for (size_t i = a->n_keys; i > 0; i--) {
+		const struct responder_key *k = &a->keys[i - 1];
+		bool wanted = false;
+
+		for (size_t n = 0; n < p->n_kinds; n++)
+			wanted |= is_of_kind(k, &p->kinds[n]);
+		if (k->cert != NULL ? k->not_after < now : !wanted)
 			retire(a, i - 1, p);
-	if (now < a->retry_at)
-		return;
-	current = authority_signer(a, now);
-	for (size_t i = 0; i < a->n_keys; i++)
-		if (a->keys[i].cert == NULL)
-			waiting = &a->keys[i];
+	}
+}
+
+static bool
+is_past_half_life(const struct responder_key *k, time_t now)
+{
+	return now >= k->not_before + (k->not_after - k->not_before) / 2;
+}
+
+/* The one that waits for its certificate is asked for; it is made when there
+ * is none and it is time. */
+static int
+keep_kind(struct authority *a, struct key_places *p, size_t kind, time_t now,
+    struct err *err)
+{
+	const struct responder_key *waiting = NULL, *current = NULL;
+
+	for (size_t i = 0; i < a->n_keys; i++) {
+		const struct responder_key *k = &a->keys[i];
+
+		if (!is_of_kind(k, &p->kinds[kind]))
+			continue;
+		if (k->cert == NULL)
+			waiting = k;
+		else if (signs_now(k, now) && (current == NULL ||
+		    k->not_after > current->not_after))
+			current = k;
+	}
 	if (waiting == NULL && a->n_keys < AUTHORITY_MAX_KEYS &&
-	    (current == NULL || now >= current->not_before +
-	    (current->not_after - current->not_before) / 2)) {
-		if (make_key(a, p, &err) == -1) {
-			a->retry_at = now + RETRY_S;
-			log_error("responder.key.failed", STR("ca", a->name),
-			    STR("why", err.text), STR("detail", err.detail));
-			return;
-		}
+	    (current == NULL || is_past_half_life(current, now)) &&
+	    can_make(p, kind)) {
+		if (make_key(a, p, kind, err) == -1)
+			return -1;
 		waiting = &a->keys[a->n_keys - 1];
 	}
-	if (waiting != NULL && write_request(a, waiting, p, &err) == -1) {
+	return waiting == NULL ? 0 : write_request(a, waiting, p, err);
+}
+
+void
+authority_keep_keys(struct authority *a, struct key_places *p, time_t now)
+{
+	struct err err;
+
+	retire_keys(a, p, now);
+	if (now < a->retry_at)
+		return;
+	for (size_t i = 0; i < p->n_kinds; i++) {
+		if (keep_kind(a, p, i, now, &err) == 0)
+			continue;
 		a->retry_at = now + RETRY_S;
-		log_error("responder.spool.failed", STR("ca", a->name),
+		log_error("responder.key.failed", STR("ca", a->name),
 		    STR("why", err.text), STR("detail", err.detail));
 	}
 }

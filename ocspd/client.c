@@ -67,6 +67,15 @@ client_equal(const struct client *a, const struct client *b)
 	    memcmp(a->address, b->address, sizeof(a->address)) == 0;
 }
 
+bool
+client_is_one_of(const struct client *c, const struct client *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (client_equal(c, &list[i]))
+			return true;
+	return false;
+}
+
 uint16_t
 client_bucket(const struct client *c, const uint64_t seed[2])
 {

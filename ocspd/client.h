@@ -28,6 +28,8 @@ bool	client_from_text(struct client *, const char *);
 #define CLIENT_TEXT_SIZE	46
 void	client_to_text(const struct client *, char out[CLIENT_TEXT_SIZE]);
 bool	client_equal(const struct client *, const struct client *);
+bool	client_is_one_of(const struct client *, const struct client *list,
+	    size_t n);
 /*
  * The bucket that it is counted in: a seeded hash of the address, of an IPv6
  * client's /64, so that nobody can aim at another's.

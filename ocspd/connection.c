@@ -2,12 +2,8 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "ocspd/files.h"
+#include "ocspd/exchange.h"
 #include "ocspd/proxy.h"
-#include "ocspd/rates.h"
-#include "ocspd/reply.h"
-
-#include <openssl/evp.h>
 
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -16,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_WAIT_MS		2000	/* for the responder */
 #define DRAIN_MS		2000
 #define REQUESTS_A_TURN		64	/* pipelined; then others first */
 #define OUT_A_TURN		(256u << 10)
@@ -30,8 +25,10 @@ connection_open(struct connection *c, int fd, const struct client *client,
 
 	*c = (struct connection){ .fd = fd, .turn = turn, .client = *client,
 		.bucket = bucket, .readable = true, .file_fd = -1 };
-	for (size_t i = 0; i < s->settings->n_proxies; i++)
-		c->proxied |= client_equal(client, &s->settings->proxies[i]);
+	c->trusted = client_is_one_of(client, s->settings->proxies,
+	    s->settings->n_proxies);
+	c->proxied = c->trusted &&
+	    s->settings->proxies_say == PROXIES_SAY_HEADER;
 	c->in = BUF(s->limits.max_head_octets + s->limits.max_body_octets +
 	    2 * CONNECTION_SCRATCH);
 	c->out = BUF(OUT_A_TURN + CONNECTION_SCRATCH * 2);
@@ -39,8 +36,9 @@ connection_open(struct connection *c, int fd, const struct client *client,
 }
 
 void
-connection_close(struct connection *c)
+connection_close(struct connection *c, struct service *s)
 {
+	exchange_stop_waiting(c, s);
 	if (c->file_fd >= 0)
 		close(c->file_fd);
 	close(c->fd);
@@ -48,14 +46,28 @@ connection_close(struct connection *c)
 	buf_free(&c->out);
 	c->fd = -1;
 	c->file_fd = -1;
-	c->waiting = false;
+}
+
+static bool
+has_nothing_in_hand(const struct connection *c)
+{
+	return !c->waiting && c->in.len == 0 && c->out.len == 0 &&
+	    c->file_fd < 0;
 }
 
 bool
 connection_is_idle(const struct connection *c)
 {
-	return c->served && !c->waiting && c->in.len == 0 && c->out.len == 0 &&
-	    c->file_fd < 0;
+	return c->served && has_nothing_in_hand(c);
+}
+
+int64_t
+connection_idle_ms(const struct connection *c, const struct service *s)
+{
+	if (c->ended || !has_nothing_in_hand(c))
+		return -1;
+	return s->now_ms - (c->deadline_ms -
+	    s->settings->idle_timeout_s * 1000);
 }
 
 /* --- out ------------------------------------ */
@@ -157,195 +169,6 @@ flush_new(struct connection *c, struct service *s)
 	return c->out.len > 0 || send_file(c);
 }
 
-/* --- answering ------------------------------------ */
-
-static struct reply
-reply_to(struct service *s, const struct http_request *req)
-{
-	return (struct reply){ .out = &s->out, .counters = s->counters,
-		.status = &s->status, .now = s->now,
-		.keep_alive = req->keep_alive, .old = req->old,
-		.head = req->method == HTTP_HEAD };
-}
-
-/* One in so many, where the configuration wants it. The path is not told: it
- * is a request in base64, or a file's name that stands in files_total. */
-static void
-note_access(const struct connection *c, struct service *s,
-    const char *method)
-{
-	char client[CLIENT_TEXT_SIZE];
-
-	if (s->settings->access_log_every == 0 ||
-	    ++s->since_logged < s->settings->access_log_every)
-		return;
-	s->since_logged = 0;
-	client_to_text(&c->client, client);
-	log_info("http.access", STR("client", client), STR("method", method),
-	    NUM("status", s->status));
-}
-
-static const char *
-method_name(enum http_method method)
-{
-	switch (method) {
-	case HTTP_GET:
-		return "GET";
-	case HTTP_HEAD:
-		return "HEAD";
-	case HTTP_POST:
-		return "POST";
-	case HTTP_OTHER:
-		break;
-	}
-	return "-";
-}
-
-static void
-refuse(struct connection *c, struct service *s, unsigned int status)
-{
-	struct reply r = { .out = &s->out, .counters = s->counters,
-		.status = &s->status, .now = s->now };
-
-	reply_status(&r, status);
-	c->ended = true;
-	note_access(c, s, "-");
-}
-
-static void
-ask_responder(struct connection *c, struct service *s,
-    const struct http_request *req, uint64_t id)
-{
-	struct wire_ask ask = { .id = id, .request = &s->request };
-	struct reply r = reply_to(s, req);
-	struct err err;
-
-	if (s->responder == NULL ||
-	    wire_send_ask(s->responder, &ask, &err) == -1) {
-		reply_ocsp_error(&r, OCSP_TRY_LATER);
-		return;
-	}
-	c->waiting = true;
-	c->asked_head = r.head;
-	c->asked_old = r.old;
-	c->asked_keep = r.keep_alive;
-	set_deadline(c, s, ANSWER_WAIT_MS);
-}
-
-static void
-answer_ocsp(struct connection *c, struct service *s,
-    const struct http_request *req, struct bytes der, uint64_t id)
-{
-	struct request *q = &s->request;
-	struct reply r = reply_to(s, req);
-	struct held_answer held;
-	enum ocsp_status status;
-
-	status = request_read(der, s->settings->max_cert_ids, q);
-	if (status != OCSP_SUCCESSFUL) {
-		log_debug("request.refused", NUM("status", status),
-		    STR("why", q->why));
-		reply_ocsp_error(&r, status);
-		return;
-	}
-	/* RFC 9654, 2.1: 16 to 32 octets; of others we may think. */
-	if (q->has_nonce && !s->settings->odd_nonce_echoed &&
-	    (q->nonce_len < 16 || q->nonce_len > 32)) {
-		q->has_nonce = false;
-		q->nonce_len = 0;
-	}
-	if (s->table == NULL || !answers_alive(s->table, s->now_ms)) {
-		reply_ocsp_error(&r, OCSP_TRY_LATER);
-		return;
-	}
-	if (q->n_ids == 1 && !q->has_nonce && answers_find(s->table,
-	    q->ids[0].der, q->ids[0].serial, s->now, &held, s->held)) {
-		const struct reply_facts facts = { held.this_update,
-			held.next_update, held.digest,
-			s->settings->max_age_s };
-
-		counters_add(s->counters, COUNT_OCSP_HELD, 1);
-		reply_signed(&r, &facts, (struct bytes){ s->held, held.len },
-		    req);
-		return;
-	}
-	ask_responder(c, s, req, id);
-}
-
-static bool
-is_ocsp_type(struct bytes type)
-{
-	const uint8_t *end;
-
-	if (type.len == 0)
-		return true;	/* tolerated: the path decides nothing else */
-	end = memchr(type.data, ';', type.len);
-	if (end != NULL)
-		type.len = (size_t)(end - type.data);
-	while (type.len > 0 && type.data[type.len - 1] == ' ')
-		type.len--;
-	return bytes_equal_nocase(type, "application/ocsp-request");
-}
-
-static void
-answer_get(struct connection *c, struct service *s,
-    const struct http_request *req, uint64_t id)
-{
-	struct reply r = reply_to(s, req);
-	struct published file;
-
-	if (files_open(s->published_fd, req->path, &file) == 0) {
-		counters_add(s->counters, COUNT_FILES, 1);
-		if (reply_file(&r, &file, req)) {
-			c->file_fd = file.fd;
-			c->file_at = 0;
-			c->file_left = file.octets;
-		} else {
-			close(file.fd);
-		}
-		return;
-	}
-	switch (request_from_path(req->path, &s->der)) {
-	case 1:
-		answer_ocsp(c, s, req, buf_bytes(&s->der), id);
-		break;
-	case 0:
-		reply_status(&r, 404);
-		break;
-	default:
-		reply_ocsp_error(&r, OCSP_MALFORMED_REQUEST);
-	}
-	buf_clear(&s->der);
-	s->der.failed = false;
-}
-
-static void
-answer(struct connection *c, struct service *s, struct http_request *req,
-    uint64_t id)
-{
-	struct reply r;
-
-	counters_add(s->counters, req->method == HTTP_POST ? COUNT_POST :
-	    req->method == HTTP_HEAD ? COUNT_HEAD : COUNT_GET, 1);
-	req->keep_alive &= !s->stopping;
-	if (!req->keep_alive)
-		c->ended = true;
-	c->served = true;
-	s->answered++;
-	r = reply_to(s, req);
-	if (c->client.kind != CLIENT_LOCAL &&
-	    !rates_take(s->rates, c->bucket, s->now_ms))
-		reply_status(&r, 429);
-	else if (req->method != HTTP_POST)
-		answer_get(c, s, req, id);
-	else if (is_ocsp_type(req->content_type))
-		answer_ocsp(c, s, req, req->body, id);
-	else
-		reply_status(&r, 415);
-	if (!c->waiting)
-		note_access(c, s, method_name(req->method));
-}
-
 /* --- in ------------------------------------ */
 
 /* Octets used; 0 also when it is not whole. A broken one ends it: without a
@@ -397,7 +220,7 @@ take_requests(struct connection *c, struct service *s, struct bytes in,
 		switch (http_read(bytes_slice(in, used, in.len), &s->limits,
 		    s->body, &req, &status)) {
 		case HTTP_REFUSED:
-			refuse(c, s, status);
+			exchange_refuse(c, s, status);
 			return in.len;
 		case HTTP_INCOMPLETE:
 			if (req.head_octets > 0 && req.wants_continue &&
@@ -409,7 +232,7 @@ take_requests(struct connection *c, struct service *s, struct bytes in,
 			return used;
 		case HTTP_COMPLETE:
 			c->continued = false;
-			answer(c, s, &req, id);
+			exchange_answer(c, s, &req, id);
 			used += req.octets;
 			break;
 		}
@@ -497,9 +320,16 @@ finish(struct connection *c, struct service *s)
 bool
 connection_work(struct connection *c, struct service *s, uint64_t id)
 {
+	bool blocked = is_blocked(c);
+
 	c->again = false;
 	if (!flush_old(c))
 		return false;
+	/* The time that a large file was given ends with it. */
+	if (blocked && !is_blocked(c))
+		set_deadline(c, s, c->in.len > 0 ?
+		    s->settings->request_timeout_s * 1000 :
+		    s->settings->idle_timeout_s * 1000);
 	/* Left over from a turn that was cut short, or held up. */
 	if (!is_blocked(c) && !c->waiting && !c->ended && c->in.len > 0) {
 		size_t used = take_requests(c, s, buf_bytes(&c->in), id);
@@ -520,37 +350,18 @@ connection_work(struct connection *c, struct service *s, uint64_t id)
 	return true;
 }
 
-/* Signed for this client, or for all: then it has its validators too. */
-static void
-reply_answer(const struct reply *r, const struct wire_answer *a,
-    const struct service *s)
-{
-	uint8_t digest[32];
-	const struct reply_facts facts = { a->this_update, a->next_update,
-		digest, s->settings->max_age_s };
-
-	if (a->status == OCSP_SUCCESSFUL)
-		counters_add(s->counters, COUNT_OCSP_SIGNED, 1);
-	if (a->status != OCSP_SUCCESSFUL)
-		reply_ocsp_error(r, a->status);
-	else if (a->cacheable && EVP_Digest(a->der.data, a->der.len, digest,
-	    NULL, EVP_sha256(), NULL) == 1)
-		reply_signed(r, &facts, a->der, NULL);
-	else
-		reply_private(r, a->der);
-}
-
 bool
 connection_answer(struct connection *c, struct service *s, uint64_t id,
     const struct wire_answer *a)
 {
-	struct reply r = { .out = &s->out, .counters = s->counters,
-		.status = &s->status, .now = s->now, .keep_alive = c->asked_keep,
-		.old = c->asked_old, .head = c->asked_head };
+	exchange_conclude(c, s, a);
+	return flush_new(c, s) && connection_work(c, s, id);
+}
 
-	c->waiting = false;
-	reply_answer(&r, a, s);
-	note_access(c, s, c->asked_head ? "HEAD" : "GET or POST");
+bool
+connection_turn_away(struct connection *c, struct service *s, uint64_t id)
+{
+	exchange_refuse(c, s, 503);
 	return flush_new(c, s) && connection_work(c, s, id);
 }
 
@@ -568,7 +379,7 @@ connection_expire(struct connection *c, struct service *s, uint64_t id)
 	}
 	if (c->draining || is_blocked(c) || c->in.len == 0)
 		return false;
-	refuse(c, s, 408);
+	exchange_refuse(c, s, 408);
 	buf_free(&c->in);
 	return flush_new(c, s) && connection_work(c, s, id);
 }

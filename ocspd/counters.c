@@ -43,6 +43,9 @@ struct counters_view {
 	[counter] = { "responses_total", how,				\
 	"OCSP responses; held: out of the table, signed: made for the "	\
 	"request, else the error (RFC 6960, 4.2.1).", false }
+#define CERT_ID(counter, hash)						\
+	[counter] = { "requests_by_hash_total", "hash=\"" hash "\"",	\
+	"OCSP requests with a CertID by that hash algorithm.", false }
 #define FOREIGN(counter, field)						\
 	[counter] = { "foreign_requests_total", "field=\"" field "\"",	\
 	"Requests about no CA of ours, by the CertID field that is wrong.", \
@@ -59,17 +62,28 @@ static const struct counter_text texts[N_COUNTERS] = {
 	[COUNT_REFUSED_CLIENT] = { "connections_refused_total",
 	    "why=\"max_connections_per_client\"",
 	    "Connections closed at once, by the limit that was met.", false },
+	[COUNT_GAVE_WAY] = { "connections_gave_way_total", "",
+	    "Idle connections ended because a new one found no place.", false },
+	[COUNT_REFUSED_WAITING] = { "requests_refused_total",
+	    "why=\"max_waiting\"",
+	    "Requests answered 503, by the limit that was met.", false },
+	[COUNT_WAITING] = { "requests_waiting", "",
+	    "Requests that wait for the responder.", true },
 	METHOD(GET), METHOD(HEAD), METHOD(POST),
-	HTTP(200), HTTP(304), HTTP(400), HTTP(404), HTTP(405), HTTP(408),
-	HTTP(411), HTTP(413), HTTP(414), HTTP(415), HTTP(417), HTTP(429),
-	HTTP(431),
+	HTTP(200), HTTP(206), HTTP(304), HTTP(400), HTTP(404), HTTP(405),
+	HTTP(408), HTTP(411), HTTP(412), HTTP(413), HTTP(414), HTTP(415),
+	HTTP(416), HTTP(417), HTTP(429), HTTP(431),
 	HTTP(501), HTTP(503), HTTP(505),
 	OCSP(COUNT_OCSP_HELD, "status=\"successful\",from=\"held\""),
 	OCSP(COUNT_OCSP_SIGNED, "status=\"successful\",from=\"signed\""),
 	OCSP(COUNT_OCSP_MALFORMED, "status=\"malformedRequest\",from=\"\""),
 	OCSP(COUNT_OCSP_INTERNAL_ERROR, "status=\"internalError\",from=\"\""),
 	OCSP(COUNT_OCSP_TRY_LATER, "status=\"tryLater\",from=\"\""),
+	OCSP(COUNT_OCSP_SIG_REQUIRED, "status=\"sigRequired\",from=\"\""),
 	OCSP(COUNT_OCSP_UNAUTHORIZED, "status=\"unauthorized\",from=\"\""),
+	CERT_ID(COUNT_CERT_ID_SHA1, "sha1"),
+	CERT_ID(COUNT_CERT_ID_SHA256, "sha256"),
+	CERT_ID(COUNT_CERT_ID_OTHER, "other"),
 	[COUNT_FILES] = { "files_total", "",
 	    "CRLs and CA certificates served.", false },
 	[COUNT_OCTETS_OUT] = { "sent_bytes_total", "",
@@ -78,6 +92,8 @@ static const struct counter_text texts[N_COUNTERS] = {
 	    "OCSP responses signed, also ahead of any request.", false },
 	[COUNT_SIGNATURES_FAILED] = { "signatures_failed_total", "",
 	    "OCSP responses that could not be signed.", false },
+	[COUNT_SIGNATURES_AHEAD] = { "signatures_ahead_total", "",
+	    "Of those signed, the ones that nobody was waiting for.", false },
 	FOREIGN(COUNT_FOREIGN_NAME, "issuerNameHash"),
 	FOREIGN(COUNT_FOREIGN_KEY, "issuerKeyHash"),
 	[COUNT_STORE_FAILURES] = { "store_failures_total", "",
@@ -86,6 +102,8 @@ static const struct counter_text texts[N_COUNTERS] = {
 	    "When the store was last read.", true },
 	[COUNT_STORE_CHANGE] = { "store_change", "",
 	    "Number of the last change that answers know of.", true },
+	[COUNT_STORE_MAX_AGE] = { "store_max_age_seconds", "",
+	    "How long ago that may be.", true },
 };
 
 const struct counter_text *
@@ -101,7 +119,8 @@ counter_of_status(unsigned int status)
 		unsigned int	status;
 		enum counter	counter;
 	} table[] = {
-		{ 200, COUNT_HTTP_200 }, { 304, COUNT_HTTP_304 },
+		{ 200, COUNT_HTTP_200 }, { 206, COUNT_HTTP_206 },
+		{ 304, COUNT_HTTP_304 }, { 412, COUNT_HTTP_412 },
 		{ 400, COUNT_HTTP_400 }, { 404, COUNT_HTTP_404 },
 		{ 405, COUNT_HTTP_405 }, { 408, COUNT_HTTP_408 },
 		{ 411, COUNT_HTTP_411 }, { 413, COUNT_HTTP_413 },

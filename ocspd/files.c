@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,12 +15,13 @@
 static const struct {
 	const char	*folder;
 	const char	*suffix;
+	const char	*kind;
 	const char	*media_type;
 } kinds[] = {
-	{ "/crl/",	".crl",	"application/pkix-crl" },
-	{ "/crl/",	".crl.pem", "application/x-pem-file" },
-	{ "/ca/",	".crt",	"application/pkix-cert" },
-	{ "/ca/",	".p7c",
+	{ "/crl/", ".crl",	"crl",	"application/pkix-crl" },
+	{ "/crl/", ".crl.pem",	"crl",	"application/x-pem-file" },
+	{ "/ca/", ".crt",	"ca",	"application/pkix-cert" },
+	{ "/ca/", ".p7c",	"ca",
 	  "application/pkcs7-mime; smime-type=certs-only" },
 };
 
@@ -69,7 +71,8 @@ open_regular(int dir_fd, const char *name, struct published *out)
 	struct stat st;
 
 	if (fd < 0)
-		return 1;
+		return errno == EMFILE || errno == ENFILE ||
+		    errno == ENOMEM ? -1 : 1;
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return 1;
@@ -103,6 +106,7 @@ files_open(int dir_fd, struct bytes path, struct published *out)
 		    strcmp(name + len - suffix, kinds[i].suffix) != 0)
 			continue;
 		out->media_type = kinds[i].media_type;
+		out->kind = kinds[i].kind;
 		return open_regular(dir_fd, name, out);
 	}
 	return 1;

@@ -18,10 +18,12 @@ struct published {
 	uint64_t	 octets;
 	time_t		 modified;
 	const char	*media_type;
+	const char	*kind;		/* "crl" or "ca" */
 	char		 etag[64];	/* new with every rename into place */
 };
 
-/* 0 opened; 1 when there is no such file, or path names none of ours. */
+/* 0 opened; 1 when there is no such file, or path names none of ours; -1 when
+ * it cannot be opened for now, for want of descriptors or memory. */
 int	files_open(int dir_fd, struct bytes path, struct published *out);
 
 #endif

@@ -4,7 +4,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ocspd/connection.h"
-#include "ocspd/listen.h"
+#include "ocspd/doors.h"
+#include "ocspd/places.h"
 #include "ocspd/rates.h"
 
 #include <openssl/rand.h>
@@ -12,7 +13,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -23,48 +23,42 @@
 #define ACCEPTS_A_TURN		64
 #define SWEEP_MS		250
 #define STOP_MS			5000	/* to finish what is in hand */
-#define SPARE_DESCRIPTORS	64
+#define IDLE_GRACE_MS		1000	/* to ask once more, before that */
 
-/* What an epoll event is about: connections count from TOKEN_CONNECTION. */
+/* What an epoll event is about: connections' are their id and this. */
 enum token {
 	TOKEN_SIGNAL,
 	TOKEN_CONTROL,
 	TOKEN_RESPONDER,
-	TOKEN_LISTEN,		/* and LISTEN_MAX_SOCKETS - 1 more */
-	TOKEN_CONNECTION = TOKEN_LISTEN + LISTEN_MAX_SOCKETS,
+	TOKEN_LISTEN,		/* and LISTEN_MAX_OF_FRONT - 1 more */
+	TOKEN_CONNECTION = TOKEN_LISTEN + LISTEN_MAX_OF_FRONT,
 };
 
 struct front {
 	struct settings		*settings;
 	struct service		*service;
-	struct connection	*connections;
-	uint32_t		*free_places;	/* a stack */
-	size_t			 n_free, n_places;
-	uint16_t		 clients[65536];	/* their connections */
-	uint64_t		 client_seed[2];
+	struct requestors	*requestors;	/* NULL: none configured */
+	struct places		 places;
 	int			 epoll_fd;
-	int			 listen_fds[LISTEN_MAX_SOCKETS];
-	size_t			 n_listen;
+	struct doors		 doors;
 	int64_t			 next_sweep_ms;
+	int64_t			 idle_until_ms;	/* when stopping */
 	bool			 some_again;
 };
 
-/* The place, and how often it was used: a late answer finds nobody. */
-static uint64_t
-connection_id(const struct front *f, const struct connection *c)
+static void
+count_open(struct front *f)
 {
-	return (uint64_t)c->turn << 32 | (uint64_t)(c - f->connections);
+	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
+	    places_taken(&f->places));
 }
 
 static void
 end_connection(struct front *f, struct connection *c)
 {
-	f->clients[c->bucket]--;
-	connection_close(c);
-	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
-	    f->n_places - f->n_free - 1);
+	places_give_back(&f->places, c, f->service);
+	count_open(f);
 	buf_clear(&f->service->out);
-	f->free_places[f->n_free++] = (uint32_t)(c - f->connections);
 }
 
 /* After anything was done with it. */
@@ -85,7 +79,16 @@ has_too_many(const struct front *f, const struct client *client,
 {
 	/* Behind a Unix socket stands a proxy, and many clients behind it. */
 	return client->kind != CLIENT_LOCAL &&
-	    f->clients[bucket] >= f->settings->max_connections_per_client;
+	    f->places.clients[bucket] >=
+	    f->settings->max_connections_per_client;
+}
+
+static void
+refuse_client(struct front *f, const struct client *client)
+{
+	counters_add(f->service->counters, COUNT_REFUSED_CLIENT, 1);
+	limit_met(&f->service->limit_log, LIMIT_CLIENT_CONNECTIONS, client,
+	    f->service->now_ms);
 }
 
 /* A proxy has said for whom a connection is. */
@@ -93,28 +96,72 @@ static bool
 recount(void *arg, struct connection *c, const struct client *client)
 {
 	struct front *f = arg;
-	uint16_t bucket = client_bucket(client, f->client_seed);
+	uint16_t bucket = client_bucket(client, f->service->client_seed);
 
 	if (!client_equal(client, &c->client) &&
 	    has_too_many(f, client, bucket)) {
-		counters_add(f->service->counters, COUNT_REFUSED_CLIENT, 1);
+		refuse_client(f, client);
 		return false;
 	}
-	f->clients[c->bucket]--;
-	f->clients[bucket]++;
+	f->places.clients[c->bucket]--;
+	f->places.clients[bucket]++;
 	c->client = *client;
 	c->bucket = bucket;
 	return true;
 }
 
-/* A proxy's own address is not counted against its clients. */
+/* All places are taken: an idle one gives way. */
 static bool
-is_proxy(const struct front *f, const struct client *client)
+make_room(struct front *f, const struct client *client)
 {
-	for (size_t i = 0; i < f->settings->n_proxies; i++)
-		if (client_equal(client, &f->settings->proxies[i]))
-			return true;
-	return false;
+	struct service *s = f->service;
+	struct connection *idle = places_find_idle(&f->places, s);
+
+	limit_met(&s->limit_log, LIMIT_CONNECTIONS, client, s->now_ms);
+	if (idle == NULL) {
+		counters_add(s->counters, COUNT_REFUSED_FULL, 1);
+		return false;
+	}
+	counters_add(s->counters, COUNT_GAVE_WAY, 1);
+	end_connection(f, idle);
+	return true;
+}
+
+/* Not even a place in the lobby. Who has sent its request already may see a
+ * reset instead of this. */
+static void
+send_away(struct front *f, int fd)
+{
+	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
+	    "Retry-After: 2\r\nConnection: close\r\n"
+	    "Content-Length: 0\r\n\r\n";
+
+	if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) > 0)
+		counters_add(f->service->counters, COUNT_HTTP_503, 1);
+	close(fd);
+}
+
+static struct connection *
+take_place(struct front *f, int fd, const struct client *client,
+    uint16_t bucket)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+		EPOLLET };
+	struct connection *c = places_take(&f->places);
+	int on = 1;
+
+	if (c == NULL)
+		return NULL;
+	connection_open(c, fd, client, bucket, f->service);
+	f->places.clients[bucket]++;
+	ev.data.u64 = TOKEN_CONNECTION + places_id(&f->places, c);
+	if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == -1)
+		log_error("connection.unwatched",
+		    STR("why", strerror(errno)));	/* its deadline ends it */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	counters_add(f->service->counters, COUNT_CONNECTIONS, 1);
+	count_open(f);
+	return c;
 }
 
 static void
@@ -123,32 +170,24 @@ take_client(struct front *f, int fd, const struct sockaddr_storage *from)
 	struct connection *c;
 	struct client client;
 	uint16_t bucket;
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP |
-		EPOLLET };
-	int on = 1;
+	bool has_room;
 
 	client_from_socket(&client, from);
-	bucket = client_bucket(&client, f->client_seed);
-	if (f->n_free == 0 || (!is_proxy(f, &client) &&
-	    has_too_many(f, &client, bucket))) {
-		counters_add(f->service->counters, f->n_free == 0 ?
-		    COUNT_REFUSED_FULL : COUNT_REFUSED_CLIENT, 1);
+	bucket = client_bucket(&client, f->service->client_seed);
+	/* A proxy's own address is not counted against its clients. */
+	if (!client_is_one_of(&client, f->settings->proxies,
+	    f->settings->n_proxies) && has_too_many(f, &client, bucket)) {
+		refuse_client(f, &client);
 		close(fd);
 		return;
 	}
-	c = &f->connections[f->free_places[f->n_free - 1]];
-	ev.data.u64 = TOKEN_CONNECTION + (uint64_t)(c - f->connections);
-	if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == -1) {
-		close(fd);
-		return;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	f->n_free--;
-	f->clients[bucket]++;
-	connection_open(c, fd, &client, bucket, f->service);
-	counters_add(f->service->counters, COUNT_CONNECTIONS, 1);
-	counters_set(f->service->counters, COUNT_CONNECTIONS_OPEN,
-	    f->n_places - f->n_free);
+	has_room = !places_are_full(&f->places) || make_room(f, &client);
+	c = take_place(f, fd, &client, bucket);
+	if (c == NULL)
+		send_away(f, fd);
+	else if (!has_room)
+		settle(f, c, connection_turn_away(c, f->service,
+		    places_id(&f->places, c)));
 }
 
 static void
@@ -181,12 +220,12 @@ drop_responder(struct front *f, const char *why)
 	s->responder = NULL;
 	answers_close(s->table);
 	s->table = NULL;
-	for (size_t i = 0; i < f->n_places; i++) {
-		struct connection *c = &f->connections[i];
+	for (size_t i = 0; i < f->places.n; i++) {
+		struct connection *c = &f->places.each[i];
 
 		if (c->fd >= 0 && c->waiting)
 			settle(f, c, connection_answer(c, s,
-			    connection_id(f, c), &none));
+			    places_id(&f->places, c), &none));
 	}
 }
 
@@ -209,7 +248,6 @@ take_frame(struct front *f, const struct frame *frame, struct err *err)
 	struct service *s = f->service;
 	struct wire_answer a;
 	struct connection *c;
-	uint32_t place;
 
 	if (frame->type == WIRE_TABLE && frame->fd >= 0 && s->table == NULL)
 		return answers_open(frame->fd, &s->table, err);
@@ -219,11 +257,10 @@ take_frame(struct front *f, const struct frame *frame, struct err *err)
 		return err_set(err, ERR_FAULT, "an unexpected frame");
 	if (wire_get_answer(frame, &a, err) == -1)
 		return -1;
-	place = (uint32_t)a.id;
-	if (place >= f->n_places)
+	if ((uint32_t)a.id >= f->places.n)
 		return err_set(err, ERR_FAULT, "an answer to nobody");
-	c = &f->connections[place];
-	if (c->fd >= 0 && c->waiting && connection_id(f, c) == a.id)
+	c = places_find(&f->places, a.id);
+	if (c != NULL && c->waiting)
 		settle(f, c, connection_answer(c, s, a.id, &a));
 	return 0;
 }
@@ -284,7 +321,8 @@ take_control(struct front *f, struct role *role, struct err *err)
 static void
 work(struct front *f, struct connection *c)
 {
-	settle(f, c, connection_work(c, f->service, connection_id(f, c)));
+	settle(f, c, connection_work(c, f->service,
+	    places_id(&f->places, c)));
 }
 
 static void
@@ -295,15 +333,16 @@ sweep(struct front *f)
 	if (s->now_ms < f->next_sweep_ms)
 		return;
 	f->next_sweep_ms = s->now_ms + SWEEP_MS;
-	for (size_t i = 0; i < f->n_places; i++) {
-		struct connection *c = &f->connections[i];
+	for (size_t i = 0; i < f->places.n; i++) {
+		struct connection *c = &f->places.each[i];
 
 		if (c->fd < 0)
 			continue;
 		if (s->now_ms >= c->deadline_ms)
 			settle(f, c, connection_expire(c, s,
-			    connection_id(f, c)));
-		else if (s->stopping && connection_is_idle(c))
+			    places_id(&f->places, c)));
+		else if (s->stopping && s->now_ms >= f->idle_until_ms &&
+		    connection_is_idle(c))
 			end_connection(f, c);
 	}
 }
@@ -314,18 +353,18 @@ work_again(struct front *f)
 	if (!f->some_again)
 		return;
 	f->some_again = false;
-	for (size_t i = 0; i < f->n_places; i++)
-		if (f->connections[i].fd >= 0 && f->connections[i].again)
-			work(f, &f->connections[i]);
+	for (size_t i = 0; i < f->places.n; i++)
+		if (f->places.each[i].fd >= 0 && f->places.each[i].again)
+			work(f, &f->places.each[i]);
 }
 
 static void
 serve_connection(struct front *f, const struct epoll_event *ev)
 {
-	struct connection *c =
-	    &f->connections[ev->data.u64 - TOKEN_CONNECTION];
+	struct connection *c = places_find(&f->places,
+	    ev->data.u64 - TOKEN_CONNECTION);
 
-	if (c->fd < 0)
+	if (c == NULL)	/* it was ended earlier in this turn */
 		return;
 	if ((ev->events & (EPOLLERR | EPOLLHUP)) != 0 && !c->waiting &&
 	    (ev->events & EPOLLIN) == 0) {
@@ -340,12 +379,13 @@ serve_connection(struct front *f, const struct epoll_event *ev)
 static void
 stop_listening(struct front *f)
 {
-	for (size_t i = 0; i < f->n_listen; i++) {
-		epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, f->listen_fds[i], NULL);
-		close(f->listen_fds[i]);
-	}
-	f->n_listen = 0;
+	/* Who waits there would be refused, if it is the last socket of its
+	 * address. */
+	for (size_t i = 0; i < f->doors.n; i++)
+		accept_clients(f, f->doors.fds[i]);
+	doors_close(&f->doors, f->epoll_fd);
 	f->service->stopping = true;
+	f->idle_until_ms = f->service->now_ms + IDLE_GRACE_MS;
 	f->next_sweep_ms = 0;
 }
 
@@ -361,9 +401,9 @@ serve_events(struct front *f, struct role *role,
 		if (token >= TOKEN_CONNECTION)
 			serve_connection(f, &events[i]);
 		else if (token >= TOKEN_LISTEN && token - TOKEN_LISTEN <
-		    f->n_listen)
+		    f->doors.n)
 			accept_clients(f,
-			    f->listen_fds[token - TOKEN_LISTEN]);
+			    f->doors.fds[token - TOKEN_LISTEN]);
 		else if (token == TOKEN_RESPONDER)
 			serve_responder(f);
 		else if (token == TOKEN_CONTROL &&
@@ -384,7 +424,11 @@ loop(struct front *f, struct role *role)
 
 	for (;;) {
 		int64_t wait = f->next_sweep_ms - clock_monotonic_ms();
-		int n = epoll_wait(f->epoll_fd, events, MAX_EVENTS,
+		int n;
+
+		if (!f->doors.opened && wait > DOORS_LOOK_MS)
+			wait = DOORS_LOOK_MS;
+		n = epoll_wait(f->epoll_fd, events, MAX_EVENTS,
 		    f->some_again || wait < 0 ? 0 : (int)wait);
 
 		s->now = clock_now();
@@ -393,13 +437,15 @@ loop(struct front *f, struct role *role)
 			return;	/* main is gone */
 		work_again(f);
 		flush_responder(f);
+		doors_open(&f->doors, s->table, f->epoll_fd, TOKEN_LISTEN,
+		    s->now_ms);
 		sweep(f);
 		if (stop_at == INT64_MAX && role_is_stopping()) {
 			stop_listening(f);
 			sweep(f);
 			stop_at = s->now_ms + STOP_MS;
 		}
-		if (s->stopping && (f->n_free == f->n_places ||
+		if (s->stopping && (places_taken(&f->places) == 0 ||
 		    s->now_ms >= stop_at))
 			return;
 	}
@@ -410,9 +456,7 @@ loop(struct front *f, struct role *role)
 static int
 watch(struct front *f, int fd, uint64_t token, struct err *err)
 {
-	/* Of a socket that all fronts share, one is woken. */
-	struct epoll_event ev = { .events = token >= TOKEN_LISTEN ?
-		EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN, .data.u64 = token };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = token };
 
 	if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == -1)
 		return err_errno(err, ERR_FAULT, "epoll_ctl");
@@ -420,56 +464,12 @@ watch(struct front *f, int fd, uint64_t token, struct err *err)
 }
 
 static int
-take_listeners(struct front *f, struct role *role, struct err *err)
-{
-	char name[32];
-
-	for (;;) {
-		int fd;
-
-		snprintf(name, sizeof(name), "listen.%zu", f->n_listen);
-		if (f->n_listen == LISTEN_MAX_SOCKETS ||
-		    (fd = role_take(role, name)) < 0)
-			break;
-		if (watch(f, fd, TOKEN_LISTEN + f->n_listen, err) == -1)
-			return -1;
-		f->listen_fds[f->n_listen++] = fd;
-	}
-	return f->n_listen > 0 ? 0 :
-	    err_set(err, ERR_FAULT, "started without a socket to listen on");
-}
-
-static size_t
-count_places(const struct settings *settings)
-{
-	struct rlimit limit;
-	size_t n = settings->max_connections;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-		if (limit.rlim_max < 2 * SPARE_DESCRIPTORS)
-			return SPARE_DESCRIPTORS;
-		if (n > limit.rlim_max - SPARE_DESCRIPTORS)
-			n = limit.rlim_max - SPARE_DESCRIPTORS;
-	}
-	return n;
-}
-
-static int
 make_places(struct front *f, struct err *err)
 {
 	struct service *s = f->service;
 
-	f->n_places = count_places(f->settings);
-	f->connections = calloc(f->n_places, sizeof(f->connections[0]));
-	f->free_places = calloc(f->n_places, sizeof(f->free_places[0]));
-	if (f->connections == NULL || f->free_places == NULL)
-		return err_set(err, ERR_FAULT, "out of memory");
-	for (size_t i = f->n_places; i > 0; i--) {
-		f->connections[i - 1].fd = -1;
-		f->free_places[f->n_free++] = (uint32_t)(i - 1);
-	}
+	if (places_open(&f->places, f->settings->max_connections, err) == -1)
+		return -1;
 	s->settings = f->settings;
 	s->recount = recount;
 	s->front = f;
@@ -503,6 +503,18 @@ count(struct front *f, struct role *role, struct err *err)
 }
 
 static int
+take_requestors(struct front *f, struct role *role, struct err *err)
+{
+	if (f->settings->signed_requests == SIGNED_REQUESTS_IGNORE)
+		return 0;
+	if (requestors_new(role_take(role, "request_anchors"), &f->requestors,
+	    err) == -1)
+		return -1;
+	f->service->requestors = f->requestors;
+	return 0;
+}
+
+static int
 run(struct front *f, struct role *role, struct err *err)
 {
 	char published[64];
@@ -513,8 +525,8 @@ run(struct front *f, struct role *role, struct err *err)
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0)
 		return err_errno(err, ERR_FAULT, "epoll_create1");
-	if (RAND_bytes((unsigned char *)f->client_seed,
-	    sizeof(f->client_seed)) != 1)
+	if (RAND_bytes((unsigned char *)f->service->client_seed,
+	    sizeof(f->service->client_seed)) != 1)
 		return err_openssl(err, ERR_FAULT, "drawing a seed");
 	f->service->published_fd = role_take(role, "published");
 	/* By descriptor: this user need not reach the folders above it. */
@@ -523,7 +535,8 @@ run(struct front *f, struct role *role, struct err *err)
 	if (make_places(f, err) == -1 || count(f, role, err) == -1 ||
 	    watch(f, role_signal_fd(), TOKEN_SIGNAL, err) == -1 ||
 	    watch(f, channel_fd(role->control), TOKEN_CONTROL, err) == -1 ||
-	    take_listeners(f, role, err) == -1 ||
+	    doors_take(&f->doors, role, f->service->now_ms, err) == -1 ||
+	    take_requestors(f, role, err) == -1 ||
 	    role_ready(role, &box, err) == -1)
 		return -1;
 	if (take_control(f, role, err) == -1)
@@ -546,16 +559,13 @@ front_run(struct role *role, struct err *err)
 		return -1;
 	}
 	result = run(f, role, err);
-	for (size_t i = 0; i < f->n_places; i++)
-		if (f->connections != NULL && f->connections[i].fd >= 0)
-			connection_close(&f->connections[i]);
-	free(f->connections);
-	free(f->free_places);
+	places_close(&f->places, f->service);
 	channel_free(f->service->responder);
 	answers_close(f->service->table);
 	free(f->service->body);
 	counters_free(f->service->counters);
 	rates_free(f->service->rates);
+	requestors_free(f->requestors);
 	buf_free(&f->service->out);
 	buf_free(&f->service->der);
 	free(f->service);

@@ -49,7 +49,8 @@ look_at_responder(struct trouble *t, const struct counters_view *view,
 	put_when(read_at, when);
 	if (read_at == 0)
 		say(t, "the store was not read yet");
-	else if (now - read_at > HEALTH_STORE_AGE_S)
+	else if (now - read_at > (int64_t)counters_get(view,
+	    COUNT_STORE_MAX_AGE))
 		say(t, "the store was last read at %s", when);
 	if (read_at != 0 && n == 0)
 		say(t, "no CA has certified this responder yet");

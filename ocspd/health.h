@@ -17,10 +17,6 @@ struct health_source {
 	const struct counters_view *view;	/* NULL: it does not run */
 };
 
-/* A store that was not read for so long is trouble; it is read ten times a
- * second. */
-#define HEALTH_STORE_AGE_S	5
-
 /*
  * One JSON object: status ("ok" or "trouble") and trouble, a list of
  * sentences. Returns whether all is well. sources[0] is the responder.

@@ -15,9 +15,8 @@ struct fields {
 	bool		expectation_failed;
 };
 
-/* RFC 9110, 5.6.2: tchar. */
-static bool
-is_token(struct bytes v)
+bool
+http_is_token(struct bytes v)
 {
 	static const char marks[] = "!#$%&'*+-.^_`|~";
 
@@ -136,7 +135,7 @@ read_request_line(struct bytes line, const struct http_limits *limits,
 	method = (struct bytes){ line.data, (size_t)(space - line.data) };
 	line = bytes_slice(line, method.len + 1, line.len);
 	space = line.len == 0 ? NULL : memchr(line.data, ' ', line.len);
-	if (space == NULL || !is_token(method))
+	if (space == NULL || !http_is_token(method))
 		return 400;
 	target = (struct bytes){ line.data, (size_t)(space - line.data) };
 	version = bytes_slice(line, target.len + 1, line.len);
@@ -181,7 +180,7 @@ read_field(struct bytes line, struct http_request *out, struct fields *f)
 	name = (struct bytes){ line.data, (size_t)(colon - line.data) };
 	value = bytes_slice(line, name.len + 1, line.len);
 	/* A space before the colon, or a folded line, is no token. */
-	if (!is_token(name))
+	if (!http_is_token(name))
 		return false;
 	for (size_t i = 0; i < value.len; i++)
 		if ((value.data[i] < 0x20 && value.data[i] != '\t') ||
@@ -193,6 +192,10 @@ read_field(struct bytes line, struct http_request *out, struct fields *f)
 		if (bytes_equal_nocase(name, "Host"))
 			f->hosts++;
 		break;
+	case 5:
+		if (bytes_equal_nocase(name, "Range"))
+			out->range = value;
+		break;
 	case 6:
 		if (!bytes_equal_nocase(name, "Expect"))
 			break;
@@ -200,6 +203,16 @@ read_field(struct bytes line, struct http_request *out, struct fields *f)
 			out->wants_continue = true;
 		else
 			f->expectation_failed = true;
+		break;
+	case 8:
+		if (bytes_equal_nocase(name, "If-Match"))
+			out->if_match = value;
+		else if (bytes_equal_nocase(name, "If-Range"))
+			out->if_range = value;
+		break;
+	case 9:
+		if (bytes_equal_nocase(name, "Forwarded"))
+			out->forwarded = value;
 		break;
 	case 10:
 		if (bytes_equal_nocase(name, "Connection"))
@@ -219,6 +232,10 @@ read_field(struct bytes line, struct http_request *out, struct fields *f)
 			f->length = value;
 		}
 		break;
+	case 15:
+		if (bytes_equal_nocase(name, "X-Forwarded-For"))
+			out->x_forwarded_for = value;
+		break;
 	case 17:
 		if (bytes_equal_nocase(name, "Transfer-Encoding")) {
 			f->codings++;
@@ -226,6 +243,10 @@ read_field(struct bytes line, struct http_request *out, struct fields *f)
 		} else if (bytes_equal_nocase(name, "If-Modified-Since")) {
 			out->if_modified_since = value;
 		}
+		break;
+	case 19:
+		if (bytes_equal_nocase(name, "If-Unmodified-Since"))
+			out->if_unmodified_since = value;
 		break;
 	}
 	return true;
@@ -344,11 +365,14 @@ http_reason(unsigned int status)
 		unsigned int	 status;
 		const char	*reason;
 	} reasons[] = {
-		{ 200, "OK" }, { 304, "Not Modified" }, { 400, "Bad Request" },
+		{ 200, "OK" }, { 206, "Partial Content" },
+		{ 304, "Not Modified" }, { 400, "Bad Request" },
 		{ 404, "Not Found" }, { 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" }, { 411, "Length Required" },
+		{ 412, "Precondition Failed" },
 		{ 413, "Content Too Large" }, { 414, "URI Too Long" },
 		{ 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" },
 		{ 417, "Expectation Failed" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
@@ -432,15 +456,15 @@ http_get_date(struct bytes v)
 	return memcmp(text, again, HTTP_DATE_OCTETS) == 0 ? t : -1;
 }
 
-bool
-http_etag_matches(struct bytes list, struct bytes etag)
+static bool
+etag_matches(struct bytes list, struct bytes etag, bool weakly)
 {
 	struct bytes one;
 
 	while (next_element(&list, &one)) {
 		if (bytes_equal(one, bytes_of("*")))
 			return true;
-		if (one.len > 2 && memcmp(one.data, "W/", 2) == 0)
+		if (weakly && one.len > 2 && memcmp(one.data, "W/", 2) == 0)
 			one = bytes_slice(one, 2, one.len);
 		if (one.len == etag.len + 2 && one.data[0] == '"' &&
 		    one.data[one.len - 1] == '"' &&
@@ -448,4 +472,16 @@ http_etag_matches(struct bytes list, struct bytes etag)
 			return true;
 	}
 	return false;
+}
+
+bool
+http_etag_matches(struct bytes if_none_match, struct bytes etag)
+{
+	return etag_matches(if_none_match, etag, true);
+}
+
+bool
+http_etag_matches_strongly(struct bytes list, struct bytes etag)
+{
+	return etag_matches(list, etag, false);
 }

@@ -34,8 +34,10 @@ struct http_request {
 	bool		 keep_alive;	/* the connection stays open after it */
 	bool		 wants_continue;	/* Expect: 100-continue */
 	struct bytes	 content_type;	/* empty when not given */
-	struct bytes	 if_none_match;
-	struct bytes	 if_modified_since;
+	struct bytes	 if_match, if_none_match;
+	struct bytes	 if_modified_since, if_unmodified_since;
+	struct bytes	 range, if_range;
+	struct bytes	 forwarded, x_forwarded_for;
 	struct bytes	 body;
 	size_t		 head_octets;
 	size_t		 octets;	/* of in: head and body; then the next */
@@ -70,5 +72,10 @@ int64_t	http_get_date(struct bytes);
 /* Does If-None-Match name this entity tag (without quotes)? Weak comparison
  * (RFC 9110, 13.1.2). */
 bool	http_etag_matches(struct bytes if_none_match, struct bytes etag);
+/* Does If-Match, or If-Range, name it? Strong comparison (13.1.1, 13.1.5). */
+bool	http_etag_matches_strongly(struct bytes list, struct bytes etag);
+
+/* One octet or more, all of them tchar (RFC 9110, 5.6.2). */
+bool	http_is_token(struct bytes);
 
 #endif

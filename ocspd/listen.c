@@ -90,21 +90,26 @@ open_unix(const char *path, struct err *err)
 
 /* --- all of one address ------------------------------------ */
 
-/* The same socket again, so that nobody in its queue is refused. */
-static int
-find_old(const struct listeners *old, const char *address, size_t front)
+static const struct listener *
+find_old(const struct listeners *old, const char *address)
 {
-	for (size_t i = 0; old != NULL && front < old->n_fronts &&
-	    i < old->n; i++)
+	for (size_t i = 0; old != NULL && i < old->n; i++)
 		if (strcmp(old->each[i].address, address) == 0)
-			return fcntl(old->each[i].fds[front], F_DUPFD_CLOEXEC,
-			    0);
-	return -1;
+			return &old->each[i];
+	return NULL;
 }
 
-/* Room for one more; its fds are -1. */
+/* The same socket again, so that nobody in its queue is refused. */
+static int
+share_old(const struct listener *old, size_t which)
+{
+	return old == NULL || which >= old->n ? -1 :
+	    fcntl(old->fds[which], F_DUPFD_CLOEXEC, 0);
+}
+
+/* Room for one more of so many sockets; its fds are -1. */
 static struct listener *
-add(struct listeners *l, const char *address, struct err *err)
+add(struct listeners *l, const char *address, size_t n, struct err *err)
 {
 	struct listener *one = &l->each[l->n];
 
@@ -113,26 +118,44 @@ add(struct listeners *l, const char *address, struct err *err)
 		return NULL;
 	}
 	one->address = strdup(address);
-	one->fds = calloc(l->n_fronts, sizeof(one->fds[0]));
+	one->fds = calloc(n, sizeof(one->fds[0]));
 	if (one->address == NULL || one->fds == NULL) {
 		free(one->address);
 		free(one->fds);
 		err_set(err, ERR_FAULT, "out of memory");
 		return NULL;
 	}
-	memset(one->fds, -1, l->n_fronts * sizeof(one->fds[0]));
+	memset(one->fds, -1, n * sizeof(one->fds[0]));
+	one->n = n;
 	l->n++;
 	return one;
 }
 
-static int
-add_inet(struct listeners *l, const struct listeners *old,
-    const char *address, struct err *err)
+/*
+ * As many as there are fronts, and the old ones that are more than that: front
+ * k gets the kth, and each that is n_fronts further on. (What is too much for
+ * a front is closed, once the old one has accepted who waits there.)
+ */
+static size_t
+count_inet(const struct listeners *l, const struct listener *old,
+    size_t n_addresses)
 {
-	struct listener *one = add(l, address, err);
+	size_t most = LISTEN_MAX_OF_FRONT / (n_addresses + LISTEN_SPARE) *
+	    l->n_fronts;
+	size_t n = old != NULL && old->n > l->n_fronts ? old->n : l->n_fronts;
 
-	for (size_t k = 0; one != NULL && k < l->n_fronts; k++) {
-		one->fds[k] = find_old(old, address, k);
+	return n > most ? most : n;
+}
+
+static int
+add_inet(struct listeners *l, const struct listener *old,
+    const char *address, size_t n_addresses, struct err *err)
+{
+	struct listener *one = add(l, address,
+	    count_inet(l, old, n_addresses), err);
+
+	for (size_t k = 0; one != NULL && k < one->n; k++) {
+		one->fds[k] = share_old(old, k);
 		if (one->fds[k] < 0)
 			one->fds[k] = open_inet(address, true, err);
 		if (one->fds[k] < 0)
@@ -146,7 +169,8 @@ static int
 add_shared(struct listeners *l, const char *address, int fd, struct err *err)
 {
 	OWNED_FD own = fd;
-	struct listener *one = own < 0 ? NULL : add(l, address, err);
+	struct listener *one = own < 0 ? NULL :
+	    add(l, address, l->n_fronts, err);
 
 	for (size_t k = 0; one != NULL && k < l->n_fronts; k++) {
 		one->fds[k] = fcntl(own, F_DUPFD_CLOEXEC, 0);
@@ -160,7 +184,7 @@ static int
 add_unix(struct listeners *l, const struct listeners *old,
     const char *address, struct err *err)
 {
-	int fd = find_old(old, address, 0);
+	int fd = share_old(find_old(old, address), 0);
 
 	if (fd < 0)
 		fd = open_unix(address + strlen(LISTEN_UNIX), err);
@@ -214,7 +238,8 @@ listen_open(const struct settings *s, const struct listeners *old,
 
 		switch (settings_listen_kind(address)) {
 		case LISTEN_KIND_INET:
-			r = add_inet(&l, old, address, err);
+			r = add_inet(&l, find_old(old, address), address,
+			    s->n_listen, err);
 			break;
 		case LISTEN_KIND_UNIX:
 			r = add_unix(&l, old, address, err);
@@ -241,7 +266,7 @@ void
 listen_close(struct listeners *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		for (size_t k = 0; k < l->n_fronts; k++)
+		for (size_t k = 0; k < l->each[i].n; k++)
 			fd_release(&l->each[i].fds[k]);
 		free(l->each[i].address);
 		free(l->each[i].fds);
@@ -260,11 +285,26 @@ share(int own, struct err *err)
 	return fd >= 0 ? fd : err_errno(err, ERR_FAULT, "sharing a socket");
 }
 
+size_t
+listen_count(const struct listeners *l, size_t front)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = front; k < l->each[i].n; k += l->n_fronts)
+			n++;
+	return n;
+}
+
 int
-listen_share(const struct listeners *l, size_t which, size_t front,
+listen_share(const struct listeners *l, size_t front, size_t which,
     struct err *err)
 {
-	return share(l->each[which].fds[front], err);
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = front; k < l->each[i].n; k += l->n_fronts)
+			if (which-- == 0)
+				return share(l->each[i].fds[k], err);
+	return err_set(err, ERR_FAULT, "there is no such socket");
 }
 
 int

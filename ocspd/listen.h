@@ -14,11 +14,16 @@ struct err;
  *	unix:PATH	one for all fronts; mode 0666
  *	systemd[:NAME]	those of systemd (ocspd/activation.h), for all fronts
  */
-#define LISTEN_MAX_SOCKETS	(SETTINGS_MAX_LISTEN + 8)
+#define LISTEN_SPARE		8	/* of systemd, by one name */
+#define LISTEN_MAX_SOCKETS	(SETTINGS_MAX_LISTEN + LISTEN_SPARE)
+/* At one front. It has several of one address after a reload with fewer fronts:
+ * a socket that is closed takes along who waits in its queue, so none is. */
+#define LISTEN_MAX_OF_FRONT	72
 
 struct listener {
 	char	*address;	/* owned: as configured */
-	int	*fds;		/* owned, one for each front */
+	int	*fds;		/* owned, one for each front, or more */
+	size_t	 n;
 };
 struct listeners {
 	struct listener	 each[LISTEN_MAX_SOCKETS];
@@ -32,8 +37,10 @@ struct listeners {
 int	listen_open(const struct settings *, const struct listeners *old,
 	    struct listeners *out, struct err *);
 void	listen_close(struct listeners *);
-/* A duplicate, the caller's; -1 with err. */
-int	listen_share(const struct listeners *, size_t which, size_t front,
+/* How many sockets that front has. */
+size_t	listen_count(const struct listeners *, size_t front);
+/* A duplicate of one of them, the caller's; -1 with err. */
+int	listen_share(const struct listeners *, size_t front, size_t which,
 	    struct err *);
 int	listen_share_health(const struct listeners *, struct err *);
 

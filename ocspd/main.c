@@ -50,22 +50,48 @@ struct daemon {
 	struct set		*current;
 	struct set		*next;	/* being started by a reload */
 	struct set		*last;	/* being ended after one */
+	bool			 again;	/* reload once that is done */
 };
+
+/* The fronts inherit it: two for each connection (ocspd/places.h). Who may not
+ * raise the hard limit keeps to it. */
+static void
+allow_descriptors(const struct settings *s)
+{
+	const rlim_t wanted = 2 * (rlim_t)s->max_connections + 1024;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
+		return;
+	if (geteuid() == 0 && files.rlim_max < wanted)
+		files.rlim_max = wanted;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static int
+make_next(struct daemon *d, struct err *err)
+{
+	struct settings *settings;
+
+	if (settings_read(d->conf, &settings, err) == -1)
+		return -1;
+	allow_descriptors(settings);
+	return set_new(&d->options, settings, &d->current->listeners,
+	    &d->next, err);
+}
 
 static void
 reload(struct daemon *d)
 {
-	struct settings *settings;
 	struct err err;
 
-	if (d->next != NULL || d->last != NULL) {
-		log_warn("reload.refused", STR("why", "one is under way"));
+	/* One at a time; what was asked for meanwhile is one more. */
+	d->again = d->next != NULL || d->last != NULL;
+	if (d->again)
 		return;
-	}
 	notify_reloading();
-	if (settings_read(d->conf, &settings, &err) == -1 ||
-	    set_new(&d->options, settings, &d->current->listeners,
-	    &d->next, &err) == -1) {
+	if (make_next(d, &err) == -1) {
 		log_error("reload.refused", STR("why", err.text));
 		notify("READY=1");
 		return;
@@ -105,6 +131,8 @@ finish_reload(struct daemon *d, int64_t now_ms)
 	} else if (d->last != NULL && now_ms - d->last->began_ms > STOP_MS) {
 		set_signal(d->last, SIGKILL);
 	}
+	if (d->again && !d->stopping)
+		reload(d);
 }
 
 /* --- the loop ------------------------------------ */
@@ -262,7 +290,6 @@ prepare(struct daemon *d, const struct settings *s, struct err *err)
 	const char *responder = as_root ? RESPONDER_USER : "";
 	const struct group *group = NULL;
 	const struct identity *own = &d->options.responder;
-	struct rlimit files;
 	gid_t gid;
 
 	if (privsep_find_identity(front, &d->options.front, err) == -1 ||
@@ -282,13 +309,7 @@ prepare(struct daemon *d, const struct settings *s, struct err *err)
 	    err) == -1 || make_folder(s->state_dir, "/spool", 02750, own->uid,
 	    gid, err) == -1)
 		return -1;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		if (geteuid() == 0 &&
-		    files.rlim_max < s->max_connections + 1024)
-			files.rlim_max = s->max_connections + 1024;
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	allow_descriptors(s);
 	return 0;
 }
 

@@ -1,11 +1,13 @@
 #include "ocspd/reply.h"
 
+#include "ocspd/range.h"
 #include "ocspd/response.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_MAX_AGE_S	300
+#define FILE_MAX_AGE_S		300
+#define OVERLOAD_RETRY_S	"2"
 #define CRLF		"\r\n"
 
 /* Appends without a format string: this is the hot path. */
@@ -65,21 +67,29 @@ put_body(const struct reply *r, struct bytes body)
 		buf_append_bytes(r->out, body);
 }
 
-/* RFC 9110, 13.2.2: If-None-Match first; with it the date does not count. */
-static bool
-is_not_modified(const struct http_request *req, struct bytes etag,
+/*
+ * In the order of RFC 9110, 13.2.2; a date does not count beside a tag. 0: send
+ * it; else the status to send instead. A date that cannot be read is none.
+ */
+static unsigned int
+weigh_conditions(const struct http_request *req, struct bytes etag,
     int64_t modified)
 {
 	int64_t since;
 
 	if (req == NULL || req->method == HTTP_POST)
-		return false;
-	if (req->if_none_match.len > 0)
-		return http_etag_matches(req->if_none_match, etag);
-	if (req->if_modified_since.len == 0)
-		return false;
+		return 0;
+	since = http_get_date(req->if_unmodified_since);
+	if (req->if_match.len > 0 ?
+	    !http_etag_matches_strongly(req->if_match, etag) :
+	    since >= 0 && modified > since)
+		return 412;
 	since = http_get_date(req->if_modified_since);
-	return since >= 0 && modified <= since;
+	if (req->if_none_match.len > 0 ?
+	    http_etag_matches(req->if_none_match, etag) :
+	    since >= 0 && modified <= since)
+		return 304;
+	return 0;
 }
 
 static void
@@ -99,20 +109,24 @@ reply_signed(const struct reply *r, const struct reply_facts *f,
 	char hex[65];
 	struct bytes etag = { (const uint8_t *)hex, 64 };
 	int64_t max_age = f->next_update - r->now - 1;
-	bool same;
+	unsigned int instead;
 
 	hex_encode((struct bytes){ f->digest, 32 }, hex);
 	if (max_age > f->max_age_s)
 		max_age = f->max_age_s;
-	same = is_not_modified(req, etag, f->this_update);
-	begin(r, same ? 304 : 200);
+	instead = weigh_conditions(req, etag, f->this_update);
+	if (instead == 412) {
+		reply_status(r, instead);
+		return;
+	}
+	begin(r, instead == 304 ? 304 : 200);
 	put_validators(r->out, f->this_update, etag);
 	put_text(r->out, "Expires: ");
 	put_date(r->out, f->next_update);
 	put_text(r->out, "Cache-Control: max-age=");
 	put_number(r->out, max_age < 0 ? 0 : (uint64_t)max_age);
 	put_text(r->out, ", public, no-transform, must-revalidate\r\n");
-	if (same) {
+	if (instead == 304) {
 		put_text(r->out, CRLF);
 		return;
 	}
@@ -141,8 +155,9 @@ counter_of_error(enum ocsp_status status)
 		return COUNT_OCSP_TRY_LATER;
 	case OCSP_UNAUTHORIZED:
 		return COUNT_OCSP_UNAUTHORIZED;
+	case OCSP_SIG_REQUIRED:
+		return COUNT_OCSP_SIG_REQUIRED;
 	case OCSP_SUCCESSFUL:
-	case OCSP_SIG_REQUIRED:	/* we ask nobody for a signature */
 		break;
 	}
 	return N_COUNTERS;
@@ -171,25 +186,62 @@ reply_status(const struct reply *r, unsigned int status)
 		put_text(r->out, "Allow: GET, HEAD, POST\r\n");
 	if (status == 429)
 		put_text(r->out, "Retry-After: 1\r\n");
+	if (status == 503)
+		put_text(r->out, "Retry-After: " OVERLOAD_RETRY_S CRLF);
 	put_body(r, bytes_of(text));
+}
+
+/*
+ * The part that is wanted. A date tells files apart only when none can have
+ * come since within its second (RFC 9110, 8.8.2.2 and 13.1.5).
+ */
+static enum range_result
+weigh_range(const struct reply *r, const struct published *file,
+    const struct http_request *req, struct file_part *part)
+{
+	bool known = req->if_range.len == 0 ||
+	    http_etag_matches_strongly(req->if_range, bytes_of(file->etag)) ||
+	    (http_get_date(req->if_range) == file->modified &&
+	    file->modified < r->now);
+
+	if (!known || req->range.len == 0 || req->method != HTTP_GET)
+		return RANGE_ALL;
+	return range_read(req->range, file->octets, &part->at, &part->octets);
 }
 
 bool
 reply_file(const struct reply *r, const struct published *file,
-    const struct http_request *req)
+    const struct http_request *req, struct file_part *part)
 {
-	bool same = is_not_modified(req, bytes_of(file->etag),
+	const unsigned long long octets = file->octets;
+	unsigned int status = weigh_conditions(req, bytes_of(file->etag),
 	    file->modified);
 
-	begin(r, same ? 304 : 200);
+	*part = (struct file_part){ 0, file->octets };
+	if (status == 412) {
+		reply_status(r, status);
+		return false;
+	}
+	if (status == 0)
+		status = range_status(weigh_range(r, file, req, part));
+	begin(r, status);
+	if (status == 416) {
+		buf_printf(r->out, "Content-Range: bytes */%llu\r\n", octets);
+		put_body(r, bytes_of(""));
+		return false;
+	}
 	put_validators(r->out, file->modified, bytes_of(file->etag));
-	buf_printf(r->out, "Cache-Control: max-age=%d, public\r\n",
-	    FILE_MAX_AGE_S);
-	if (same) {
+	buf_printf(r->out, "Accept-Ranges: bytes\r\n"
+	    "Cache-Control: max-age=%d, public\r\n", FILE_MAX_AGE_S);
+	if (status == 304) {
 		put_text(r->out, CRLF);
 		return false;
 	}
+	if (status == 206)
+		buf_printf(r->out, "Content-Range: bytes %llu-%llu/%llu\r\n",
+		    (unsigned long long)part->at, (unsigned long long)
+		    (part->at + part->octets - 1), octets);
 	buf_printf(r->out, "Content-Type: %s\r\nContent-Length: %llu\r\n\r\n",
-	    file->media_type, (unsigned long long)file->octets);
+	    file->media_type, (unsigned long long)part->octets);
 	return !r->head;
 }

@@ -39,8 +39,12 @@ void	reply_private(const struct reply *, struct bytes der);
 void	reply_ocsp_error(const struct reply *, enum ocsp_status);
 /* An HTTP error with its reason as text. */
 void	reply_status(const struct reply *, unsigned int status);
-/* The fields before a file. False: 304 was enough, send no body. */
+/* The fields before a file, or before a part of it (RFC 9110, 14), which is
+ * then *part. False: send nothing of it; all is said. */
+struct file_part {
+	uint64_t	 at, octets;
+};
 bool	reply_file(const struct reply *, const struct published *,
-	    const struct http_request *);
+	    const struct http_request *, struct file_part *part);
 
 #endif

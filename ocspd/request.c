@@ -1,6 +1,7 @@
 #include "ocspd/request.h"
 
 #include "common/owned.h"
+#include "ocspd/request_private.h"
 #include "ocspd/tlv.h"
 
 #include <openssl/err.h>
@@ -84,28 +85,56 @@ cert_id_read(struct bytes der, struct cert_id *out)
 	return take_cert_id(&der, out) == ID_READ && der.len == 0;
 }
 
+/* All but the octets that the counts leave unused: the hot path. */
+static void
+clear(struct request *out)
+{
+	out->n_ids = 0;
+	out->has_nonce = false;
+	out->nonce_len = 0;
+	out->n_preferred = 0;
+	out->is_signed = false;
+	out->why = "";
+	out->too_many = false;
+}
+
+/* requestExtensions with a nonce, not critical, and nothing else. */
+static bool
+read_only_nonce(struct bytes in, struct request *out)
+{
+	static const uint8_t oid[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07,
+		0x30, 0x01, 0x02 };
+	struct bytes exts, list, ext, id, value;
+
+	return tlv_take(&in, DER_EXPLICIT(2), &exts) && in.len == 0 &&
+	    tlv_take(&exts, DER_SEQUENCE, &list) && exts.len == 0 &&
+	    tlv_take(&list, DER_SEQUENCE, &ext) && list.len == 0 &&
+	    tlv_take(&ext, DER_OID, &id) &&
+	    bytes_equal(id, (struct bytes){ oid, sizeof(oid) }) &&
+	    tlv_take(&ext, DER_OCTET_STRING, &value) && ext.len == 0 &&
+	    request_take_nonce(value, out);
+}
+
 bool
 request_read_common(struct bytes der, struct request *out)
 {
 	struct bytes req, tbs, list, one;
 
-	out->n_ids = 0;
-	out->has_nonce = false;
-	out->nonce_len = 0;
-	out->why = "";
-	/* Five headers, and nothing behind any of them. */
+	clear(out);
+	/* Five headers, and nothing behind any of them but a nonce. */
 	if (!tlv_take(&der, DER_SEQUENCE, &req) || der.len != 0 ||
 	    !tlv_take(&req, DER_SEQUENCE, &tbs) || req.len != 0 ||
-	    !tlv_take(&tbs, DER_SEQUENCE, &list) || tbs.len != 0 ||
+	    !tlv_take(&tbs, DER_SEQUENCE, &list) ||
 	    !tlv_take(&list, DER_SEQUENCE, &one) || list.len != 0 ||
-	    take_cert_id(&one, &out->ids[0]) != ID_READ || one.len != 0)
+	    take_cert_id(&one, &out->ids[0]) != ID_READ || one.len != 0 ||
+	    (tbs.len != 0 && !read_only_nonce(tbs, out)))
 		return false;
 	out->n_ids = 1;
 	return true;
 }
 
-static enum ocsp_status
-refuse(struct request *out, enum ocsp_status status, const char *why)
+enum ocsp_status
+request_refuse(struct request *out, enum ocsp_status status, const char *why)
 {
 	out->n_ids = 0;
 	out->why = why;
@@ -134,76 +163,6 @@ decode_strictly(struct bytes der)
 	return same ? TAKE(req) : NULL;
 }
 
-/* RFC 9654, 2.1: Nonce ::= OCTET STRING(SIZE(1..128)). */
-static enum ocsp_status
-read_nonce(X509_EXTENSION *ext, struct request *out)
-{
-	const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(ext);
-	struct bytes in = { ASN1_STRING_get0_data(value),
-	    (size_t)ASN1_STRING_length(value) };
-	struct bytes nonce;
-
-	if (out->has_nonce)
-		return refuse(out, OCSP_MALFORMED_REQUEST, "two nonces");
-	if (!tlv_take(&in, DER_OCTET_STRING, &nonce) || in.len != 0 ||
-	    nonce.len == 0 || nonce.len > REQUEST_MAX_NONCE)
-		return refuse(out, OCSP_MALFORMED_REQUEST,
-		    "a nonce of a length that RFC 9654 forbids");
-	out->has_nonce = true;
-	out->nonce_len = nonce.len;
-	memcpy(out->nonce, nonce.data, nonce.len);
-	return OCSP_SUCCESSFUL;
-}
-
-/* RFC 6960, 4.4.3: the client must take what we make, id-pkix-ocsp-basic. */
-static bool
-accepts_basic(X509_EXTENSION *ext)
-{
-	static const uint8_t basic[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07,
-		0x30, 0x01, 0x01 };
-	const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(ext);
-	struct bytes in = { ASN1_STRING_get0_data(value),
-	    (size_t)ASN1_STRING_length(value) };
-	struct bytes list, oid;
-
-	if (!tlv_take(&in, DER_SEQUENCE, &list))
-		return false;
-	while (tlv_take(&list, DER_OID, &oid))
-		if (bytes_equal(oid, (struct bytes){ basic, sizeof(basic) }))
-			return true;
-	return false;
-}
-
-static enum ocsp_status
-read_extensions(OCSP_REQUEST *req, struct request *out)
-{
-	int n = OCSP_REQUEST_get_ext_count(req);
-
-	for (int i = 0; i < n; i++) {
-		X509_EXTENSION *ext = OCSP_REQUEST_get_ext(req, i);
-		enum ocsp_status s;
-
-		switch (OBJ_obj2nid(X509_EXTENSION_get_object(ext))) {
-		case NID_id_pkix_OCSP_Nonce:
-			s = read_nonce(ext, out);
-			if (s != OCSP_SUCCESSFUL)
-				return s;
-			break;
-		case NID_id_pkix_OCSP_acceptableResponses:
-			if (!accepts_basic(ext))
-				return refuse(out, OCSP_MALFORMED_REQUEST,
-				    "does not accept basic responses");
-			break;
-		default:
-			/* RFC 6960, 4.4: unknown and not critical: ignored. */
-			if (X509_EXTENSION_get_critical(ext))
-				return refuse(out, OCSP_MALFORMED_REQUEST,
-				    "an unknown critical extension");
-		}
-	}
-	return OCSP_SUCCESSFUL;
-}
-
 /* We know no extension of a single request, so none may be critical. */
 static bool
 has_critical_single(OCSP_ONEREQ *one)
@@ -225,24 +184,25 @@ read_cert_ids(struct bytes der, size_t n, struct request *out)
 
 	if (!tlv_take(&der, DER_SEQUENCE, &req) ||
 	    !tlv_take(&req, DER_SEQUENCE, &tbs))
-		return refuse(out, OCSP_MALFORMED_REQUEST, "not DER");
+		return request_refuse(out, OCSP_MALFORMED_REQUEST, "not DER");
 	/* X.690, 11.5: version v1 is the default, and so not encoded. */
 	if (tlv_is(tbs, DER_EXPLICIT(0)))
-		return refuse(out, OCSP_MALFORMED_REQUEST, "its version");
+		return request_refuse(out, OCSP_MALFORMED_REQUEST,
+		    "its version");
 	if (tlv_is(tbs, DER_EXPLICIT(1)))
 		tlv_take(&tbs, DER_EXPLICIT(1), &name);
 	if (!tlv_take(&tbs, DER_SEQUENCE, &list))
-		return refuse(out, OCSP_MALFORMED_REQUEST, "not DER");
+		return request_refuse(out, OCSP_MALFORMED_REQUEST, "not DER");
 	for (size_t i = 0; i < n; i++) {
 		enum id_result r = ID_BROKEN;
 
 		if (tlv_take(&list, DER_SEQUENCE, &one))
 			r = take_cert_id(&one, &out->ids[i]);
 		if (r == ID_BROKEN)
-			return refuse(out, OCSP_MALFORMED_REQUEST,
+			return request_refuse(out, OCSP_MALFORMED_REQUEST,
 			    "a broken CertID");
 		if (r == ID_UNKNOWN_HASH)
-			return refuse(out, OCSP_UNAUTHORIZED,
+			return request_refuse(out, OCSP_UNAUTHORIZED,
 			    "a CertID by an unknown hash algorithm");
 	}
 	out->n_ids = n;
@@ -257,22 +217,23 @@ request_read_general(struct bytes der, size_t max_cert_ids,
 	enum ocsp_status s;
 	int n;
 
-	out->n_ids = 0;
-	out->has_nonce = false;
-	out->nonce_len = 0;
-	out->why = "";
+	clear(out);
 	if (req == NULL)
-		return refuse(out, OCSP_MALFORMED_REQUEST, "not DER");
+		return request_refuse(out, OCSP_MALFORMED_REQUEST, "not DER");
+	out->is_signed = OCSP_request_is_signed(req) == 1;
 	n = OCSP_request_onereq_count(req);
 	if (n < 1)
-		return refuse(out, OCSP_MALFORMED_REQUEST, "asks nothing");
-	if ((size_t)n > max_cert_ids || n > REQUEST_MAX_CERT_IDS)
-		return refuse(out, OCSP_MALFORMED_REQUEST, "too many CertIDs");
+		return request_refuse(out, OCSP_MALFORMED_REQUEST,
+		    "asks nothing");
+	out->too_many = (size_t)n > max_cert_ids || n > REQUEST_MAX_CERT_IDS;
+	if (out->too_many)
+		return request_refuse(out, OCSP_MALFORMED_REQUEST,
+		    "too many CertIDs");
 	for (int i = 0; i < n; i++)
 		if (has_critical_single(OCSP_request_onereq_get0(req, i)))
-			return refuse(out, OCSP_MALFORMED_REQUEST,
+			return request_refuse(out, OCSP_MALFORMED_REQUEST,
 			    "an unknown critical extension");
-	s = read_extensions(req, out);
+	s = request_read_extensions(req, out);
 	if (s != OCSP_SUCCESSFUL)
 		return s;
 	return read_cert_ids(der, (size_t)n, out);
@@ -284,6 +245,15 @@ request_read(struct bytes der, size_t max_cert_ids, struct request *out)
 	if (request_read_common(der, out))
 		return OCSP_SUCCESSFUL;
 	return request_read_general(der, max_cert_ids, out);
+}
+
+bool
+request_has_hash(const struct request *req, enum cert_hash hash)
+{
+	for (size_t i = 0; i < req->n_ids; i++)
+		if (req->ids[i].hash == hash)
+			return true;
+	return false;
 }
 
 static int

@@ -3,432 +3,45 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "common/store.h"
+#include "ocspd/answering.h"
 #include "ocspd/answers.h"
-#include "ocspd/authority.h"
 #include "ocspd/counters.h"
-#include "ocspd/response.h"
+#include "ocspd/presign.h"
 #include "ocspd/settings.h"
+#include "ocspd/snapshot.h"
 #include "ocspd/wire.h"
 
-#include <sys/socket.h>
-#include <sys/stat.h>
-
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TICK_MS			100
 #define ANSWERS_A_FLUSH	16
-#define STORE_PATIENCE_MS	10000	/* without a readable store */
-#define ALARM_INTERVAL_S	60
+#define STORE_TROUBLE_S	5	/* read ten times a second */
+#define STORE_FILES_MAX	8
+#define PATH_ROOM	4200
+#define STORE_PATIENCE_MS	10000	/* after it is too stale */
+#define STORE_LOOK_MS		200	/* at start, when it is not there */
+#define TELL_AGAIN_MS		60000
+#define STOP_MS			6000	/* for fronts to end first */
 #define MAX_FRONTS		512	/* two sets of them, at a reload */
-#define WALK_A_TICK		4096	/* places of the table looked at */
-#define SIGN_A_TICK		32	/* answers renewed ahead of time */
 
 struct responder {
 	struct settings		*settings;
-	struct store		*store;
-	struct stat		 store_file;	/* as it was opened */
+	struct key_places	 places;
 	struct answers		*answers;
 	struct counters		*counters;
-	time_t			 foreign_told_at;
-	struct key_places	 places;
-	struct authority	**authorities;
-	size_t			 n_authorities;
-	uint64_t		 change;	/* the table is true up to it */
-	bool			 has_snapshot;
-	time_t			 read_at;	/* of the snapshot */
-	int64_t			 read_at_ms;	/* monotonic */
+	struct snapshot		 snapshot;
+	struct answering	 answering;
 	int64_t			 next_tick_ms;
 	int64_t			 next_keys_ms;
+	int64_t			 trouble_told_ms;	/* 0: all is well */
 	struct channel		*fronts[MAX_FRONTS];
 	size_t			 n_fronts;
-	unsigned int		 signed_this_tick;
-	uint8_t			 room[RESPONSE_MAX];
-	struct single		 singles[REQUEST_MAX_CERT_IDS];
+	struct presign		 presign;
+	bool			 main_is_gone;
+	int64_t			 stop_at_ms;	/* 0: not told to */
 };
-
-/* --- following the store ------------------------------------ */
-
-static int
-forget_one(const struct status_row *row, void *arg)
-{
-	struct responder *r = arg;
-	uint8_t serial[sizeof(row->serial.octets) + 1] = { 0 };
-
-	/* As an INTEGER: with a zero in front where the first bit is set. */
-	memcpy(serial + 1, row->serial.octets, row->serial.len);
-	if ((serial[1] & 0x80) != 0)
-		answers_forget(r->answers, (struct bytes){ serial,
-		    (size_t)row->serial.len + 1 });
-	else
-		answers_forget(r->answers, (struct bytes){ serial + 1,
-		    row->serial.len });
-	return 0;
-}
-
-static struct authority *
-find_authority(struct responder *r, int64_t id)
-{
-	for (size_t i = 0; i < r->n_authorities; i++)
-		if (r->authorities[i]->id == id)
-			return r->authorities[i];
-	return NULL;
-}
-
-static bool
-is_same_certificate(const struct authority *a, struct bytes der)
-{
-	unsigned char *own = NULL;
-	int len = i2d_X509(a->cert, &own);
-	bool same = len > 0 && bytes_equal(der,
-	    (struct bytes){ own, (size_t)len });
-
-	OPENSSL_free(own);
-	return same;
-}
-
-static int
-follow_ca(const struct ca_row *row, void *arg)
-{
-	struct responder *r = arg;
-	struct authority *a = find_authority(r, row->id), **grown;
-	struct err err;
-
-	if (a != NULL && is_same_certificate(a, row->cert))
-		return 0;
-	if (a != NULL) {	/* renewed: its answers were under the old */
-		for (size_t i = 0; i < r->n_authorities; i++)
-			if (r->authorities[i] == a)
-				r->authorities[i] =
-				    r->authorities[--r->n_authorities];
-		authority_free(a);
-		answers_forget_all(r->answers);
-	}
-	grown = reallocarray(r->authorities, r->n_authorities + 1,
-	    sizeof(grown[0]));
-	if (grown == NULL)
-		return 1;	/* no memory: the next change tries again */
-	r->authorities = grown;
-	if (authority_new(row, &r->places, &a, &err) == -1) {
-		log_error("ca.unusable", STR("ca", row->name),
-		    STR("why", err.text), STR("detail", err.detail));
-		return 0;
-	}
-	r->authorities[r->n_authorities++] = a;
-	log_info("ca.served", STR("ca", row->name));
-	return 0;
-}
-
-static int
-follow_responder(const struct responder_row *row, void *arg)
-{
-	struct responder *r = arg;
-	struct authority *a = find_authority(r, row->ca_id);
-
-	if (a != NULL)
-		authority_offer(a, row, &r->places);
-	return 0;
-}
-
-static struct authority *
-find_parent(struct responder *r, const struct authority *a)
-{
-	for (size_t i = 0; a->parent[0] != '\0' && i < r->n_authorities; i++)
-		if (strcmp(r->authorities[i]->name, a->parent) == 0)
-			return r->authorities[i];
-	return NULL;
-}
-
-/*
- * RFC 6960, 2.7: when a CA's key is known to be in other hands, all that it
- * signed is revoked. Revoking its certificate for that reason is the switch.
- */
-static int
-follow_compromise(struct responder *r, struct authority *a, struct err *err)
-{
-	const struct authority *parent = find_parent(r, a);
-	struct status_row row = { 0 };
-	time_t since = 0;
-	int found = parent == NULL ? 1 :
-	    store_find_status(r->store, parent->id, &a->serial, &row, err);
-
-	if (found == -1)
-		return -1;
-	if (found == 0 && row.state == STATUS_REVOKED &&
-	    (row.reason == CRL_KEY_COMPROMISE ||
-	    row.reason == CRL_CA_COMPROMISE))
-		since = row.invalidity != 0 ? row.invalidity : row.revoked_at;
-	if (since == a->compromised_at)
-		return 0;
-	a->compromised_at = since;
-	answers_forget_all(r->answers);
-	log_warn(since != 0 ? "ca.compromised" : "ca.trusted.again",
-	    STR("ca", a->name));
-	return 0;
-}
-
-/* The order matters: forget first, and only then count as having read. */
-static int
-read_changes(struct responder *r, uint64_t last, struct err *err)
-{
-	if (!r->has_snapshot) {
-		;	/* the table is empty: nothing to forget */
-	} else if (last < r->change) {
-		log_warn("store.went.back", NUM("from", r->change),
-		    NUM("to", last));
-		answers_forget_all(r->answers);
-	} else if (store_changes_since(r->store, r->change, forget_one, r,
-	    err) == -1) {
-		return -1;
-	}
-	if (store_each_ca(r->store, follow_ca, r, err) == -1 ||
-	    store_each_responder(r->store, follow_responder, r, err) == -1)
-		return -1;
-	for (size_t i = 0; i < r->n_authorities; i++)
-		if (follow_compromise(r, r->authorities[i], err) == -1)
-			return -1;
-	r->change = last;
-	return 0;
-}
-
-/* A new snapshot: the read transaction is ended and begun again. */
-static int
-follow_store(struct responder *r, struct err *err)
-{
-	struct stat st;
-	uint64_t last;
-	time_t now = clock_now();
-
-	if (stat(r->settings->store, &st) == 0 &&
-	    (st.st_ino != r->store_file.st_ino ||
-	    st.st_dev != r->store_file.st_dev))
-		return err_set(err, ERR_FAULT, "the store was replaced");
-	store_read_end(r->store);
-	if (store_read_begin(r->store, err) == -1 ||
-	    store_last_change(r->store, &last, err) == -1)
-		return -1;
-	if ((!r->has_snapshot || last != r->change) &&
-	    read_changes(r, last, err) == -1)
-		return -1;
-	r->has_snapshot = true;
-	/* thisUpdate never goes back, whatever the clock does. */
-	if (now > r->read_at)
-		r->read_at = now;
-	r->read_at_ms = clock_monotonic_ms();
-	return 0;
-}
-
-static bool
-is_fresh(const struct responder *r)
-{
-	return r->has_snapshot && clock_monotonic_ms() - r->read_at_ms <=
-	    ANSWERS_HEARTBEAT_MS;
-}
-
-/* --- answering ------------------------------------ */
-
-/* Content of an INTEGER to a serial that a certificate can have. */
-static bool
-usable_serial(struct bytes in, struct serial *out)
-{
-	struct err err;
-
-	if (in.len > 1 && in.data[0] == 0)
-		in = bytes_slice(in, 1, in.len);
-	else if ((in.data[0] & 0x80) != 0)
-		return false;	/* negative: never issued */
-	return serial_from_octets(in, out, &err) == 0;
-}
-
-/*
- * A serial that the snapshot does not have may have been issued since: whoever
- * got a certificate by mail asks at once, and "unknown" would be kept. So a
- * new snapshot is taken first; at most one a millisecond, or a flood of
- * invented serials would keep us at it.
- */
-static int
-find_status(struct responder *r, int64_t ca, const struct serial *serial,
-    struct status_row *out, struct err *err)
-{
-	int found = store_find_status(r->store, ca, serial, out, err);
-
-	if (found != 1 || clock_monotonic_ms() == r->read_at_ms)
-		return found;
-	if (follow_store(r, err) == -1)
-		return -1;
-	return store_find_status(r->store, ca, serial, out, err);
-}
-
-static enum ocsp_status
-say_never_issued(const struct responder *r, struct single *out)
-{
-	out->never_issued = true;
-	switch (r->settings->never_issued) {
-	case NEVER_ISSUED_UNKNOWN:
-		out->state = SINGLE_UNKNOWN;
-		return OCSP_SUCCESSFUL;
-	case NEVER_ISSUED_UNAUTHORIZED:
-		return OCSP_UNAUTHORIZED;
-	case NEVER_ISSUED_REVOKED:
-		response_revoke_never_issued(out);
-		return OCSP_SUCCESSFUL;
-	}
-	return OCSP_INTERNAL_ERROR;
-}
-
-static enum ocsp_status
-look_up(struct responder *r, const struct authority *a,
-    const struct cert_id *id, struct single *out)
-{
-	struct status_row row;
-	struct serial serial;
-	struct err err;
-	int found = 1;
-
-	*out = (struct single){ .id = *id, .state = SINGLE_UNKNOWN };
-	if (usable_serial(id->serial, &serial))
-		found = find_status(r, a->id, &serial, &row, &err);
-	if (found == -1) {
-		log_error("store.failed", STR("why", err.text),
-		    STR("detail", err.detail));
-		return err.kind == ERR_RETRY ? OCSP_TRY_LATER :
-		    OCSP_INTERNAL_ERROR;
-	}
-	if (found == 1)
-		return say_never_issued(r, out);
-	switch (row.state) {
-	case STATUS_GOOD:
-		out->state = SINGLE_GOOD;
-		if (a->compromised_at != 0) {
-			out->state = SINGLE_REVOKED;
-			out->revoked_at = a->compromised_at;
-			out->reason = CRL_CA_COMPROMISE;
-		}
-		return OCSP_SUCCESSFUL;
-	case STATUS_REVOKED:
-		out->state = SINGLE_REVOKED;
-		out->revoked_at = row.revoked_at;
-		out->reason = row.reason;
-		out->invalidity = row.invalidity;
-		return OCSP_SUCCESSFUL;
-	}
-	return OCSP_INTERNAL_ERROR;
-}
-
-static struct authority *
-match_authority(struct responder *r, const struct cert_id *id)
-{
-	for (size_t i = 0; i < r->n_authorities; i++)
-		if (authority_matches(r->authorities[i], id))
-			return r->authorities[i];
-	return NULL;
-}
-
-/* For who wonders why a client gets no answer: which field is wrong. */
-static void
-note_foreign(struct responder *r, const struct cert_id *id)
-{
-	bool named = false;
-
-	for (size_t i = 0; i < r->n_authorities; i++)
-		named |= authority_has_name(r->authorities[i], id);
-	counters_add(r->counters, named ? COUNT_FOREIGN_KEY :
-	    COUNT_FOREIGN_NAME, 1);
-	/* Strangers choose what they ask: one line a second is enough. */
-	if (r->read_at == r->foreign_told_at)
-		return;
-	r->foreign_told_at = r->read_at;
-	log_info("request.foreign", STR("wrong", named ? "issuerKeyHash" :
-	    "issuerNameHash"), STR("why", named ? "a CA of that name has "
-	    "another key here" : "no CA of that name is here"));
-}
-
-static void
-alarm_no_signer(struct authority *a, time_t now)
-{
-	if (now - a->alarmed_at < ALARM_INTERVAL_S)
-		return;
-	a->alarmed_at = now;
-	log_error("responder.uncertified", STR("ca", a->name),
-	    STR("why", "no valid certificate for our key; see the spool"));
-}
-
-struct made {
-	struct response	response;
-	int64_t		this_update, next_update;
-};
-
-static void
-hold(struct responder *r, const struct responder_key *key,
-    const struct made *made)
-{
-	struct answer answer = { .der = made->response.der,
-		.tail = made->response.tail,
-		.cert_id = made->response.cert_id,
-		.serial = made->response.serial,
-		.this_update = made->this_update,
-		.next_update = made->next_update,
-		.tail_expires = key->not_after };
-
-	if (answer.cert_id.len > 0)
-		answers_put(r->answers, &answer, r->read_at);
-}
-
-static enum ocsp_status
-make_answer(struct responder *r, const struct request *req, struct made *out)
-{
-	struct authority *a = match_authority(r, &req->ids[0]);
-	struct response_terms terms = { .this_update = r->read_at };
-	struct responder_key *key;
-	enum ocsp_status s;
-	struct err err;
-
-	if (!is_fresh(r))
-		return OCSP_TRY_LATER;
-	/* One signer answers for one CA, and so for one CA in a request. */
-	for (size_t i = 0; i < req->n_ids; i++)
-		if (a == NULL || !authority_matches(a, &req->ids[i])) {
-			if (match_authority(r, &req->ids[i]) == NULL)
-				note_foreign(r, &req->ids[i]);
-			return OCSP_UNAUTHORIZED;
-		}
-	key = authority_signer(a, r->read_at);
-	if (key == NULL) {
-		alarm_no_signer(a, r->read_at);
-		return OCSP_INTERNAL_ERROR;
-	}
-	for (size_t i = 0; i < req->n_ids; i++)
-		if ((s = look_up(r, a, &req->ids[i], &r->singles[i])) !=
-		    OCSP_SUCCESSFUL)
-			return s;
-	/* RFC 6960, 4.2.2.2: nothing outlives the signer's certificate. */
-	terms.next_update = r->read_at + r->settings->answer_validity_s;
-	if (terms.next_update > key->not_after)
-		terms.next_update = key->not_after;
-	if (r->settings->archive_retention_s > 0)
-		terms.archive_cutoff = r->read_at -
-		    r->settings->archive_retention_s;
-	if (req->has_nonce)
-		terms.nonce = (struct bytes){ req->nonce, req->nonce_len };
-	if (response_build(key->signer, r->singles, req->n_ids, &terms,
-	    r->room, &out->response, &err) == -1) {
-		counters_add(r->counters, COUNT_SIGNATURES_FAILED, 1);
-		log_error("signing.failed", STR("why", err.text),
-		    STR("detail", err.detail));
-		return OCSP_INTERNAL_ERROR;
-	}
-	counters_add(r->counters, COUNT_SIGNATURES, 1);
-	out->this_update = terms.this_update;
-	out->next_update = terms.next_update;
-	/* Anybody can ask for serials that do not exist; they are not held. */
-	if (req->n_ids == 1 && !req->has_nonce &&
-	    !r->singles[0].never_issued)
-		hold(r, key, out);
-	return OCSP_SUCCESSFUL;
-}
 
 static int
 answer_ask(struct responder *r, struct channel *front,
@@ -444,7 +57,7 @@ answer_ask(struct responder *r, struct channel *front,
 	if (wire_get_ask(frame, &ask, err) == -1)
 		return -1;
 	answer.id = ask.id;
-	answer.status = make_answer(r, &request, &made);
+	answer.status = answering_make(&r->answering, &request, &made);
 	if (answer.status == OCSP_SUCCESSFUL) {
 		answer.cacheable = !request.has_nonce;
 		answer.this_update = made.this_update;
@@ -452,25 +65,6 @@ answer_ask(struct responder *r, struct channel *front,
 		answer.der = made.response.der;
 	}
 	return wire_queue_answer(front, &answer, err);
-}
-
-/* Ahead of its nextUpdate, at half of its validity (RFC 9919, 7.1). What was
- * signed at different moments is renewed at different moments. */
-static bool
-renew(struct bytes cert_id, void *arg)
-{
-	static struct request request;
-	struct responder *r = arg;
-	struct made made;
-
-	if (!cert_id_read(cert_id, &request.ids[0]))
-		return true;
-	request.n_ids = 1;
-	/* What is no longer known is held no longer (see make_answer). */
-	if (make_answer(r, &request, &made) != OCSP_SUCCESSFUL ||
-	    r->singles[0].never_issued)
-		answers_forget(r->answers, request.ids[0].serial);
-	return ++r->signed_this_tick < SIGN_A_TICK;
 }
 
 /* --- the loop ------------------------------------ */
@@ -493,10 +87,11 @@ count_authorities(struct responder *r)
 	struct counted_ca cas[COUNTERS_MAX_CAS] = { 0 };
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->n_authorities && n < COUNTERS_MAX_CAS; i++) {
-		struct authority *a = r->authorities[i];
+	for (size_t i = 0; i < r->snapshot.n_authorities &&
+	    n < COUNTERS_MAX_CAS; i++) {
+		struct authority *a = r->snapshot.authorities[i];
 		const struct responder_key *key =
-		    authority_signer(a, r->read_at);
+		    authority_default_signer(a, &r->places, r->snapshot.now);
 
 		if (is_silent_root(a))
 			continue;
@@ -505,6 +100,35 @@ count_authorities(struct responder *r)
 		cas[n++].not_after = key == NULL ? 0 : key->not_after;
 	}
 	counters_put_cas(r->counters, cas, n);
+}
+
+/*
+ * The store cannot be read now. What is held is still given for a while
+ * (max_staleness_s), what is asked for is tryLater; when it is over, all is.
+ * A process that begins anew may then find what has become of the store.
+ */
+static int
+bear_trouble(struct responder *r, int64_t now_ms, const struct err *trouble,
+    struct err *err)
+{
+	const int64_t stale_ms = now_ms - r->snapshot.read_at_ms;
+	const int64_t most_ms = r->settings->max_staleness_s * INT64_C(1000);
+
+	counters_add(r->counters, COUNT_STORE_FAILURES, 1);
+	if (trouble->kind == ERR_FAULT ||
+	    stale_ms > most_ms + STORE_PATIENCE_MS) {
+		*err = *trouble;
+		return -1;
+	}
+	if (r->trouble_told_ms == 0 ||
+	    now_ms - r->trouble_told_ms >= TELL_AGAIN_MS) {
+		r->trouble_told_ms = now_ms;
+		log_warn("store.unreadable", STR("why", trouble->text),
+		    STR("detail", trouble->detail));
+	}
+	if (r->snapshot.taken && stale_ms <= most_ms)
+		answers_beat(r->answers, now_ms);
+	return 0;
 }
 
 static int
@@ -516,30 +140,24 @@ tick(struct responder *r, struct err *err)
 	if (now_ms < r->next_tick_ms)
 		return 0;
 	r->next_tick_ms = now_ms + TICK_MS;
-	if (follow_store(r, &trouble) == -1) {
-		counters_add(r->counters, COUNT_STORE_FAILURES, 1);
-		if (trouble.kind == ERR_FAULT ||
-		    now_ms - r->read_at_ms > STORE_PATIENCE_MS) {
-			*err = trouble;
-			return -1;
-		}
-		log_warn("store.unreadable", STR("why", trouble.text),
-		    STR("detail", trouble.detail));
-		return 0;
-	}
-	answers_beat(r->answers, clock_monotonic_ms());
-	counters_set(r->counters, COUNT_STORE_READ_AT, (uint64_t)r->read_at);
-	counters_set(r->counters, COUNT_STORE_CHANGE, r->change);
+	snapshot_forget_dropped(&r->snapshot);
+	if (snapshot_follow(&r->snapshot, &trouble) == -1)
+		return bear_trouble(r, now_ms, &trouble, err);
+	r->trouble_told_ms = 0;
+	/* Not alive, for who looks, with an index that is too old. */
+	if (snapshot_is_fresh(&r->snapshot))
+		answers_beat(r->answers, clock_monotonic_ms());
+	counters_set(r->counters, COUNT_STORE_READ_AT,
+	    (uint64_t)r->snapshot.read_at);
+	counters_set(r->counters, COUNT_STORE_CHANGE, r->snapshot.change);
 	if (now_ms >= r->next_keys_ms) {
 		r->next_keys_ms = now_ms + 1000;
-		for (size_t i = 0; i < r->n_authorities; i++)
-			authority_keep_keys(r->authorities[i], &r->places,
-			    r->read_at);
+		for (size_t i = 0; i < r->snapshot.n_authorities; i++)
+			authority_keep_keys(r->snapshot.authorities[i],
+			    &r->places, r->snapshot.now);
 		count_authorities(r);
 	}
-	r->signed_this_tick = 0;
-	answers_each_older(r->answers, WALK_A_TICK, r->read_at -
-	    r->settings->answer_validity_s / 2, renew, r);
+	presign_tick(&r->presign);
 	return 0;
 }
 
@@ -614,84 +232,204 @@ take_control(struct responder *r, struct role *role, struct err *err)
 	return n;
 }
 
+/* Wait for questions until the next tick, or not at all when there is other
+ * work to go on with, and answer them. */
+static void
+turn(struct responder *r, struct role *role, bool busy)
+{
+	struct pollfd p[MAX_FRONTS + 2];
+	int64_t wait = busy ? 0 : r->next_tick_ms - clock_monotonic_ms();
+	size_t n = r->n_fronts;
+	struct err end;
+
+	p[0] = (struct pollfd){ role_is_stopping() ? -1 : role_signal_fd(),
+	    POLLIN, 0 };
+	p[1] = (struct pollfd){ channel_fd(role->control),
+	    channel_events(role->control), 0 };
+	for (size_t i = 0; i < n; i++)
+		p[i + 2] = (struct pollfd){ channel_fd(r->fronts[i]),
+		    channel_events(r->fronts[i]), 0 };
+	if (poll(p, n + 2, wait < 0 ? 0 : (int)wait) <= 0)
+		return;
+	for (size_t i = n; i > 0; i--) {
+		if (p[i + 1].revents == 0 || serve_front(r,
+		    r->fronts[i - 1], p[i + 1].revents))
+			continue;
+		channel_free(r->fronts[i - 1]);
+		r->fronts[i - 1] = r->fronts[--r->n_fronts];
+	}
+	if (p[1].revents != 0 &&
+	    (channel_read(role->control, &end) == -1 ||
+	    take_control(r, role, &end) == -1))
+		r->main_is_gone = true;
+}
+
+/* Told to stop, it goes on for the fronts that finish what they have. */
+static bool
+is_over(struct responder *r)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (r->main_is_gone || !role_is_stopping())
+		return r->main_is_gone;
+	if (r->stop_at_ms == 0)
+		r->stop_at_ms = now_ms + STOP_MS;
+	return r->n_fronts == 0 || now_ms >= r->stop_at_ms;
+}
+
+struct making {
+	struct responder	*responder;
+	struct role		*role;
+};
+
+/* Store, questions and heartbeat do not wait for a key. */
+static bool
+go_on_meanwhile(void *arg)
+{
+	const struct making *m = arg;
+	struct err trouble;
+
+	/* What goes wrong goes wrong again in the loop, when we are back. */
+	if (is_over(m->responder) || tick(m->responder, &trouble) == -1)
+		return false;
+	turn(m->responder, m->role, true);
+	return true;
+}
+
+/* The RSA keys that are wanted, one after the other (ocspd/authority.h). */
+static void
+make_keys(struct responder *r, struct role *role)
+{
+	struct key_places *p = &r->places;
+	struct making making = { r, role };
+
+	for (size_t i = 0; i < p->n_kinds; i++) {
+		struct err err;
+
+		if (!p->wanted[i] || p->stock[i] != NULL || is_over(r))
+			continue;
+		p->stock[i] = key_generate_while(p->kinds[i].bits,
+		    go_on_meanwhile, &making, &err);
+		if (p->stock[i] == NULL && err.kind != ERR_RETRY)
+			log_error("responder.key.failed",
+			    STR("why", err.text), STR("detail", err.detail));
+		else if (p->stock[i] != NULL)
+			r->next_keys_ms = 0;
+		/* Whoever wants another says so again. */
+		p->wanted[i] = false;
+	}
+}
+
 static int
 loop(struct responder *r, struct role *role, struct err *err)
 {
-	struct pollfd p[MAX_FRONTS + 2];
-	struct err end;
-
 	if (take_control(r, role, err) == -1)
 		return -1;
-	while (!role_is_stopping()) {
-		int64_t wait;
-		size_t n = r->n_fronts;
-
+	while (!is_over(r)) {
 		if (tick(r, err) == -1)
 			return -1;
-		p[0] = (struct pollfd){ role_signal_fd(), POLLIN, 0 };
-		p[1] = (struct pollfd){ channel_fd(role->control),
-		    channel_events(role->control), 0 };
-		for (size_t i = 0; i < n; i++)
-			p[i + 2] = (struct pollfd){ channel_fd(r->fronts[i]),
-			    channel_events(r->fronts[i]), 0 };
-		wait = r->next_tick_ms - clock_monotonic_ms();
-		if (poll(p, n + 2, wait < 0 ? 0 : (int)wait) <= 0)
-			continue;
-		for (size_t i = n; i > 0; i--) {
-			if (p[i + 1].revents == 0 || serve_front(r,
-			    r->fronts[i - 1], p[i + 1].revents))
-				continue;
-			channel_free(r->fronts[i - 1]);
-			r->fronts[i - 1] = r->fronts[--r->n_fronts];
-		}
-		if (p[1].revents != 0 &&
-		    (channel_read(role->control, &end) == -1 ||
-		    take_control(r, role, &end) == -1))
-			return 0;	/* main is gone */
+		make_keys(r, role);
+		turn(r, role, presign_work(&r->presign));
 	}
 	return 0;
 }
 
 static int
-open_places(struct responder *r, struct role *role, struct err *err)
+open_snapshot(struct responder *r, struct err *err)
 {
-	r->places.kind = r->settings->responder_key;
-	r->places.bits = r->settings->responder_key_bits;
+	const struct settings *s = r->settings;
+
+	counters_set(r->counters, COUNT_STORE_MAX_AGE, (uint64_t)
+	    (s->max_index_age_s > 0 ? s->max_index_age_s : STORE_TROUBLE_S));
+	return s->max_index_age_s > 0 ?
+	    snapshot_open_index(&r->snapshot, s->store, s->max_index_age_s,
+	    r->answers, &r->places, err) :
+	    snapshot_open(&r->snapshot, s->store, r->answers, &r->places, err);
+}
+
+/* One that is not there yet, or cannot be read now: as soon as it can be. */
+static int
+await_snapshot(struct responder *r, const struct role *role, struct err *err)
+{
+	struct pollfd p = { role_signal_fd(), POLLIN, 0 };
+
+	for (unsigned int looks = 0; open_snapshot(r, err) == -1; looks++) {
+		snapshot_close(&r->snapshot);
+		memset(&r->snapshot, 0, sizeof(r->snapshot));
+		if (err->kind == ERR_FAULT || role->probe ||
+		    role_is_stopping())
+			return -1;
+		if (looks % (TELL_AGAIN_MS / STORE_LOOK_MS) == 0)
+			log_error("store.unreadable", STR("why", err->text),
+			    STR("detail", err->detail));
+		poll(&p, 1, STORE_LOOK_MS);
+	}
+	return 0;
+}
+
+static int
+open_all(struct responder *r, struct role *role, struct err *err)
+{
+	r->places.kinds = r->settings->responder_keys;
+	r->places.n_kinds = r->settings->n_responder_keys;
 	r->places.keys_fd = role_take(role, "keys");
 	r->places.spool_fd = role_take(role, "spool");
 	if (r->places.keys_fd < 0 || r->places.spool_fd < 0)
 		return err_set(err, ERR_FAULT, "started without its folders");
-	if (store_open(r->settings->store, STORE_READ_ONLY, &r->store,
-	    err) == -1)
+	if (answers_new(r->settings->held_answers,
+	    answering_max_part(r->settings), &r->answers, err) == -1 ||
+	    counters_new(&r->counters, err) == -1 ||
+	    await_snapshot(r, role, err) == -1)
 		return -1;
-	if (stat(r->settings->store, &r->store_file) == -1)
-		return err_errno(err, ERR_RETRY, "looking at the store");
+	r->answering.settings = r->settings;
+	r->answering.snapshot = &r->snapshot;
+	r->answering.places = &r->places;
+	r->answering.answers = r->answers;
+	r->answering.counters = r->counters;
+	r->presign.settings = r->settings;
+	r->presign.answering = &r->answering;
+	r->presign.answers = r->answers;
+	r->presign.counters = r->counters;
 	return 0;
+}
+
+/* By name: the keys of the CAs lie in a folder beside these files. An index is
+ * replaced by others: so the folder that it has alone. */
+static size_t
+name_store(const struct responder *r, char files[][PATH_ROOM],
+    struct sandbox_path *out)
+{
+	unsigned int n = 0;
+
+	if (r->settings->max_index_age_s > 0) {
+		snprintf(files[0], PATH_ROOM, "%s", r->settings->store);
+		*strrchr(files[0], '/') = '\0';
+		n = 1;
+	} else
+		while (n < STORE_FILES_MAX && store_file(r->settings->store,
+		    n, files[n], PATH_ROOM))
+			n++;
+	for (unsigned int i = 0; i < n; i++)
+		out[i] = (struct sandbox_path){ files[i], 0 };
+	return n;
 }
 
 static int
 run(struct responder *r, struct role *role, struct err *err)
 {
-	/* By name: the keys of the CAs lie in a folder beside these files. */
-	char log[4200], index[4200];
-	const struct sandbox_path paths[] = {
-		{ r->settings->state_dir, 1 }, { r->settings->store, 0 },
-		{ log, 0 }, { index, 0 } };
+	char files[STORE_FILES_MAX][PATH_ROOM];
+	struct sandbox_path paths[STORE_FILES_MAX + 1] = {
+		{ r->settings->state_dir, 1 } };
 	const struct sandbox box = { .allow = SANDBOX_OPEN | SANDBOX_LOCK,
-		.paths = paths, .n_paths = 4 };
+		.paths = paths, .n_paths = 1 + name_store(r, files, paths + 1) };
 	int counters_fd;
 
-	snprintf(log, sizeof(log), "%s-wal", r->settings->store);
-	snprintf(index, sizeof(index), "%s-shm", r->settings->store);
-	if (open_places(r, role, err) == -1 ||
-	    answers_new(r->settings->held_answers, &r->answers, err) == -1 ||
-	    counters_new(&r->counters, err) == -1)
+	if (open_all(r, role, err) == -1)
 		return -1;
 	counters_fd = counters_share(r->counters, err);
 	if (counters_fd == -1 || wire_send_counters(role->control, 0,
 	    counters_fd, err) == -1)
 		return -1;
-	r->read_at_ms = clock_monotonic_ms();
 	if (role_ready(role, &box, err) == -1)
 		return -1;
 	return loop(r, role, err);
@@ -711,12 +449,10 @@ responder_run(struct role *role, struct err *err)
 	result = run(r, role, err);
 	for (size_t i = 0; i < r->n_fronts; i++)
 		channel_free(r->fronts[i]);
-	for (size_t i = 0; i < r->n_authorities; i++)
-		authority_free(r->authorities[i]);
-	free(r->authorities);
+	snapshot_close(&r->snapshot);
+	key_places_close(&r->places);
 	answers_free(r->answers);
 	counters_free(r->counters);
-	store_free(r->store);
 	settings_free(r->settings);
 	return result;
 }

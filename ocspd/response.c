@@ -8,29 +8,26 @@
 
 #include <string.h>
 
-/* AlgorithmIdentifiers, whole: RFC 5758, 3.2 (no parameters) and RFC 4055, 5
- * (NULL). */
+/* RFC 5758, 3.2, and RFC 8410, 3: no parameters; RFC 4055, 5: NULL. */
 static const struct algorithm {
 	int		 key;		/* EVP_PKEY_* */
 	int		 bits;		/* of an EC key; 0: any */
-	const char	*digest;
-	const char	*der;
-	size_t		 len;
-} algorithms[] = {
-	{ EVP_PKEY_EC, 256, "SHA256",
-	  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 12 },
-	{ EVP_PKEY_EC, 384, "SHA384",
-	  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12 },
-	{ EVP_PKEY_EC, 521, "SHA512",
-	  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", 12 },
-	{ EVP_PKEY_RSA, 0, "SHA256",
-	  "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15 },
+	const char	*digest;	/* NULL: it signs the data itself */
+	bool		 null_params;
+} algorithms[SIGNATURES + 1] = {
+	[SIGNATURE_ECDSA_SHA256] = { EVP_PKEY_EC, 256, "SHA256", false },
+	[SIGNATURE_ECDSA_SHA384] = { EVP_PKEY_EC, 384, "SHA384", false },
+	[SIGNATURE_ECDSA_SHA512] = { EVP_PKEY_EC, 521, "SHA512", false },
+	[SIGNATURE_RSA_SHA256] = { EVP_PKEY_RSA, 0, "SHA256", true },
+	[SIGNATURE_ED25519] = { EVP_PKEY_ED25519, 0, NULL, false },
 };
 
 struct ocsp_signer {
-	const struct algorithm	*algorithm;
-	EVP_MD			*digest;	/* fetched once */
-	EVP_PKEY_CTX		*ctx;		/* ready to sign */
+	enum signature_alg	 signature;
+	EVP_PKEY		*key;		/* a reference */
+	EVP_MD			*digest;	/* fetched once; NULL: none */
+	EVP_PKEY_CTX		*ctx;		/* ready to sign a digest */
+	EVP_MD_CTX		*whole;		/* to sign data itself */
 	uint8_t			 key_sha1[SHA_DIGEST_LENGTH];
 	uint8_t			*certs;		/* [0] EXPLICIT, whole */
 	size_t			 certs_len;
@@ -42,20 +39,22 @@ ocsp_signer_free(struct ocsp_signer *s)
 	if (s == NULL)
 		return;
 	EVP_PKEY_CTX_free(s->ctx);
+	EVP_MD_CTX_free(s->whole);
+	EVP_PKEY_free(s->key);
 	EVP_MD_free(s->digest);
 	free(s->certs);
 	free(s);
 }
 
-static const struct algorithm *
-find_algorithm(EVP_PKEY *key)
+enum signature_alg
+ocsp_signature_of(EVP_PKEY *key)
 {
-	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
-		if (EVP_PKEY_get_base_id(key) == algorithms[i].key &&
-		    (algorithms[i].bits == 0 ||
-		    algorithms[i].bits == EVP_PKEY_get_bits(key)))
-			return &algorithms[i];
-	return NULL;
+	for (int a = 1; a <= SIGNATURES; a++)
+		if (EVP_PKEY_get_base_id(key) == algorithms[a].key &&
+		    (algorithms[a].bits == 0 ||
+		    algorithms[a].bits == EVP_PKEY_get_bits(key)))
+			return (enum signature_alg)a;
+	return SIGNATURE_ANY;
 }
 
 static int
@@ -81,6 +80,29 @@ keep_certificate(struct ocsp_signer *s, X509 *cert, struct err *err)
 	return 0;
 }
 
+/* All that is the same for each signature. 1, or OpenSSL's error. */
+static int
+prepare(struct ocsp_signer *s, EVP_PKEY *key)
+{
+	const struct algorithm *a = &algorithms[s->signature];
+
+	if (EVP_PKEY_up_ref(key) != 1)
+		return 0;
+	s->key = key;
+	if (a->digest == NULL) {
+		s->whole = EVP_MD_CTX_new();
+		return s->whole != NULL;
+	}
+	s->digest = EVP_MD_fetch(NULL, a->digest, NULL);
+	s->ctx = EVP_PKEY_CTX_new(key, NULL);
+	if (s->digest == NULL || s->ctx == NULL ||
+	    EVP_PKEY_sign_init(s->ctx) != 1 ||
+	    (a->key == EVP_PKEY_RSA && EVP_PKEY_CTX_set_rsa_padding(s->ctx,
+	    RSA_PKCS1_PADDING) != 1))
+		return 0;
+	return EVP_PKEY_CTX_set_signature_md(s->ctx, s->digest);
+}
+
 int
 ocsp_signer_new(EVP_PKEY *key, X509 *cert, struct ocsp_signer **out,
     struct err *err)
@@ -90,17 +112,11 @@ ocsp_signer_new(EVP_PKEY *key, X509 *cert, struct ocsp_signer **out,
 
 	if (s == NULL)
 		return err_set(err, ERR_FAULT, "out of memory");
-	s->algorithm = find_algorithm(key);
-	if (s->algorithm == NULL)
+	s->signature = ocsp_signature_of(key);
+	if (s->signature == SIGNATURE_ANY)
 		return err_set(err, ERR_FAULT,
 		    "no signature algorithm for this responder key");
-	s->digest = EVP_MD_fetch(NULL, s->algorithm->digest, NULL);
-	s->ctx = EVP_PKEY_CTX_new(key, NULL);
-	if (s->digest == NULL || s->ctx == NULL ||
-	    EVP_PKEY_sign_init(s->ctx) != 1 ||
-	    (s->algorithm->key == EVP_PKEY_RSA &&
-	    EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PADDING) != 1) ||
-	    EVP_PKEY_CTX_set_signature_md(s->ctx, s->digest) != 1)
+	if (prepare(s, key) != 1)
 		return err_openssl(err, ERR_FAULT, "preparing to sign");
 	/* RFC 6960, 4.2.1: KeyHash, of the BIT STRING's content. */
 	SHA1(bits->data, (size_t)bits->length, s->key_sha1);
@@ -135,6 +151,15 @@ put_cert_id(struct tlv *w, const struct cert_id *id)
 	tlv_put_element(w, DER_OID, cert_hash_oid(id->hash));
 	tlv_wrap(w, DER_SEQUENCE, alg);
 	tlv_wrap(w, DER_SEQUENCE, end);
+}
+
+struct bytes
+cert_id_write(const struct cert_id *id, uint8_t room[CERT_ID_MAX])
+{
+	struct tlv w = { room, CERT_ID_MAX, CERT_ID_MAX, false };
+
+	put_cert_id(&w, id);
+	return w.failed ? (struct bytes){ 0 } : tlv_bytes(&w);
 }
 
 /* CertStatus (RFC 6960, 4.2.1): implicit tags. */
@@ -292,10 +317,49 @@ sign(struct ocsp_signer *s, struct bytes data, uint8_t *out, size_t *len,
 	uint8_t md[EVP_MAX_MD_SIZE];
 	unsigned int md_len;
 
+	if (s->digest == NULL) {	/* one shot (RFC 8032): no state kept */
+		if (EVP_MD_CTX_reset(s->whole) != 1 ||
+		    EVP_DigestSignInit(s->whole, NULL, NULL, NULL,
+		    s->key) != 1 || EVP_DigestSign(s->whole, out, len,
+		    data.data, data.len) != 1)
+			return err_openssl(err, ERR_FAULT,
+			    "signing an answer");
+		return 0;
+	}
 	if (EVP_Digest(data.data, data.len, md, &md_len, s->digest,
 	    NULL) != 1 || EVP_PKEY_sign(s->ctx, out, len, md, md_len) != 1)
 		return err_openssl(err, ERR_FAULT, "signing an answer");
 	return 0;
+}
+
+static void
+put_algorithm(struct tlv *w, enum signature_alg a)
+{
+	size_t end = tlv_mark(w);
+
+	if (algorithms[a].null_params)
+		tlv_put_element(w, DER_NULL, (struct bytes){ 0 });
+	tlv_put_element(w, DER_OID, signature_oid(a));
+	tlv_wrap(w, DER_SEQUENCE, end);
+}
+
+/* Views of the first CertIDs in ResponseData: byKey, producedAt, responses,
+ * each a SingleResponse that begins with its own. */
+static void
+view_cert_ids(struct bytes data, struct response *out)
+{
+	struct bytes list, skip, singles, one;
+
+	out->n_cert_ids = 0;
+	if (!tlv_take(&data, DER_SEQUENCE, &list) ||
+	    !tlv_take(&list, DER_EXPLICIT(2), &skip) ||
+	    !tlv_take(&list, DER_GENERALIZED_TIME, &skip) ||
+	    !tlv_take(&list, DER_SEQUENCE, &singles))
+		return;
+	while (out->n_cert_ids < RESPONSE_MAX_VIEWS &&
+	    tlv_take(&singles, DER_SEQUENCE, &one) && tlv_take_whole(&one,
+	    DER_SEQUENCE, &out->cert_ids[out->n_cert_ids]))
+		out->n_cert_ids++;
 }
 
 /*
@@ -314,7 +378,6 @@ response_build(struct ocsp_signer *signer, const struct single *singles,
 	struct tlv w = { room, RESPONSE_MAX, RESPONSE_MAX, false };
 	uint8_t signature[1024], status = OCSP_SUCCESSFUL;
 	size_t len = sizeof(signature), mark, data_end;
-	struct bytes in, skip, list, whole;
 
 	put_data(&data, signer, singles, n, terms);
 	if (data.failed)
@@ -327,9 +390,7 @@ response_build(struct ocsp_signer *signer, const struct single *singles,
 	tlv_put(&w, (struct bytes){ signature, len });
 	tlv_put_octet(&w, 0);	/* no unused bits */
 	tlv_wrap(&w, DER_BIT_STRING, mark);
-	tlv_put(&w, (struct bytes){
-	    (const uint8_t *)signer->algorithm->der,
-	    signer->algorithm->len });
+	put_algorithm(&w, signer->signature);
 	data_end = tlv_mark(&w);
 	tlv_put(&w, tlv_bytes(&data));
 	tlv_wrap(&w, DER_SEQUENCE, 0);
@@ -345,20 +406,8 @@ response_build(struct ocsp_signer *signer, const struct single *singles,
 
 	out->der = tlv_bytes(&w);
 	out->tail = out->der.len - signer->certs_len;
-	out->cert_id = out->serial = (struct bytes){ 0 };
-	/* data, byKey, producedAt, responses, the single one, its CertID. */
-	in = (struct bytes){ room + RESPONSE_MAX - data_end -
-	    tlv_bytes(&data).len, tlv_bytes(&data).len };
-	if (n == 1 && tlv_take(&in, DER_SEQUENCE, &list) &&
-	    tlv_take(&list, DER_EXPLICIT(2), &skip) &&
-	    tlv_take(&list, DER_GENERALIZED_TIME, &skip) &&
-	    tlv_take(&list, DER_SEQUENCE, &in) &&
-	    tlv_take(&in, DER_SEQUENCE, &list) &&
-	    tlv_take_whole(&list, DER_SEQUENCE, &whole)) {
-		out->cert_id = whole;
-		out->serial = (struct bytes){ whole.data + whole.len -
-		    singles[0].id.serial.len, singles[0].id.serial.len };
-	}
+	view_cert_ids((struct bytes){ room + RESPONSE_MAX - data_end -
+	    tlv_bytes(&data).len, tlv_bytes(&data).len }, out);
 	return 0;
 }
 

@@ -24,8 +24,12 @@ struct err;
  * the same in each of its answers. */
 struct ocsp_signer;
 
+/* The one algorithm that answers are signed by with such a key; SIGNATURE_ANY:
+ * there is none (RSA, P-256, P-384, P-521 and Ed25519 have one). */
+enum signature_alg ocsp_signature_of(EVP_PKEY *key);
+
 /* key and cert are borrowed: copied or referenced. Fails for kinds of key
- * that have no algorithm here (RSA, P-256, P-384 and P-521 have). */
+ * that have no algorithm. */
 int	ocsp_signer_new(EVP_PKEY *key, X509 *cert, struct ocsp_signer **out,
 	    struct err *);
 void	ocsp_signer_free(struct ocsp_signer *);
@@ -64,18 +68,24 @@ void	response_revoke_never_issued(struct single *);
 
 /* 100 SingleResponses of the longest kind, and a certificate. */
 #define RESPONSE_MAX	(48u << 10)
+#define RESPONSE_MAX_VIEWS	2
 
 struct response {
 	struct bytes	 der;		/* a view into the room given */
 	size_t		 tail;		/* where the certificates begin */
-	/* For a single answer, views into der: */
-	struct bytes	 cert_id;
-	struct bytes	 serial;
+	/* Of the first ones, views into der: */
+	struct bytes	 cert_ids[RESPONSE_MAX_VIEWS];
+	size_t		 n_cert_ids;
 };
 /* Build and sign in room (RESPONSE_MAX octets, the caller's). */
 int	response_build(struct ocsp_signer *, const struct single *, size_t n,
 	    const struct response_terms *, uint8_t *room,
 	    struct response *out, struct err *);
+
+/* A CertID by itself, at the end of room. Empty: no room. */
+#define CERT_ID_MAX	256
+struct bytes cert_id_write(const struct cert_id *,
+	    uint8_t room[CERT_ID_MAX]);
 
 /* An unsigned answer that says only why there is no other: five octets. */
 #define RESPONSE_ERROR_OCTETS	5

@@ -18,7 +18,7 @@
 
 #define FIRST_DELAY_MS	100	/* before a role that died is replaced */
 #define LAST_DELAY_MS	30000
-#define LONG_LIFE_MS	60000	/* after that, a death is the first again */
+#define LONG_LIFE_MS	5000	/* after that, a death is the first again */
 
 /* --- who is who ------------------------------------ */
 
@@ -75,6 +75,22 @@ give_responder(struct set *set, struct role_process *p, struct err *err)
 	    give_folder(p, "spool", dir, "/spool", err) == -1 ? -1 : 0;
 }
 
+/* The CAs whose signatures on requests count; a front opens no file. */
+static int
+give_anchors(struct set *set, struct role_process *p, struct err *err)
+{
+	const char *path = set->settings->request_anchors;
+	int fd;
+
+	if (set->settings->signed_requests == SIGNED_REQUESTS_IGNORE)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, ERR_FAULT, "request_anchors: %s: %s", path,
+		    strerror(errno));
+	return role_give(p, "request_anchors", fd, err);
+}
+
 static int
 give_front(struct set *set, size_t front, struct role_process *p,
     struct err *err)
@@ -88,8 +104,10 @@ give_front(struct set *set, size_t front, struct role_process *p,
 		log_warn("published.missing", STR("why", none.text));
 		set->unpublished = true;
 	}
-	for (size_t i = 0; i < set->listeners.n; i++) {
-		int fd = listen_share(&set->listeners, i, front, err);
+	if (give_anchors(set, p, err) == -1)
+		return -1;
+	for (size_t i = 0; i < listen_count(&set->listeners, front); i++) {
+		int fd = listen_share(&set->listeners, front, i, err);
 
 		snprintf(name, sizeof(name), "listen.%zu", i);
 		if (fd == -1 || role_give(p, name, fd, err) == -1)

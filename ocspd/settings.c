@@ -2,7 +2,6 @@
 
 #include "common/config.h"
 #include "common/err.h"
-#include "ocspd/request.h"
 
 #include <arpa/inet.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 static cfg_opt_t options[] = {
 	CFG_STR("state_dir", "/var/lib/csrmail-ocspd", CFGF_NONE),
 	CFG_STR("store", "/var/lib/csrmail/store.db", CFGF_NONE),
+	CFG_INT("max_index_age_s", 0, CFGF_NONE),
 	CFG_STR("published_dir", "/var/lib/csrmail/published", CFGF_NONE),
 	CFG_STR_LIST("listen", "{\"0.0.0.0:80\", \"[::]:80\"}", CFGF_NONE),
 	CFG_STR("health_listen", "", CFGF_NONE),
@@ -29,19 +29,27 @@ static cfg_opt_t options[] = {
 	CFG_INT("max_connections", 4096, CFGF_NONE),
 	CFG_INT("max_connections_per_client", 1024, CFGF_NONE),
 	CFG_INT("max_requests_per_client_s", 0, CFGF_NONE),
+	CFG_INT("max_waiting", 1024, CFGF_NONE),
 	CFG_STR_LIST("proxies", "{}", CFGF_NONE),
+	CFG_STR("proxies_say", "proxy-v2", CFGF_NONE),
 	CFG_INT("access_log_every", 0, CFGF_NONE),
 	CFG_INT("idle_timeout_s", 30, CFGF_NONE),
 	CFG_INT("request_timeout_s", 10, CFGF_NONE),
 	CFG_INT("max_request_octets", 16384, CFGF_NONE),
 	CFG_INT("max_cert_ids", 100, CFGF_NONE),
 	CFG_STR("odd_nonce", "echo", CFGF_NONE),
+	CFG_STR("signed_requests", "ignore", CFGF_NONE),
+	CFG_STR("request_anchors", "", CFGF_NONE),
+	CFG_BOOL("sha1_cert_ids", cfg_true, CFGF_NONE),
+	CFG_BOOL("dual_cert_ids", cfg_false, CFGF_NONE),
 	CFG_STR("never_issued", "unknown", CFGF_NONE),
 	CFG_INT("archive_retention_days", 0, CFGF_NONE),
+	CFG_INT("max_staleness_s", 60, CFGF_NONE),
 	CFG_INT("answer_validity_s", 86400, CFGF_NONE),
 	CFG_INT("max_age_s", 3600, CFGF_NONE),
 	CFG_INT("held_answers", 65536, CFGF_NONE),
-	CFG_STR("responder_key", "P-256", CFGF_NONE),
+	CFG_STR("presign", "asked", CFGF_NONE),
+	CFG_STR_LIST("responder_key", "{\"P-256\"}", CFGF_NONE),
 	CFG_END()
 };
 
@@ -49,16 +57,19 @@ static const struct {
 	const char	*key;
 	long		 lo, hi;
 } ranges[] = {
+	{ "max_index_age_s",		0,	432000 },
 	{ "fronts",			0,	SETTINGS_MAX_FRONTS },
 	{ "max_connections",		16,	65536 },
 	{ "max_connections_per_client",	1,	65535 },
 	{ "max_requests_per_client_s",	0,	1000000 },
+	{ "max_waiting",		1,	65536 },
 	{ "access_log_every",		0,	1000000 },
 	{ "idle_timeout_s",		1,	30 },
 	{ "request_timeout_s",		1,	30 },
 	{ "max_request_octets",		256,	32768 },
 	{ "max_cert_ids",		1,	REQUEST_MAX_CERT_IDS },
 	{ "archive_retention_days",	0,	36525 },
+	{ "max_staleness_s",		1,	3600 },
 	{ "answer_validity_s",		300,	864000 },
 	{ "max_age_s",			0,	864000 },
 	{ "held_answers",		1024,	16777216 },
@@ -77,6 +88,7 @@ settings_free(struct settings *s)
 		free(s->listen[i]);
 	free(s->health_listen);
 	free(s->spool_group);
+	free(s->request_anchors);
 	free((void *)(uintptr_t)s->text.data);
 	free(s);
 }
@@ -206,24 +218,96 @@ check_words(cfg_t *cfg, struct settings *s, struct err *err)
 	static const char *const nonces[] = { "echo", "ignore", NULL };
 	static const char *const words[] = { "unknown", "unauthorized",
 		"revoked", NULL };	/* by enum never_issued */
-	static const char *const keys[] = { "P-256", "P-384", "RSA-2048",
-		"RSA-3072", NULL };
-	static const enum key_kind kinds[] = { KEY_P256, KEY_P384, KEY_RSA,
-		KEY_RSA };
-	static const unsigned int bits[] = { 0, 0, 2048, 3072 };
-	size_t level, nonce, key, never;
+	static const char *const says[] = { "proxy-v2", "forwarded",
+		"x-forwarded-for", NULL };	/* by enum proxies_say */
+	static const char *const requests[] = { "ignore", "verify",
+		"required", NULL };	/* by enum signed_requests */
+	static const char *const presigns[] = { "no", "asked", "all",
+		NULL };			/* by enum presign_what */
+	size_t level, nonce, never, say, request, presign;
 
 	if (config_check_word(cfg, "log_level", levels, &level, err) == -1 ||
 	    config_check_word(cfg, "odd_nonce", nonces, &nonce, err) == -1 ||
 	    config_check_word(cfg, "never_issued", words, &never, err) == -1 ||
-	    config_check_word(cfg, "responder_key", keys, &key, err) == -1)
+	    config_check_word(cfg, "proxies_say", says, &say, err) == -1 ||
+	    config_check_word(cfg, "signed_requests", requests, &request,
+	    err) == -1 ||
+	    config_check_word(cfg, "presign", presigns, &presign, err) == -1)
 		return -1;
+	s->signed_requests = (enum signed_requests)request;
+	s->presign = (enum presign_what)presign;
 	s->never_issued = (enum never_issued)never;
+	s->proxies_say = (enum proxies_say)say;
 	s->log_level = (enum log_level)level;
 	s->odd_nonce_echoed = nonce == 0;
-	s->responder_key = kinds[key];
-	s->responder_key_bits = bits[key];
 	return 0;
+}
+
+/* One of each signature algorithm: which kind is meant by a client's
+ * preference must be clear. */
+static int
+check_responder_keys(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	static const struct {
+		const char		*word;
+		struct responder_kind	 kind;
+	} kinds[] = {
+		{ "P-256",	{ KEY_P256, 0, SIGNATURE_ECDSA_SHA256 } },
+		{ "P-384",	{ KEY_P384, 0, SIGNATURE_ECDSA_SHA384 } },
+		{ "RSA-2048",	{ KEY_RSA, 2048, SIGNATURE_RSA_SHA256 } },
+		{ "RSA-3072",	{ KEY_RSA, 3072, SIGNATURE_RSA_SHA256 } },
+		{ "Ed25519",	{ KEY_ED25519, 0, SIGNATURE_ED25519 } },
+	};
+	const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
+	unsigned int n = cfg_size(cfg, "responder_key");
+
+	if (n == 0 || n > SIGNATURES)
+		return config_fail(cfg, "responder_key", err,
+		    "found %u kinds, allowed 1 to %d", n, SIGNATURES);
+	for (unsigned int i = 0; i < n; i++) {
+		const char *one = cfg_getnstr(cfg, "responder_key", i);
+		size_t k = 0;
+
+		while (k < n_kinds && strcmp(one, kinds[k].word) != 0)
+			k++;
+		if (k == n_kinds)
+			return config_fail(cfg, "responder_key", err,
+			    "found \"%s\", allowed: P-256, P-384, RSA-2048, "
+			    "RSA-3072, Ed25519", one);
+		for (size_t j = 0; j < i; j++)
+			if (s->responder_keys[j].signature ==
+			    kinds[k].kind.signature)
+				return config_fail(cfg, "responder_key", err,
+				    "found \"%s\", allowed one key of each "
+				    "algorithm", one);
+		s->responder_keys[s->n_responder_keys++] = kinds[k].kind;
+	}
+	return 0;
+}
+
+/* Somebody must be trusted where signatures are looked at. */
+static int
+check_requests(cfg_t *cfg, struct settings *s, struct err *err)
+{
+	const char *anchors = cfg_getstr(cfg, "request_anchors");
+
+	if (anchors[0] != '\0' && anchors[0] != '/')
+		return config_fail(cfg, "request_anchors", err,
+		    "found \"%s\", allowed an absolute path", anchors);
+	if (anchors[0] == '\0' &&
+	    s->signed_requests != SIGNED_REQUESTS_IGNORE)
+		return config_fail(cfg, "request_anchors", err, "found \"\", "
+		    "allowed the file of the CAs whose signatures on requests "
+		    "count (signed_requests)");
+	s->request_anchors = strdup(anchors);
+	s->sha1_cert_ids = cfg_getbool(cfg, "sha1_cert_ids");
+	s->dual_cert_ids = cfg_getbool(cfg, "dual_cert_ids");
+	if (s->dual_cert_ids && !s->sha1_cert_ids)
+		return config_fail(cfg, "dual_cert_ids", err, "found yes, "
+		    "allowed with sha1_cert_ids only: the second one is by "
+		    "SHA-1");
+	return s->request_anchors != NULL ? 0 :
+	    err_set(err, ERR_FAULT, "out of memory");
 }
 
 static int
@@ -262,7 +346,10 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 	if (check_paths(cfg, s, err) == -1 ||
 	    check_listen(cfg, s, err) == -1 ||
 	    check_health_listen(cfg, s, err) == -1 ||
-	    check_proxies(cfg, s, err) == -1 || check_words(cfg, s, err) == -1)
+	    check_proxies(cfg, s, err) == -1 ||
+	    check_words(cfg, s, err) == -1 ||
+	    check_responder_keys(cfg, s, err) == -1 ||
+	    check_requests(cfg, s, err) == -1)
 		return -1;
 	s->spool_group = strdup(cfg_getstr(cfg, "spool_group"));
 	if (s->spool_group == NULL)
@@ -280,6 +367,7 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 	    "max_connections_per_client");
 	s->max_requests_per_client_s = (unsigned int)cfg_getint(cfg,
 	    "max_requests_per_client_s");
+	s->max_waiting = (unsigned int)cfg_getint(cfg, "max_waiting");
 	s->access_log_every = (unsigned int)cfg_getint(cfg,
 	    "access_log_every");
 	s->idle_timeout_s = (unsigned int)cfg_getint(cfg, "idle_timeout_s");
@@ -289,6 +377,7 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 	s->max_cert_ids = (size_t)cfg_getint(cfg, "max_cert_ids");
 	s->archive_retention_s =
 	    cfg_getint(cfg, "archive_retention_days") * (int64_t)86400;
+	s->max_staleness_s = (unsigned int)cfg_getint(cfg, "max_staleness_s");
 	s->answer_validity_s = cfg_getint(cfg, "answer_validity_s");
 	s->max_age_s = cfg_getint(cfg, "max_age_s");
 	s->held_answers = (size_t)cfg_getint(cfg, "held_answers");
@@ -298,6 +387,14 @@ check(cfg_t *cfg, struct settings *s, struct err *err)
 		return config_fail(cfg, "max_age_s", err, "found %lld, allowed "
 		    "less than half of answer_validity_s (%lld)",
 		    (long long)s->max_age_s,
+		    (long long)s->answer_validity_s);
+	/* An answer speaks of the moment of the index: it must be worth
+	 * something when the index is as old as it may be. */
+	s->max_index_age_s = cfg_getint(cfg, "max_index_age_s");
+	if (s->max_index_age_s > s->answer_validity_s / 2)
+		return config_fail(cfg, "max_index_age_s", err, "found %lld, "
+		    "allowed half of answer_validity_s (%lld) at most",
+		    (long long)s->max_index_age_s,
 		    (long long)s->answer_validity_s);
 	return 0;
 }

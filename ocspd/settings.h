@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/owned.h"
 #include "ocspd/client.h"
+#include "ocspd/request.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,10 +23,20 @@ struct err;
 #define SETTINGS_MAX_FRONTS	256
 #define SETTINGS_MAX_PROXIES	16
 
+/* A kind of key that ocspd makes for itself. */
+struct responder_kind {
+	enum key_kind		 kind;
+	unsigned int		 bits;		/* RSA only */
+	enum signature_alg	 signature;	/* what it signs by */
+};
+
 struct settings {
 	char		*path;
 	char		*state_dir;	/* keys/ and spool/ below it */
 	char		*store;
+	int64_t		 max_index_age_s;	/* store is an index that is
+						 * carried here; 0: it is
+						 * csrmaild's own */
 	char		*published_dir;
 	char		*listen[SETTINGS_MAX_LISTEN];	/* ocspd/listen.h */
 	size_t		 n_listen;
@@ -38,14 +49,29 @@ struct settings {
 	unsigned int	 max_connections;	/* of one front */
 	unsigned int	 max_connections_per_client;	/* at one front */
 	unsigned int	 max_requests_per_client_s;	/* there; 0: any */
-	struct client	 proxies[SETTINGS_MAX_PROXIES];	/* ocspd/proxy.h */
+	unsigned int	 max_waiting;	/* of one front, for the responder */
+	struct client	 proxies[SETTINGS_MAX_PROXIES];
 	size_t		 n_proxies;
+	enum proxies_say {
+		PROXIES_SAY_HEADER,	/* PROXY, version 2: ocspd/proxy.h */
+		PROXIES_SAY_FORWARDED,	/* RFC 7239: ocspd/forwarded.h */
+		PROXIES_SAY_X_FORWARDED_FOR,
+	}		 proxies_say;	/* how they tell for whom it is */
 	unsigned int	 access_log_every;	/* 1: all; 0: none */
 	unsigned int	 idle_timeout_s;
 	unsigned int	 request_timeout_s;
 	size_t		 max_request_octets;
 	size_t		 max_cert_ids;
 	bool		 odd_nonce_echoed;	/* 1..15 and 33..128 octets */
+	enum signed_requests {
+		SIGNED_REQUESTS_IGNORE,
+		SIGNED_REQUESTS_VERIFY,
+		SIGNED_REQUESTS_REQUIRED,
+	}		 signed_requests;	/* ocspd/requestor.h */
+	char		*request_anchors;	/* file of CAs; "" none */
+	bool		 sha1_cert_ids;		/* else they are unauthorized */
+	bool		 dual_cert_ids;		/* held answers: SHA-1 and
+						 * SHA-256 (RFC 9919, 3.2.1) */
 
 	enum never_issued {
 		NEVER_ISSUED_UNKNOWN,
@@ -54,11 +80,20 @@ struct settings {
 	}		 never_issued;	/* what is said of such serials */
 	int64_t		 archive_retention_s;	/* 0: not said */
 
+	unsigned int	 max_staleness_s;	/* of a store that cannot be
+						 * read; then tryLater */
 	int64_t		 answer_validity_s;
 	int64_t		 max_age_s;
 	size_t		 held_answers;
-	enum key_kind	 responder_key;
-	unsigned int	 responder_key_bits;	/* RSA only */
+	enum presign_what {
+		PRESIGN_NO,	/* held until they end */
+		PRESIGN_ASKED,	/* what is held is renewed ahead of time */
+		PRESIGN_ALL,	/* and what is issued is signed unasked */
+	}		 presign;
+	/* One of each signature algorithm; the first answers who prefers
+	 * nothing. */
+	struct responder_kind responder_keys[SIGNATURES];
+	size_t		 n_responder_keys;
 
 	struct bytes	 text;		/* owned: what settings_decode reads */
 };

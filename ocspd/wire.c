@@ -11,7 +11,7 @@ broken(struct err *err, const char *what)
 }
 
 int
-wire_send_ask(struct channel *ch, const struct wire_ask *ask,
+wire_queue_ask(struct channel *ch, const struct wire_ask *ask,
     struct err *err)
 {
 	const struct request *r = ask->request;
@@ -20,6 +20,9 @@ wire_send_ask(struct channel *ch, const struct wire_ask *ask,
 	put_u64(&out, ask->id);
 	put_u8(&out, r->has_nonce);
 	put_bytes(&out, (struct bytes){ r->nonce, r->nonce_len });
+	put_u32(&out, (uint32_t)r->n_preferred);
+	for (size_t i = 0; i < r->n_preferred; i++)
+		put_u8(&out, (uint8_t)r->preferred[i]);
 	put_u32(&out, (uint32_t)r->n_ids);
 	for (size_t i = 0; i < r->n_ids; i++) {
 		put_u8(&out, (uint8_t)r->ids[i].hash);
@@ -30,7 +33,7 @@ wire_send_ask(struct channel *ch, const struct wire_ask *ask,
 	}
 	if (out.failed)
 		return err_set(err, ERR_RETRY, "a request too long to ask");
-	return channel_send(ch, WIRE_ASK, buf_bytes(&out), -1, err);
+	return channel_queue(ch, WIRE_ASK, buf_bytes(&out), -1, err);
 }
 
 int
@@ -47,7 +50,12 @@ wire_get_ask(const struct frame *frame, struct wire_ask *ask,
 	r->nonce_len = nonce.len;
 	if (nonce.len > 0)
 		memcpy(r->nonce, nonce.data, nonce.len);
+	r->n_preferred = get_count(&c, SIGNATURES);
+	for (size_t i = 0; i < r->n_preferred; i++)
+		r->preferred[i] = (enum signature_alg)get_enum(&c, 1,
+		    SIGNATURES);
 	r->n_ids = get_count(&c, REQUEST_MAX_CERT_IDS);
+	r->is_signed = false;
 	r->why = "";
 	if (c.failed || r->n_ids == 0 || r->has_nonce != (nonce.len > 0))
 		return broken(err, "ask");

@@ -42,7 +42,8 @@ struct wire_ask {
 	uint64_t	 id;		/* comes back in the answer */
 	struct request	*request;
 };
-int	wire_send_ask(struct channel *, const struct wire_ask *,
+/* Queued only: the caller flushes the channel once for all that it has read. */
+int	wire_queue_ask(struct channel *, const struct wire_ask *,
 	    struct err *);
 /* request is the caller's room; der of its CertIDs is left empty. */
 int	wire_get_ask(const struct frame *, struct wire_ask *, struct err *);

@@ -28,16 +28,16 @@ FOLDERS = {
 CLIENT_SIDE = {"bundle", "ceremony", "ceremony_offline", "certs_only",
                "crl_read", "describe", "desk", "header", "import",
                "index_line", "journal", "message", "parser", "passphrase",
-               "pem", "policy", "principal", "restore", "settings", "unlock",
-               "wire"}
+               "pem", "policy", "principal", "restore", "settings",
+               "state_lock", "unlock", "wire"}
 
 # common, floor by floor. A file includes from its own floor and from below.
 FLOORS = [
     # the language: octets, failures, ownership, time, log
     {"bytes", "clock", "crash", "err", "log", "owned"},
     # formats and the system, each alone
-    {"ca", "config", "der", "extension", "frame", "issuer", "keystore_uri",
-     "name_check", "names_table", "notify", "privsep", "serial",
+    {"ca", "config", "der", "extension", "frame", "index_seal", "issuer", "keystore_uri",
+     "name_check", "names_table", "notify", "plain_file", "privsep", "serial",
      "shared_prime"},
     # names and keys; frames that travel
     {"channel", "constraints", "key", "key_edwards", "key_rsa",
@@ -51,9 +51,9 @@ FLOORS = [
      "lint_address", "lint_certificate", "lint_constraint", "lint_crl",
      "lint_csr", "lint_extension", "lint_field", "lint_key", "lint_name", "lint_ocsp",
      "lint_rules", "lint_usage", "order", "store",
-     "store_ca", "store_backup", "store_certificates", "store_crl",
+     "store_ca", "store_backup", "store_certificates", "store_crl", "store_index",
      "store_keys", "store_open", "store_outbox", "store_renewals",
-     "store_requests", "store_statements"},
+     "store_challenges", "store_requests", "store_statements"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -99,18 +100,20 @@ class OpensslCa:
         for name, text in (("index.txt", ""), ("serial", "1000\n"),
                            ("crlnumber", "1000\n")):
             write(f"{place}/{name}", text)
-        options = ["-newkey", "rsa:2048"] if key == "RSA" else [
+        options = ["-newkey", key] if key.startswith("rsa:") else [
             "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         run("openssl", "req", "-new", "-x509", "-nodes", *options,
             "-config", self.conf, "-extensions", "root", "-days", "3650",
             "-subj", "/O=Old/CN=Old CA", "-keyout",
             f"{place}/private/cakey.pem", "-out", f"{place}/cacert.pem")
 
-    def sign(self, name, *options):
-        run("openssl", "req", "-new", "-nodes", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-config", self.conf, "-utf8",
-            "-subj", name, "-keyout", f"{self.dir}/k.pem", "-out",
-            f"{self.dir}/r.pem")
+    def sign(self, name, *options, key=None):
+        """key: a file; a new P-256 key otherwise."""
+        which = ["-key", key] if key is not None else [
+            "-nodes", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-keyout", f"{self.dir}/k.pem"]
+        run("openssl", "req", "-new", *which, "-config", self.conf, "-utf8",
+            "-subj", name, "-out", f"{self.dir}/r.pem")
         run("openssl", "ca", "-batch", "-notext", "-utf8", "-config",
             self.conf, "-in", f"{self.dir}/r.pem", "-out",
             f"{self.dir}/c.pem", *options)
@@ -127,6 +130,25 @@ class OpensslCa:
 
     def updatedb(self):
         run("openssl", "ca", "-config", self.conf, "-updatedb")
+
+
+def prime():
+    return int(run("openssl", "prime", "-generate", "-bits", "1024",
+                   "-hex").strip(), 16)
+
+
+def rsa_key(place, name, p, q):
+    """A file with the RSA key of these primes."""
+    e = 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = (0, p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    write(f"{place}/{name}.cnf", "asn1 = SEQUENCE:key\n[key]\n" + "".join(
+        f"n{i} = INTEGER:0x{n:x}\n" for i, n in enumerate(numbers)))
+    run("openssl", "asn1parse", "-genconf", f"{place}/{name}.cnf", "-noout",
+        "-out", f"{place}/{name}.der")
+    run("openssl", "pkey", "-inform", "DER", "-in", f"{place}/{name}.der",
+        "-out", f"{place}/{name}.pem")
+    return f"{place}/{name}.pem"
 
 
 def full_openssl_ca(place):
@@ -179,6 +201,71 @@ def crl_of(path):
     number = run("openssl", "crl", "-in", path, "-noout", "-crlnumber")
     return entries, int(number.split("=")[1].strip(), 16) \
         if "0x" in number else None
+
+
+class CfsslCa:
+    """A CA kept by cfssl, with its table of certificates in SQLite."""
+
+    TABLE = """CREATE TABLE certificates (serial_number blob NOT NULL,
+        authority_key_identifier blob NOT NULL, ca_label blob,
+        status blob NOT NULL, reason int, expiry timestamp,
+        revoked_at timestamp, pem blob NOT NULL,
+        PRIMARY KEY(serial_number, authority_key_identifier))"""
+
+    def __init__(self, place):
+        self.dir = place
+        self.pems = []
+        os.makedirs(place)
+        write(f"{place}/db.json", json.dumps(
+            {"driver": "sqlite3", "data_source": f"{place}/certs.db"}))
+        self.ask(self.TABLE)
+        made = self.cfssl("gencert", "-initca", self.request("Old CA"))
+        write(f"{place}/ca.pem", made["cert"])
+        write(f"{place}/ca-key.pem", made["key"])
+
+    def ask(self, statement, *values):
+        db = sqlite3.connect(f"{self.dir}/certs.db")
+        try:
+            with db:
+                return db.execute(statement, values).fetchall()
+        finally:
+            db.close()
+
+    def cfssl(self, *words):
+        done = subprocess.run(["cfssl", *words], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=60, check=True)
+        return json.loads(done.stdout or "{}")
+
+    def request(self, name):
+        path = f"{self.dir}/{name}.json"
+        write(path, json.dumps({"CN": name, "hosts": [name],
+                                "key": {"algo": "ecdsa", "size": 256}}))
+        return path
+
+    def sign(self, name):
+        self.pems.append(self.cfssl(
+            "gencert", "-ca", f"{self.dir}/ca.pem", "-ca-key",
+            f"{self.dir}/ca-key.pem", "-db-config", f"{self.dir}/db.json",
+            self.request(name))["cert"])
+        # Built with Go 1.15 or later it records no authority key identifier,
+        # and then refuses to revoke.
+        self.ask("UPDATE certificates SET authority_key_identifier = 'ab'")
+        serial = "%x" % int(self.ask(
+            "SELECT serial_number FROM certificates WHERE pem = ?",
+            self.pems[-1])[0][0])
+        return "0" * (len(serial) % 2) + serial
+
+    def revoke(self, serial, reason):
+        self.cfssl("revoke", "-db-config", f"{self.dir}/db.json", "-serial",
+                   str(int(serial, 16)), "-aki", "ab", "-reason", reason)
+
+    def export(self):
+        """As docs/guide/migration.md says."""
+        path = f"{self.dir}/rows.json"
+        write(path, run("sqlite3", "-json", f"{self.dir}/certs.db",
+                        "SELECT * FROM certificates"))
+        return path
 
 
 class Migration(unittest.TestCase):
@@ -327,7 +414,9 @@ class Migration(unittest.TestCase):
 
     def test_odd_lines_are_told_and_the_rest_comes_over(self):
         ca = OpensslCa(f"{self.place}/demoCA")
-        serials = [ca.sign(f"/CN=h{i}.example") for i in range(6)]
+        # One end for all: lines below say it of other certificates too.
+        serials = [ca.sign(f"/CN=h{i}.example", "-enddate", "20351231000000Z")
+                   for i in range(6)]
         other = OpensslCa(f"{self.place}/other")
         stranger = other.sign("/CN=stranger.example")
         shutil.copy(f"{other.dir}/newcerts/{stranger}.pem",
@@ -496,7 +585,7 @@ class Migration(unittest.TestCase):
         self.assertEqual(self.rows("SELECT count(*) FROM key_block"), [(2,)])
 
     def test_a_bare_certificate_and_key(self):
-        ca = OpensslCa(f"{self.place}/demoCA", "RSA")
+        ca = OpensslCa(f"{self.place}/demoCA", "rsa:2048")
         key = f"{self.place}/sealed.pem"
         run("openssl", "rsa", "-aes256", "-in",
             f"{ca.dir}/private/cakey.pem", "-traditional", "-out", key,
@@ -509,6 +598,105 @@ class Migration(unittest.TestCase):
         self.assertIn("ENCRYPTED", read(f"{self.folder}/keys/old.key"))
         run("openssl", "pkey", "-in", f"{self.folder}/keys/old.key",
             "-passin", f"file:{self.place}/new", "-noout")
+
+    def test_a_key_that_cannot_sign_here_leaves_nothing_on_record(self):
+        weak = OpensslCa(f"{self.place}/weakCA", "rsa:1024")
+        weak.sign("/CN=a.example")
+        told = self.take(weak.dir, code=65)
+        self.assertIn("without the key", told)
+        self.assertFalse(self.has_ca())
+        # A file of that name with another key in it.
+        good = OpensslCa(f"{self.place}/demoCA")
+        run("openssl", "pkcs8", "-topk8", "-in",
+            f"{weak.dir}/private/cakey.pem", "-passout",
+            f"file:{self.place}/new", "-out", f"{self.folder}/keys/old.key")
+        os.chmod(f"{self.folder}/keys/old.key", 0o600)
+        self.take(good.dir, code=65)
+        self.assertFalse(self.has_ca())
+        os.unlink(f"{self.folder}/keys/old.key")
+        self.take(weak.dir, "--without-key")
+        self.assertTrue(self.has_ca())
+
+    def test_keys_that_share_a_prime_are_found(self):
+        ca = OpensslCa(f"{self.place}/demoCA")
+        p, q, r, s, t = (prime() for _ in range(5))
+        keys = [rsa_key(self.place, f"k{i}", *pair) for i, pair in
+                enumerate(((p, q), (r, s), (t, p), (s, q)))]
+        serials = [ca.sign(f"/CN=h{i}.example", key=key)
+                   for i, key in enumerate(keys)]
+        serials.append(ca.sign("/CN=again.example", key=keys[1]))
+        told = self.take(ca.dir)
+        self.assertIn("2 RSA keys share a prime", told)
+        pairs = ("SELECT a.owner, b.owner FROM shared_prime AS s JOIN modulus"
+                 " AS a ON a.id = s.modulus_id JOIN modulus AS b ON"
+                 " b.id = s.other_id ORDER BY s.modulus_id")
+        found = self.rows(pairs)
+        self.assertEqual([a for a, _ in found],
+                         [f"cert:{serials[i].lower()}" for i in (2, 3)])
+        self.assertEqual(found[0][1], f"cert:{serials[0].lower()}")
+        self.assertIn(found[1][1], [f"cert:{serials[i].lower()}"
+                                    for i in (0, 1)])
+        self.assertEqual(self.rows(
+            "SELECT object FROM audit WHERE event = 'key.shared-prime'"),
+            [(a,) for a, _ in found])
+        # With what is on record by now, too.
+        late = ca.sign("/CN=late.example", key=rsa_key(
+            self.place, "late", prime(), r))
+        self.assertIn("1 RSA keys share a prime", self.take(ca.dir))
+        self.assertEqual(self.rows(pairs)[2:], [
+            (f"cert:{late.lower()}", f"cert:{serials[1].lower()}")])
+
+    def test_a_certificate_of_a_ca_is_known_as_one(self):
+        """So that csrmail-security decides about it, before its CA comes."""
+        ca = OpensslCa(f"{self.place}/demoCA")
+        ca.sign("/CN=leaf.example")
+        write(f"{self.place}/ext", "basicConstraints=critical,CA:TRUE\n")
+        ca.sign("/CN=Sub CA", "-extfile", f"{self.place}/ext")
+        self.take(ca.dir)
+        self.assertEqual(self.rows("SELECT names_text, profile FROM"
+                                   " certificate ORDER BY serial"),
+                         [("CN=leaf.example", ""), ("CN=Sub CA", "ca")])
+
+    def test_a_certificate_that_comes_later_completes_its_row(self):
+        """Its serial was on the CRL alone, or in an index without it."""
+        ca = OpensslCa(f"{self.place}/demoCA")
+        serials = [ca.sign(f"/CN=h{i}.example") for i in range(3)]
+        index = read(f"{ca.dir}/index.txt").splitlines(True)
+        ca.revoke(serials[0], "-crl_reason", "keyCompromise")
+        ca.crl()
+        revoked = read(f"{ca.dir}/index.txt")
+        os.mkdir(f"{self.place}/aside")
+        for serial in serials[:2]:
+            shutil.move(f"{ca.dir}/newcerts/{serial}.pem",
+                        f"{self.place}/aside")
+        write(f"{ca.dir}/index.txt", index[1] + index[2])
+        self.take(ca.dir)
+        known = ("SELECT hex(serial), der IS NOT NULL, spki_sha256 IS NOT"
+                 " NULL FROM certificate ORDER BY serial")
+        self.assertEqual(self.rows(known), [
+            (s, i, i) for s, i in zip(serials, (0, 0, 1))])
+        self.assertEqual(self.rows("SELECT count(*) FROM key_block"), [(0,)])
+        before = [self.status(s) for s in serials]
+        for serial in serials[:2]:
+            shutil.move(f"{self.place}/aside/{serial}.pem",
+                        f"{ca.dir}/newcerts")
+        write(f"{ca.dir}/index.txt", revoked)
+        told = self.take(ca.dir)
+        self.assertIn("2 completed", told)
+        self.assertEqual(self.rows(known), [(s, 1, 1) for s in serials])
+        self.assertEqual([self.status(s) for s in serials], before)
+        self.assertEqual(self.rows(
+            "SELECT names_text FROM certificate ORDER BY serial"),
+            [(f"CN=h{i}.example",) for i in range(3)])
+        self.assertEqual(self.rows("SELECT count(*) FROM key_block"), [(1,)])
+        # The status has its end now, which CRLs go by.
+        self.assertEqual(self.rows(
+            "SELECT count(*) FROM certificate AS c JOIN status AS s ON"
+            " s.issuer_id = c.issuer_id AND s.serial = c.serial"
+            " WHERE s.not_after = c.not_after AND c.not_after <>"
+            " (SELECT not_after FROM ca)"), [(3,)])
+        # And nothing is left to do.
+        self.assertNotIn("completed", self.take(ca.dir))
 
     # --- easy-rsa -----------------------------------------------------------
 
@@ -626,6 +814,31 @@ class Migration(unittest.TestCase):
         self.assertEqual(len(self.rows("SELECT 1 FROM status")), 4)
 
 
+    def test_a_table_that_cfssl_kept(self):
+        ca = CfsslCa(f"{self.place}/cfssl")
+        serials = [ca.sign(f"h{i}.example") for i in range(3)]
+        ca.revoke(serials[1], "superseded")
+        ca.revoke(serials[2], "certificateHold")
+        told = self.take(ca.export(), "--cert", f"{ca.dir}/ca.pem", "--key",
+                         f"{ca.dir}/ca-key.pem")
+        self.assertIn("3 certificates of old (cfssl): 1 valid, 2 revoked "
+                      "(1 on hold), 0 expired", told)
+        self.assertEqual([self.status(s) for s in serials],
+                         [(1, None, None), (2, 4, None), (2, 6, None)])
+        for serial, pem in zip(serials, ca.pems):
+            der = self.rows("SELECT der FROM certificate WHERE serial = ?",
+                            bytes.fromhex(serial))[0][0]
+            self.assertEqual(der, ssl.PEM_cert_to_DER_cert(pem))
+        self.csrmail("crl", "update", "old", "--passphrase-file",
+                     f"{self.place}/new")
+        crl = run("openssl", "crl", "-in", f"{self.folder}/published/old.crl",
+                  "-inform", "DER", "-CAfile", f"{ca.dir}/ca.pem", "-noout",
+                  "-text")
+        self.assertIn("verify OK", crl)
+        self.assertEqual([s.upper() in crl for s in serials],
+                         [False, True, True])
+
+
 class AtOnce(unittest.TestCase):
     """With the daemons: OCSP and CRL answer for what was imported."""
 
@@ -682,6 +895,47 @@ class AtOnce(unittest.TestCase):
              "-CAfile", f"{ca.dir}/cacert.pem", "-no_nonce"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             timeout=60).stdout
+
+    def wait_for_socket(self):
+        end = time.monotonic() + 60
+        while not os.path.exists(f"{self.place}/run/api.sock"):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+
+    def test_a_list_from_elsewhere_is_installed_while_csrmaild_runs(self):
+        ca = OpensslCa(f"{self.place}/demoCA")
+        stolen, good = (ca.sign(f"/CN={n}.example") for n in ("a", "b"))
+        self.csrmail("ca", "import", "old", ca.dir, "--without-key")
+        self.start("csrmaild")
+        self.wait_for_socket()
+        crl = f"{self.place}/state/published/old.crl"
+        lists = []
+        for _ in range(2):
+            lists.append(f"{self.place}/{len(lists)}.pem")
+            run("openssl", "ca", "-config", ca.conf, "-gencrl", "-out",
+                lists[-1])
+            if len(lists) == 1:
+                ca.revoke(stolen, "-crl_reason", "keyCompromise")
+        for path in lists:
+            self.assertIn("was installed", self.csrmail(
+                "crl", "install", path))
+            self.assertEqual(run("openssl", "crl", "-inform", "DER", "-in",
+                                 crl), run("openssl", "crl", "-in", path))
+        # An older one would hide the revocation again.
+        self.csrmail("crl", "install", lists[0], code=65)
+        states = {row["serial"]: row["state"] for row in json.loads(
+            self.csrmail("cert", "list", "--ca", "old", "--json"))}
+        self.assertEqual([states[s.lower()] for s in (stolen, good)],
+                         ["revoked", "issued"])
+        keys = json.loads(self.csrmail("key", "list", "--json"))
+        self.assertEqual([key["kind"] for key in keys], ["compromised"])
+        self.assertIn("crl.installed", self.csrmail("audit", "list"))
+        # One of another CA is nobody's.
+        other = OpensslCa(f"{self.place}/other")
+        run("openssl", "ca", "-config", other.conf, "-gencrl", "-out",
+            f"{self.place}/other.pem")
+        self.assertIn("no CA on record has signed", self.csrmail(
+            "crl", "install", f"{self.place}/other.pem", code=65))
 
     def test_ocsp_and_crl_answer_for_the_imported(self):
         ca, *_ = full_openssl_ca(f"{self.place}/demoCA")

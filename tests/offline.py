@@ -613,6 +613,38 @@ def test_a_new_root_comes_with_a_renewal(p):
           "under the new root's name")
 
 
+def crl_numbers(p, folder):
+    return {r["ca"]: r["number"] for r in
+            p.rows(folder, "crl", "show", "root")}
+
+
+def test_each_key_of_a_ca_has_its_own_lists(p):
+    make_pair(p)
+    p.write("root/folder.conf", 'ca "root" {\n'
+            '\tcrl_url = "http://ca.example.org/{ca}.crl"\n}\n')
+    os.chmod(p.path("root/folder.conf"), 0o600)
+    p.csrmail(*ROOT, "ca", "renew", "root", "--new-key", *PASS)
+    update = [*ROOT, "crl", "update", "root", *PASS]
+    p.csrmail(*update)
+    before = crl_numbers(p, "root")
+    check(sorted(before) == ["root", "root~2"] and all(before.values()),
+          "both keys' lists are made: %s" % before)
+    # The newest key is elsewhere: what the older one has signed needs its
+    # list all the same, and what was not done is said.
+    for key, other in (("root~2", "root"), ("root", "root~2")):
+        before = crl_numbers(p, "root")
+        os.rename(p.path("root/keys/%s.key" % key), p.path("aside"))
+        done = p.run(*update)
+        check(done.returncode != 0 and key in done.stderr,
+              "%s: exit %d, %r" % (key, done.returncode, done.stderr))
+        after = crl_numbers(p, "root")
+        check(after == {key: before[key], other: before[other] + 1},
+              "without %s: %s, then %s" % (key, before, after))
+        os.rename(p.path("aside"), p.path("root/keys/%s.key" % key))
+    p.refused(66, "no CA", *ROOT, "crl", "update", "none", *PASS,
+              folders=["root"])
+
+
 def test_renewals_that_are_refused(p):
     told = make_pair(p)
     both = ["root", "issue"]

@@ -7,6 +7,7 @@ its neighbour's files; as root also with a user for each role.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ REACHED = {
         "api": set(),
         "registrar": {"open {state}/store.db"},
         "intake users": {"socket inet"},
+        # What it executes keeps its walls.
+        "exec": {"socket inet", "exec"},
     },
     "ocspd": {
         "responder": {"open {state}/store.db", "open {ocspd}/keys"},
@@ -65,6 +68,15 @@ class Walls(unittest.TestCase):
              "--ocsp-listen", "127.0.0.1:0",
              "--health-listen", "127.0.0.1:0"],
             check=True, stdout=subprocess.DEVNULL)
+        # The role exec is there only when a command is configured.
+        with open(f"{place.name}/etc/csrmaild.conf") as file:
+            conf = file.read()
+        mailbox = conf.index('mailbox "')
+        conf = conf[:mailbox] + re.sub(
+            r"(?m)^\s*password_file = .*$", '\t\tauth = xoauth2\n'
+            '\t\ttoken_command = {"/bin/true"}', conf[mailbox:], count=1)
+        with open(f"{place.name}/etc/csrmaild.conf", "w") as file:
+            file.write(conf)
         return place.name
 
     def probe(self, program, place):

@@ -298,15 +298,13 @@ int
 ctl_backup_verify(struct ctl *ctl, struct err *err)
 {
 	const char *path = ctl->args[0];
-	OWNED_FD fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) :
-	    open(path, O_RDONLY | O_CLOEXEC);
+	OWNED_FD fd = ctl_open_file(ctl, path, err);
 	struct backup_facts facts;
 	char when[32] = "";
 	struct tm tm;
 
 	if (fd < 0)
-		return ctl_fail(ctl, EX_NOINPUT, err, "%s: %s", path,
-		    strerror(errno));
+		return -1;
 	if (backup_read(fd, NULL, &facts, err) != 0)
 		return -1;
 	if (gmtime_r(&facts.time, &tm) != NULL)

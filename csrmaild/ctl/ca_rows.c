@@ -72,6 +72,48 @@ ca_rows_read(struct ctl *ctl, json_t **out, struct err *err)
 	return 0;
 }
 
+int
+ca_rows_read_crls(struct ctl *ctl, const char *ca, json_t **out, struct err *err)
+{
+	json_t *answer = NULL, *rows, *row;
+	size_t i;
+
+	if (client_get(ctl, "crls", NULL, &answer, err) != 0)
+		return -1;
+	rows = json_array();
+	json_array_foreach(json_object_get(answer, "items"), i, row) {
+		const char *name = json_string_value(
+		    json_object_get(row, "ca"));
+
+		if (ca == NULL || (name != NULL && ca_is_meant(ca, name)))
+			json_array_append(rows, row);
+	}
+	json_decref(answer);
+	if (ca != NULL && json_array_size(rows) == 0) {
+		json_decref(rows);
+		return ctl_fail(ctl, EX_NOINPUT, err, "there is no CA %s", ca);
+	}
+	*out = rows;
+	return 0;
+}
+
+const json_t *
+ca_rows_full_crl(const json_t *lists, const char *ca)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)lists, i, row) {
+		const char *is = json_string_value(json_object_get(row, "ca"));
+
+		if (is != NULL && strcmp(is, ca) == 0 &&
+		    json_integer_value(json_object_get(row, "shard")) == 0 &&
+		    json_object_get(row, "base") == NULL)
+			return row;
+	}
+	return NULL;
+}
+
 const json_t *
 ca_rows_find(const json_t *rows, const char *name)
 {

@@ -11,6 +11,12 @@ struct err;
  * offline root) they are read from the store itself.
  */
 int	ca_rows_read(struct ctl *, json_t **out, struct err *);
+/* The lists of all CAs, or of the one that is named, as the API says them; no
+ * CA of that name is an error. */
+int	ca_rows_read_crls(struct ctl *, const char *ca, json_t **out,
+	    struct err *);
+/* Of those, the full list for all certificates of one key. Borrowed, or NULL. */
+const json_t *ca_rows_full_crl(const json_t *lists, const char *ca);
 /* Borrowed; NULL: none of that name. */
 const json_t *ca_rows_find(const json_t *rows, const char *name);
 /* As people say a CA's name: the generation that signs now, unless they name

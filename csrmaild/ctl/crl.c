@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define MAX_CRL_OCTETS	(64u << 20)
+#define MAX_CRL_OCTETS	((size_t)512 << 20)
 
 static const struct column columns[] = {
 	{ "CA",			"ca",		0 },
@@ -22,38 +22,12 @@ static const struct column columns[] = {
 	{ "NEXT UPDATE",	"next_update",	0 },
 };
 
-/* The rows of all CAs, or of the one that is named. */
-static int
-read_rows(struct ctl *ctl, const char *ca, json_t **out, struct err *err)
-{
-	json_t *answer = NULL, *rows, *row;
-	size_t i;
-
-	if (client_get(ctl, "crls", NULL, &answer, err) != 0)
-		return -1;
-	rows = json_array();
-	json_array_foreach(json_object_get(answer, "items"), i, row) {
-		const char *name = json_string_value(
-		    json_object_get(row, "ca"));
-
-		if (ca == NULL || (name != NULL && ca_is_meant(ca, name)))
-			json_array_append(rows, row);
-	}
-	json_decref(answer);
-	if (ca != NULL && json_array_size(rows) == 0) {
-		json_decref(rows);
-		return ctl_fail(ctl, EX_NOINPUT, err, "there is no CA %s", ca);
-	}
-	*out = rows;
-	return 0;
-}
-
 int
 ctl_crl_show(struct ctl *ctl, struct err *err)
 {
 	json_t *rows = NULL;
 
-	if (read_rows(ctl, ctl->args[0], &rows, err) != 0)
+	if (ca_rows_read_crls(ctl, ctl->args[0], &rows, err) != 0)
 		return -1;
 	table_print(ctl, rows, columns, sizeof(columns) / sizeof(columns[0]));
 	json_decref(rows);
@@ -85,33 +59,47 @@ set_validity(struct ctl *ctl, struct err *err)
 	return 0;
 }
 
+/* The list is read as a whole only to be written elsewhere. */
+static int
+copy_to_output(struct ctl *ctl, const char *path, struct err *err)
+{
+	OWNED_BUF(crl, MAX_CRL_OCTETS);
+
+	if (ctl_option(ctl, "output") == NULL)
+		return 0;
+	return ctl_read_file(ctl, path, &crl, err) != 0 ? -1 :
+	    ctl_write_output(ctl, buf_bytes(&crl), err);
+}
+
 /* What a desk of our own has published by now. */
 static int
 show_published(struct ctl *ctl, struct err *err)
 {
-	const char *output = ctl_option(ctl, "output");
+	const char *output = ctl_option(ctl, "output"), *name;
+	json_t *cas = NULL, *lists = NULL;
 	OWNED_BUF(path, 4200);
-	OWNED_BUF(crl, MAX_CRL_OCTETS);
 	char file[CA_NAME_MAX + 8];
-	json_t *rows = NULL;
-	const json_t *row;
 	struct protocol p;
+	const json_t *ca;
 
-	if (ca_rows_read(ctl, &rows, err) != 0)
+	if (ca_rows_read(ctl, &cas, err) != 0)
 		return -1;
-	row = ca_rows_current(rows, ctl->args[0]);
-	ca_file_name(row == NULL ? ctl->args[0] : json_string_value(
-	    json_object_get(row, "name")), ".crl", file, sizeof(file));
-	json_decref(rows);
+	ca = ca_rows_current(cas, ctl->args[0]);
+	name = ca == NULL ? ctl->args[0] :
+	    json_string_value(json_object_get(ca, "name"));
+	ca_file_name(name, ".crl", file, sizeof(file));
 	buf_printf(&path, "%s/published/%s", ctl->settings->state_dir, file);
-	if (ctl_read_file(ctl, buf_str(&path), &crl, err) != 0 ||
-	    (output != NULL && ctl_write_output(ctl, buf_bytes(&crl),
-	    err) != 0))
+	if (copy_to_output(ctl, buf_str(&path), err) != 0 ||
+	    ca_rows_read_crls(ctl, name, &lists, err) != 0) {
+		json_decref(cas);
 		return -1;
+	}
 	protocol_begin(&p, ctl, "a certificate revocation list was signed");
 	protocol_put(&p, "CA", ctl->args[0]);
-	protocol_put_crl(&p, buf_bytes(&crl));
+	protocol_put_crl(&p, ca, ca_rows_full_crl(lists, name));
 	protocol_put_file(&p, output == NULL ? buf_str(&path) : output);
+	json_decref(lists);
+	json_decref(cas);
 	return protocol_end(&p, err);
 }
 

@@ -166,12 +166,27 @@ make_args(X509_CRL *crl, struct bytes der, struct err *err)
 }
 
 static int
+tell(struct ctl *ctl, const json_t *ca, const char *name, struct err *err)
+{
+	json_t *lists = NULL;
+	struct protocol p;
+
+	if (ca_rows_read_crls(ctl, name, &lists, err) != 0)
+		return -1;
+	protocol_begin(&p, ctl, "a certificate revocation list was installed");
+	protocol_put(&p, "CA", name);
+	protocol_put_crl(&p, ca, ca_rows_full_crl(lists, name));
+	protocol_put_file(&p, ctl->args[0]);
+	json_decref(lists);
+	return protocol_end(&p, err);
+}
+
+static int
 install(struct ctl *ctl, X509_CRL *crl, const char *ca, struct err *err)
 {
 	OWNED_BUF(path, 512);
 	OWNED_BUF(der, MAX_FILE);
 	json_t *args, *answer = NULL;
-	struct protocol p;
 	uint8_t *to;
 	int len = i2d_X509_CRL(crl, NULL), r;
 
@@ -186,13 +201,7 @@ install(struct ctl *ctl, X509_CRL *crl, const char *ca, struct err *err)
 	r = client_post(ctl, buf_str(&path), args, &answer, err);
 	json_decref(args);
 	json_decref(answer);
-	if (r != 0)
-		return -1;
-	protocol_begin(&p, ctl, "a certificate revocation list was installed");
-	protocol_put(&p, "CA", ca);
-	protocol_put_crl(&p, buf_bytes(&der));
-	protocol_put_file(&p, ctl->args[0]);
-	return protocol_end(&p, err);
+	return r;
 }
 
 int
@@ -201,15 +210,16 @@ ctl_crl_install(struct ctl *ctl, struct err *err)
 	OWNED(X509_CRL) *crl = NULL;
 	json_t *rows = NULL;
 	const json_t *row;
+	const char *name;
 	int r = -1;
 
 	if (read_crl(ctl, &crl, err) != 0 ||
 	    ca_rows_read(ctl, &rows, err) != 0)
 		return -1;
 	row = find_issuer(ctl, rows, crl, err);
-	if (row != NULL)
-		r = install(ctl, crl, json_string_value(
-		    json_object_get(row, "name")), err);
+	name = json_string_value(json_object_get(row, "name"));
+	if (row != NULL && install(ctl, crl, name, err) == 0)
+		r = tell(ctl, row, name, err);
 	json_decref(rows);
 	return r;
 }

@@ -66,12 +66,12 @@ ctl_command ctl_cert_sign, ctl_cert_list, ctl_cert_show, ctl_cert_export,
 ctl_command ctl_ca_revoke;
 ctl_command ctl_crl_update, ctl_crl_show;
 ctl_command ctl_ca_import, ctl_ca_export_openssl;
-ctl_command ctl_backup, ctl_backup_verify, ctl_restore;
+ctl_command ctl_backup, ctl_backup_verify, ctl_restore, ctl_export_index;
 ctl_command ctl_key_block, ctl_key_list, ctl_key_import;
 ctl_command ctl_policy_check, ctl_policy_test;
 ctl_command ctl_lint;
 ctl_command ctl_audit_list, ctl_audit_verify;
-ctl_command ctl_mail_list, ctl_status, ctl_reload;
+ctl_command ctl_mail_list, ctl_mail_show, ctl_mail_retry, ctl_status, ctl_reload;
 extern const struct ctl_option ctl_init_options[];
 
 /* The option's value ("" when it takes none), or NULL when not given. */
@@ -125,7 +125,11 @@ void	table_print_object(const struct ctl *, const json_t *object,
 void	table_print_json(const json_t *);
 
 /* --- files --- */
-/* All of a file ("-": standard input), at most max octets. EX_NOINPUT. */
+/* A file that a person named, to be read ("-": standard input, whatever that
+ * is): the descriptor (owned), -1. It must be a regular one
+ * (common/plain_file.h). EX_NOINPUT. */
+int	ctl_open_file(struct ctl *, const char *path, struct err *);
+/* All of it, at most out->max octets. EX_NOINPUT. */
 int	ctl_read_file(struct ctl *, const char *path, struct buf *out,
 	    struct err *);
 /* To --output, or to standard output. EX_CANTCREAT. */

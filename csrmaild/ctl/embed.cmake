@@ -1,6 +1,8 @@
-# cmake -D OUT=FILE.c -D ROOT=DIR -D FILES="a;b" -P embed.cmake
-# Writes C that holds the files, for csrmaild/ctl/template.h.
-set(text "#include \"csrmaild/ctl/template.h\"\n\n")
+# cmake -D OUT=FILE.c -D ROOT=DIR -D FILES="a;b" -D HEADER=FILE.h -D TYPE=NAME
+#     -P embed.cmake
+# Writes C that holds the files: the table NAMEs of struct NAME, which the
+# header declares.
+set(text "#include \"${HEADER}\"\n\n")
 set(table "")
 set(n 0)
 foreach(file IN LISTS FILES)
@@ -11,6 +13,6 @@ foreach(file IN LISTS FILES)
         "\t{ \"${file}\", file_${n}, sizeof(file_${n}) },\n")
     math(EXPR n "${n} + 1")
 endforeach()
-string(APPEND text "const struct template_file template_files[] = {\n"
+string(APPEND text "const struct ${TYPE} ${TYPE}s[] = {\n"
     "${table}\t{ 0 }\n};\n")
 file(WRITE ${OUT} "${text}")

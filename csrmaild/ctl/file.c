@@ -2,6 +2,7 @@
 
 #include "common/err.h"
 #include "common/owned.h"
+#include "common/plain_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,17 +10,29 @@
 #include <unistd.h>
 
 int
+ctl_open_file(struct ctl *ctl, const char *path, struct err *err)
+{
+	int fd = strcmp(path, "-") != 0 ? plain_file_open(path, err) :
+	    fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0) {
+		ctl->exit_code = EX_NOINPUT;
+		if (strcmp(path, "-") == 0)
+			err_errno(err, ERR_REJECT, "standard input");
+	}
+	return fd;
+}
+
+int
 ctl_read_file(struct ctl *ctl, const char *path, struct buf *out,
     struct err *err)
 {
-	OWNED_FD fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) :
-	    open(path, O_RDONLY | O_CLOEXEC);
+	OWNED_FD fd = ctl_open_file(ctl, path, err);
 	char piece[4096];
 	ssize_t n;
 
 	if (fd < 0)
-		return ctl_fail(ctl, EX_NOINPUT, err, "%s: %s", path,
-		    strerror(errno));
+		return -1;
 	while ((n = read(fd, piece, sizeof(piece))) > 0)
 		if (buf_append(out, piece, (size_t)n) != 0)
 			return ctl_fail(ctl, EX_DATAERR, err,

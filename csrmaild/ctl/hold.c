@@ -3,17 +3,18 @@
 #include "csrmaild/ctl/ctl.h"
 #include "csrmaild/ctl/system.h"
 #include "csrmaild/settings.h"
+#include "csrmaild/state_lock.h"
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/privsep.h"
 #include "common/store.h"
 
-#include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,22 +43,35 @@ find_owners(const struct ctl *ctl, struct ceremony *out, struct err *err)
 	return 0;
 }
 
+/* One that runs listens until it is told to stop. */
+static bool
+daemon_runs(const struct ctl *ctl)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	OWNED_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return ctl->folder == NULL && fd >= 0 &&
+	    snprintf(at.sun_path, sizeof(at.sun_path), "%s/api.sock",
+	    ctl->settings->run_dir) < (int)sizeof(at.sun_path) &&
+	    connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+}
+
 static int
 take_lock(struct ctl *ctl, int *out, struct err *err)
 {
-	OWNED_BUF(path, 4200);
+	char holder[STATE_LOCK_HOLDER_SIZE];
 
-	buf_printf(&path, "%s/lock", ctl->settings->state_dir);
-	*out = open(buf_str(&path), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-	    0640);
-	if (*out < 0)
-		return ctl_fail(ctl, errno == EACCES ? EX_NOPERM : EX_CANTCREAT,
-		    err, "%s: %s", buf_str(&path), strerror(errno));
-	if (flock(*out, LOCK_EX | LOCK_NB) != 0)
+	errno = 0;
+	*out = state_lock_take(ctl->settings->state_dir, daemon_runs(ctl) ?
+	    0 : STATE_LOCK_PATIENCE_MS, state_lock_tell, holder, err);
+	if (*out >= 0)
+		return 0;
+	if (err->kind == ERR_RETRY)
 		return ctl_fail(ctl, EX_TEMPFAIL, err, "%s is in use: by "
 		    "csrmaild, which has to be stopped for a ceremony, or by "
-		    "another csrmail", ctl->settings->state_dir);
-	return 0;
+		    "another csrmail (%s)", ctl->settings->state_dir, holder);
+	ctl->exit_code = errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+	return -1;
 }
 
 int

@@ -53,6 +53,7 @@ finish(struct importing *in)
 	if (in->report.file != NULL)
 		fclose(in->report.file);
 	import_report_free(&in->report);
+	import_primes_free(&in->writer.primes);
 	import_source_free(&in->source);
 	X509_free(in->cert);
 	EVP_PKEY_free(in->key);
@@ -214,7 +215,8 @@ report_json(const struct importing *in)
 			    json_integer((json_int_t)r->notes[i]));
 	for (size_t i = 0; i < r->n_urls; i++)
 		json_array_append_new(urls, json_string(r->urls[i]));
-	return json_pack("{ss,ss,sI,sI,sI,sI,sI,sI,sI,sI,sI,sb,so,so}",
+	return json_pack(
+	    "{ss,ss,sI,sI,sI,sI,sI,sI,sI,sI,sI,sI,sI,sI,sb,so,so}",
 	    "ca", in->name, "origin", in->source.origin,
 	    "valid", (json_int_t)r->valid, "revoked", (json_int_t)r->revoked,
 	    "on_hold", (json_int_t)r->held,
@@ -224,6 +226,9 @@ report_json(const struct importing *in)
 	    "added", (json_int_t)in->writer.added,
 	    "changed", (json_int_t)in->writer.changed,
 	    "known", (json_int_t)in->writer.known,
+	    "completed", (json_int_t)in->writer.completed,
+	    "shared_primes", (json_int_t)in->writer.primes.shared,
+	    "not_compared", (json_int_t)in->writer.primes.not_compared,
 	    "dry_run", ctl_option(in->ctl, "dry-run") != NULL,
 	    "odd", odd, "urls", urls);
 }
@@ -344,6 +349,7 @@ put_on_record(struct importing *in, const struct hold *hold, struct err *err)
 	in->writer.store = hold->store;
 	in->writer.origin = in->source.origin;
 	in->writer.now = hold->ceremony.now;
+	in->writer.who = hold->who;
 	if (asn1_time_read(X509_get0_notAfter(in->cert),
 	    &in->writer.ca_not_after, err) < 0)
 		return -1;
@@ -385,11 +391,36 @@ write_all(struct importing *in, struct err *err)
 	    err) != 0))
 		return -1;
 	if (hold_open(in->ctl, &hold, err) != 0 ||
+	    (in->key != NULL && ceremony_check_place_key(&hold.ceremony,
+	    in->name, in->cert, in->key, buf_bytes(&passphrase), err) != 0) ||
 	    adopt(in, &hold, buf_bytes(&passphrase), err) != 0 ||
 	    put_on_record(in, &hold, err) != 0)
 		return -1;
 	return in->key == NULL ? 0 : ceremony_place_key(&hold.ceremony,
 	    in->name, in->cert, in->key, buf_bytes(&passphrase), err);
+}
+
+static void
+print_written(const struct importing *in)
+{
+	const struct import_writer *w = &in->writer;
+
+	printf("%" PRIu64 " put on record, %" PRIu64 " of those known "
+	    "revoked now; to let it work here, add a section ca \"%s\" to "
+	    "%s\n", w->added, w->changed, in->name,
+	    in->ctl->folder != NULL ? "folder.conf" : in->ctl->conf);
+	if (w->completed > 0)
+		printf("%" PRIu64 " completed: their certificates were "
+		    "missing here until now\n", w->completed);
+	if (w->primes.shared > 0)
+		printf("%" PRIu64 " RSA keys share a prime with another one "
+		    "on record, so that others can compute their private "
+		    "halves: revoke them (csrmail status, csrmail audit "
+		    "list)\n", w->primes.shared);
+	if (w->primes.not_compared > 0)
+		printf("%" PRIu64 " RSA keys were not looked through for "
+		    "shared primes: at most %d are\n", w->primes.not_compared,
+		    IMPORT_PRIMES_MAX);
 }
 
 static int
@@ -423,11 +454,7 @@ import(struct importing *in, struct err *err)
 	if (ctl_option(in->ctl, "dry-run") != NULL)
 		puts("nothing was changed");
 	else
-		printf("%" PRIu64 " put on record, %" PRIu64 " of those known "
-		    "revoked now; to let it work here, add a section ca "
-		    "\"%s\" to %s\n", in->writer.added, in->writer.changed,
-		    in->name, in->ctl->folder != NULL ? "folder.conf" :
-		    in->ctl->conf);
+		print_written(in);
 	return 0;
 }
 

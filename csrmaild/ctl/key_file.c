@@ -57,13 +57,12 @@ static int
 read_file(struct ctl *ctl, const char *path, struct buf *out,
     struct err *err)
 {
-	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	OWNED_FD fd = ctl_open_file(ctl, path, err);
 	uint8_t *to = buf_reserve(out, MAX_OCTETS);
 	ssize_t n = 1;
 
 	if (fd < 0)
-		return ctl_fail(ctl, EX_NOINPUT, err, "%s: %s", path,
-		    strerror(errno));
+		return -1;
 	if (to == NULL)
 		return err_set(err, ERR_RETRY, "out of memory");
 	while (out->len < MAX_OCTETS &&

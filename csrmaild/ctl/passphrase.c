@@ -103,13 +103,9 @@ int
 passphrase_from_file(struct ctl *ctl, const char *path, struct buf *out,
     struct err *err)
 {
-	OWNED_FD fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) :
-	    open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	OWNED_FD fd = ctl_open_file(ctl, path, err);
 
-	if (fd < 0)
-		return ctl_fail(ctl, EX_NOINPUT, err, "%s: %s", path,
-		    strerror(errno));
-	return passphrase_read(fd, out, err);
+	return fd < 0 ? -1 : passphrase_read(fd, out, err);
 }
 
 int

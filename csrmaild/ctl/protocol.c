@@ -12,6 +12,7 @@
 #include "common/serial.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,6 @@
 #include <unistd.h>
 
 #define MAX_OCTETS	(64u << 10)
-#define MAX_FILE	(16u << 20)
 #define LINE		"______________________________"
 #define SHORT_LINE	"______________"
 
@@ -169,54 +169,76 @@ protocol_put_cert(struct protocol *p, const char *label, X509 *cert)
 	ERR_clear_error();
 }
 
-void
-protocol_put_crl(struct protocol *p, struct bytes der)
+static void
+put_number(struct protocol *p, const char *label, const json_t *value)
 {
-	const uint8_t *at = der.data;
-	OWNED(X509_CRL) *crl = d2i_X509_CRL(NULL, &at, (long)der.len);
-	OWNED(ASN1_INTEGER) *number = NULL;
-	uint64_t n = 0;
 	char text[32];
-	struct err ignored;
-	time_t t;
 
-	if (crl == NULL)
-		return;
+	snprintf(text, sizeof(text), "%lld",
+	    (long long)json_integer_value(value));
+	protocol_put(p, label, text);
+}
+
+static void
+put_text(struct protocol *p, const char *label, const json_t *value)
+{
+	protocol_put(p, label, json_is_string(value) ?
+	    json_string_value(value) : "");
+}
+
+void
+protocol_put_crl(struct protocol *p, const json_t *ca, const json_t *crl)
+{
+	const char *pem = json_string_value(json_object_get(ca, "pem"));
+	OWNED(BIO) *bio = pem == NULL ? NULL : BIO_new_mem_buf(pem, -1);
+	OWNED(X509) *cert = bio == NULL ? NULL :
+	    PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	int base = (int)json_integer_value(json_object_get(crl, "base"));
+	int shard = (int)json_integer_value(json_object_get(crl, "shard"));
+
 	buf_append_str(&p->text, "\nlist\n");
-	put_name(p, "  issuer", X509_CRL_get_issuer(crl));
-	number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
-	if (number != NULL && ASN1_INTEGER_get_uint64(&n, number) == 1) {
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
-		protocol_put(p, "  number", text);
-	}
-	if (asn1_time_read(X509_CRL_get0_lastUpdate(crl), &t, &ignored) == 0)
-		put_moment(p, "  this update", t);
-	if (asn1_time_read(X509_CRL_get0_nextUpdate(crl), &t, &ignored) == 0)
-		put_moment(p, "  next update", t);
-	snprintf(text, sizeof(text), "%d",
-	    sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)) < 0 ? 0 :
-	    sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)));
-	protocol_put(p, "  entries", text);
+	if (cert != NULL)
+		put_name(p, "  issuer", X509_get_subject_name(cert));
+	ERR_clear_error();
+	put_number(p, "  number", json_object_get(crl, "number"));
+	if (shard != 0)
+		put_number(p, "  shard", json_object_get(crl, "shard"));
+	if (base != 0)
+		put_number(p, "  delta of", json_object_get(crl, "base"));
+	put_text(p, "  this update", json_object_get(crl, "this_update"));
+	put_text(p, "  next update", json_object_get(crl, "next_update"));
+	put_number(p, "  entries", json_object_get(crl, "entries"));
+}
+
+/* Piece by piece: a list may have a million entries. */
+static int
+digest_file(const char *path, uint8_t out[32])
+{
+	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	OWNED(EVP_MD_CTX) *ctx = EVP_MD_CTX_new();
+	uint8_t piece[16384];
+	ssize_t n = -1;
+
+	if (fd < 0 || ctx == NULL ||
+	    EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
+		return -1;
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		if (EVP_DigestUpdate(ctx, piece, (size_t)n) != 1)
+			return -1;
+	return n == 0 && EVP_DigestFinal_ex(ctx, out, NULL) == 1 ? 0 : -1;
 }
 
 void
 protocol_put_file(struct protocol *p, const char *path)
 {
-	OWNED_BUF(octets, MAX_FILE);
 	char print[96], whole[PATH_MAX];
 	uint8_t digest[32];
-	int before = p->ctl->exit_code;
-	struct err ignored;
 
 	buf_append_str(&p->text, "\n");
 	protocol_put(p, "file", realpath(path, whole) == NULL ? path :
 	    whole);
-	if (ctl_read_file(p->ctl, path, &octets, &ignored) != 0 ||
-	    EVP_Digest(octets.data, octets.len, digest, NULL, EVP_sha256(),
-	    NULL) != 1) {
-		p->ctl->exit_code = before;
+	if (digest_file(path, digest) != 0)
 		return;
-	}
 	hex_encode_colons((struct bytes){ digest, 32 }, print);
 	protocol_put(p, "  SHA-256", print);
 }

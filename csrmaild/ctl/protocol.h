@@ -7,6 +7,8 @@
 
 #include <openssl/x509.h>
 
+#include <jansson.h>
+
 struct ctl;
 struct err;
 
@@ -30,8 +32,10 @@ void	protocol_put_cert(struct protocol *, const char *label, X509 *);
 void	protocol_put_names(struct protocol *, const char *label,
 	    const struct names *);
 void	protocol_put_facts(struct protocol *, const struct key_facts *);
-/* Issuer, number, dates, and how many stand on it. */
-void	protocol_put_crl(struct protocol *, struct bytes der);
+/* Issuer, number, dates, and how many stand on it: rows of the API, of its CA
+ * and of the list. */
+void	protocol_put_crl(struct protocol *, const json_t *ca,
+	    const json_t *crl);
 /* Its name and the SHA-256 of what is in it now. */
 void	protocol_put_file(struct protocol *, const char *path);
 /*

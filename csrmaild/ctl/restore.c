@@ -30,12 +30,11 @@ static int
 unpack(struct restoring *r, const char *folder)
 {
 	const char *path = r->ctl->args[0];
-	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	OWNED_FD fd = ctl_open_file(r->ctl, path, r->err);
 	char name[PATH_MAX];
 
 	if (fd < 0)
-		return ctl_fail(r->ctl, EX_NOINPUT, r->err, "%s: %s", path,
-		    strerror(errno));
+		return -1;
 	restore_path(name, folder, "restore.XXXXXX");
 	if (mkdtemp(name) == NULL)
 		return ctl_fail(r->ctl, EX_CANTCREAT, r->err, "%s: %s",

@@ -53,7 +53,8 @@ int
 restore_copy_file(struct restoring *r, const char *from, const char *to,
     mode_t mode)
 {
-	OWNED_FD in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	OWNED_FD in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
+	    O_NONBLOCK);
 	OWNED_FD out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
 	char octets[64 * 1024];

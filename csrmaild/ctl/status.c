@@ -7,36 +7,7 @@
 
 #include <string.h>
 
-/* How it goes: status, the mails that leave, reload. */
-
-static const struct column mail_columns[] = {
-	{ "ID",		"id",		0 },
-	{ "STATE",	"state",	0 },
-	{ "CREATED",	"created_at",	0 },
-	{ "TO",		"recipient",	40 },
-	{ "TRIES",	"attempts",	0 },
-	{ "NEXT",	"next_attempt",	0 },
-	{ "SERVER SAID", "last_answer",	70 },
-};
-
-int
-ctl_mail_list(struct ctl *ctl, struct err *err)
-{
-	json_t *args = json_pack("{s:s}", "state",
-	    ctl->args[0] == NULL ? "queued" : ctl->args[0]);
-	json_t *rows = NULL;
-	int r;
-
-	if (args == NULL)
-		return ctl_fail(ctl, EX_USAGE, err, "unknown state");
-	r = client_list(ctl, "outbox", args, &rows, err);
-	if (r == 0)
-		table_print(ctl, rows, mail_columns,
-		    sizeof(mail_columns) / sizeof(mail_columns[0]));
-	json_decref(rows);
-	json_decref(args);
-	return r;
-}
+/* How it goes: status, reload. */
 
 /* Any value on one line: the registrar tells more than is known here. */
 static void

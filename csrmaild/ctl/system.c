@@ -31,7 +31,7 @@ static const struct {
 	{ "csrmail-sign",	NULL,		"csrmail signer" },
 	{ "csrmail-smtp",	NULL,		"csrmail submit" },
 	{ "csrmail-api",	NULL,		"csrmail api" },
-	{ "csrmail-exec",	NULL,		"csrmail hooks" },
+	{ "csrmail-exec",	NULL,		"csrmail exec" },
 	/* Reads the store, and its spool is read by the registrar. */
 	{ "ocspd",		"csrmail",	"ocspd responder" },
 	{ "ocspd-net",		NULL,		"ocspd front" },

@@ -41,6 +41,16 @@ def cpu_s(pids):
     return ticks / TICKS_A_SECOND
 
 
+def memory_kib(pids, kind):
+    """KiB of these processes together; kind: "Rss" or "Pss"."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+            total += next(int(line.split()[1]) for line in f
+                          if line.startswith(kind + ":"))
+    return total
+
+
 def machine_cpu_s():
     """Processor seconds of everything that runs here, so far."""
     with open("/proc/stat", encoding="ascii") as f:

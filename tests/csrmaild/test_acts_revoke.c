@@ -1,5 +1,6 @@
 #include "csrmaild/acts.h"
 #include "common/err.h"
+#include "common/key.h"
 #include "tests/support/crl_stand.h"
 
 #include <stdio.h>
@@ -334,6 +335,12 @@ START_TEST(a_certificate_is_a_cas_by_how_it_was_made)
 	ck_assert(registrar_is_of_ca(&s.r, &row));
 	row.ca = "users";
 	ck_assert(!registrar_is_of_ca(&s.r, &row));
+	/* Nor is its newest always the one that was taken over. */
+	crl_stand_renew_users(&s, "top", 3);
+	row.ca = "top";
+	ck_assert(registrar_is_of_ca(&s.r, &row));
+	row.ca = "top~2";
+	ck_assert(registrar_is_of_ca(&s.r, &row));
 }
 END_TEST
 
@@ -397,6 +404,115 @@ START_TEST(a_ca_is_revoked_with_all_its_keys_or_the_one_that_is_named)
 	REJECTED(revoke_ca(meant[_i].said, CRL_SUPERSEDED, &n));
 	ck_assert_ptr_nonnull(strstr(err.text, "revoked already"));
 	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+static struct status_row
+status_of_ca_certificate(int64_t parent, uint8_t number)
+{
+	const struct serial serial = { { (uint8_t)(76 + number) }, 1 };
+	struct status_row row;
+
+	OK(store_find_status(s.r.store, parent, &serial, &row, &err));
+	return row;
+}
+
+/* By its name, or by that of its one key: the certificate of before the
+ * parent got a new key is in force as long as the new one. */
+START_TEST(a_ca_is_revoked_under_each_key_of_its_parent)
+{
+	static const char *const said[] = { "users", "users~1" };
+	int64_t top2 = crl_stand_add_ca(&s, "top~2", "", 2);
+	unsigned int n = 0;
+
+	crl_stand_renew_users(&s, "top~2", 3);
+	crl_stand_issue_to(&s, 77, "top~2", 7, "CN=no CA", 0);
+	OK(revoke_ca(said[_i], CRL_SUPERSEDED, &n));
+	ck_assert_uint_eq(n, 2);
+	ck_assert_int_eq(status_of_ca_certificate(top2, 3).state,
+	    STATUS_REVOKED);
+	ck_assert_int_eq(status_of_ca_certificate(s.top_id, 1).state,
+	    STATUS_REVOKED);
+	ck_assert_int_eq(status_of(top2, 77).state, STATUS_GOOD);
+	REJECTED(revoke_ca(said[_i], CRL_SUPERSEDED, &n));
+}
+END_TEST
+
+START_TEST(one_certificate_of_a_ca_ends_alone_unless_the_key_is_lost)
+{
+	static const struct {
+		enum crl_reason	 reason;
+		enum status_state other;
+	} rows[] = {
+		{ CRL_SUPERSEDED, STATUS_GOOD },
+		{ CRL_CESSATION_OF_OPERATION, STATUS_GOOD },
+		{ CRL_KEY_COMPROMISE, STATUS_REVOKED },
+		{ CRL_CA_COMPROMISE, STATUS_REVOKED },
+	};
+
+	for (uint8_t i = 0; i < ROWS(rows); i++) {
+		const uint8_t key[32] = { 100, i };
+		struct cert_row row = { .ca_id = s.top_id,
+			.state = CERT_ISSUED, .not_before = NOON - DAY,
+			.not_after = NOON + DAY, .der = bytes_of("a CA"),
+			.profile = "ca", .names_text = "CN=other",
+			.spki_sha256 = key, .serial = { { 1, i }, 2 } };
+		struct serial old = row.serial;
+
+		OK(store_begin(s.r.store, &err));
+		OK(store_add_certificate(s.r.store, &row, &err));
+		row.serial.octets[0] = 2;
+		OK(store_add_certificate(s.r.store, &row, &err));
+		OK(store_commit(s.r.store, &err));
+		OK(registrar_revoke(&s.r, s.top_id, &old, rows[i].reason, 0,
+		    WHO, NOON, &err));
+		struct status_row status;
+
+		OK(store_find_status(s.r.store, s.top_id, &row.serial,
+		    &status, &err));
+		ck_assert_msg(status.state == rows[i].other, "%s",
+		    crl_reason_name(rows[i].reason));
+		ck_assert_int_eq(store_is_key_blocked(s.r.store, key, NULL,
+		    &err), rows[i].other == STATUS_GOOD);
+	}
+}
+END_TEST
+
+/* Certificates with the CA's key that are on record without being known as
+ * the CA's: one for it from an import, and one that is none of a CA. */
+static const struct {
+	enum crl_reason	 reason;
+	enum status_state of_ca, of_leaf;
+} by_key[] = {
+	{ CRL_SUPERSEDED,	STATUS_REVOKED,	STATUS_GOOD },
+	{ CRL_KEY_COMPROMISE,	STATUS_REVOKED,	STATUS_REVOKED },
+	{ CRL_CA_COMPROMISE,	STATUS_REVOKED,	STATUS_REVOKED },
+};
+
+START_TEST(whatever_else_has_a_cas_key_ends_with_it)
+{
+	int64_t other = crl_stand_add_ca(&s, "other", "", 2);
+	const struct authority *users = authority_by_name(&s.r.authorities,
+	    "users");
+	uint8_t key[32];
+	struct cert_row row = { .ca_id = other, .state = CERT_ISSUED,
+		.not_before = NOON - DAY, .not_after = NOON + DAY,
+		.der = bytes_of("imported"), .profile = "ca",
+		.names_text = "CN=Users", .spki_sha256 = key,
+		.origin = "openssl" };
+	unsigned int n = 0;
+
+	OK(key_digest_certificate(users->cert, key, &err));
+	OK(store_begin(s.r.store, &err));
+	row.serial = crl_stand_serial(1);
+	OK(store_add_certificate(s.r.store, &row, &err));
+	row.serial = crl_stand_serial(2);
+	row.profile = "";
+	OK(store_add_certificate(s.r.store, &row, &err));
+	OK(store_commit(s.r.store, &err));
+	OK(revoke_ca("users", by_key[_i].reason, &n));
+	ck_assert_int_eq(status_of(other, 1).state, by_key[_i].of_ca);
+	ck_assert_int_eq(status_of(other, 2).state, by_key[_i].of_leaf);
 }
 END_TEST
 
@@ -525,6 +641,12 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_ca_is_revoked_with_all_its_keys_or_the_one_that_is_named, 0,
 	    ROWS(meant));
+	tcase_add_loop_test(tc,
+	    a_ca_is_revoked_under_each_key_of_its_parent, 0, 2);
+	tcase_add_test(tc,
+	    one_certificate_of_a_ca_ends_alone_unless_the_key_is_lost);
+	tcase_add_loop_test(tc, whatever_else_has_a_cas_key_ends_with_it, 0,
+	    ROWS(by_key));
 	tcase_add_test(tc, what_cannot_be_said_of_a_ca_is_refused);
 	tcase_add_test(tc, who_asked_by_mail_is_told_by_mail);
 	tcase_add_test(tc, nobody_is_told_from_a_mailbox_that_is_gone);

@@ -525,6 +525,35 @@ START_TEST(a_weak_key_does_not_sign_here)
 }
 END_TEST
 
+/* Whatever would stop the last step is known before the first. */
+START_TEST(a_key_that_cannot_be_placed_is_told_before)
+{
+	OWNED(EVP_PKEY) *key = new_key();
+	OWNED(EVP_PKEY) *other = new_key();
+	OWNED(X509) *cert = foreign_ca(key, "Old CA", NULL, NULL, true);
+	OWNED(X509) *another = foreign_ca(other, "New CA", NULL, NULL, true);
+	struct bytes wrong = bytes_of("wrong");
+	struct err err = { 0 };
+
+	ck_assert_int_eq(ceremony_check_place_key(&dir.ceremony, "old", cert,
+	    other, no_passphrase, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_REJECT);
+	ck_assert_msg(ceremony_check_place_key(&dir.ceremony, "old", cert,
+	    key, no_passphrase, &err) == 0, "%s", err.text);
+	ck_assert(!ca_folder_has(&dir, "keys/old.key"));
+	ck_assert_int_eq(ceremony_place_key(&dir.ceremony, "old", cert, key,
+	    bytes_of("right"), &err), 0);
+	ck_assert_int_eq(ceremony_check_place_key(&dir.ceremony, "old", cert,
+	    key, bytes_of("right"), &err), 0);
+	ck_assert_int_eq(ceremony_check_place_key(&dir.ceremony, "old", cert,
+	    key, wrong, &err), -1);
+	ck_assert_int_eq(ceremony_check_place_key(&dir.ceremony, "old",
+	    another, other, bytes_of("right"), &err), -1);
+	ck_assert_msg(strstr(err.text, "move it away") != NULL, "%s",
+	    err.text);
+}
+END_TEST
+
 START_TEST(a_key_with_a_compressed_point_is_the_same_key)
 {
 	OWNED(EVP_PKEY) *key = new_key();
@@ -634,6 +663,7 @@ main(void)
 	tcase_add_loop_test(tc, what_does_not_fit_is_not_adopted, 0,
 	    ROWS(flaws));
 	tcase_add_test(tc, a_weak_key_does_not_sign_here);
+	tcase_add_test(tc, a_key_that_cannot_be_placed_is_told_before);
 	tcase_add_test(tc, a_key_with_a_compressed_point_is_the_same_key);
 	tcase_add_test(tc, an_adopted_ca_stands_under_the_key_that_signed_it);
 	tcase_add_loop_test(tc, an_adoption_that_was_cut_off_is_completed, 0,

@@ -338,6 +338,69 @@ START_TEST(a_blocked_key_is_not_taken)
 }
 END_TEST
 
+/* Nor asked for: the CA elsewhere would only refuse it, or know less. */
+START_TEST(a_blocked_key_is_not_requested)
+{
+	struct ceremony_ca ca = ca_folder_wish(&dir, "left");
+	OWNED_BUF(der, CSR_MAX_OCTETS);
+	OWNED_BUF(again, CSR_MAX_OCTETS);
+	OWNED_STRUCT(csr) *csr = NULL;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(ceremony_request(&dir.ceremony, &ca, &der, &err), 0);
+	ck_assert_int_eq(csr_read(buf_bytes(&der), &csr, &err), 0);
+	(_i == 0 ? block_in_store : block_in_journal)(csr->key.spki_sha256);
+	must_be_blocked(ceremony_request(&dir.ceremony, &ca, &again, &err),
+	    &err);
+	ck_assert_uint_eq(again.len, 0);
+}
+END_TEST
+
+/* By files as by `ca renew`. */
+START_TEST(a_ca_that_is_not_in_force_requests_a_new_key_alone)
+{
+	const struct ceremony_ca ca = { .name = "p" };
+	const char *want = harms[_i].want;
+	OWNED_BUF(same, CSR_MAX_OCTETS);
+	OWNED_BUF(next, CSR_MAX_OCTETS);
+	char made[CA_NAME_MAX + 1];
+	struct err err = { 0 };
+	int r;
+
+	harm(harms[_i].harm);
+	r = ceremony_request_renewal(&dir.ceremony, &ca, false, made, &same,
+	    &err);
+	ck_assert_msg((r == 0) == (want == NULL), "%d: %s", _i, err.text);
+	ck_assert_int_eq(same.len == 0, want != NULL);
+	if (want != NULL) {
+		ck_assert_int_eq(err.kind, ERR_REJECT);
+		ck_assert_msg(strstr(err.text, want) != NULL, "%s",
+		    err.text);
+	}
+	ck_assert_msg(ceremony_request_renewal(&dir.ceremony, &ca, true, made,
+	    &next, &err) == 0, "%s", err.text);
+}
+END_TEST
+
+START_TEST(a_blocked_next_key_is_not_requested)
+{
+	const struct ceremony_ca ca = { .name = "p" };
+	OWNED_BUF(der, CSR_MAX_OCTETS);
+	OWNED_BUF(again, CSR_MAX_OCTETS);
+	OWNED_STRUCT(csr) *csr = NULL;
+	char made[CA_NAME_MAX + 1];
+	struct err err = { 0 };
+
+	ck_assert_int_eq(ceremony_request_renewal(&dir.ceremony, &ca, true,
+	    made, &der, &err), 0);
+	ck_assert_int_eq(csr_read(buf_bytes(&der), &csr, &err), 0);
+	(_i == 0 ? block_in_store : block_in_journal)(csr->key.spki_sha256);
+	must_be_blocked(ceremony_request_renewal(&dir.ceremony, &ca, true,
+	    made, &again, &err), &err);
+	ck_assert_uint_eq(again.len, 0);
+}
+END_TEST
+
 /* Somebody's certificate is not the CA's. */
 START_TEST(a_leafs_certificate_is_not_that_of_its_key_as_a_ca)
 {
@@ -428,6 +491,11 @@ main(void)
 	tcase_add_loop_test(tc, a_root_with_a_blocked_key_does_nothing, 0, 2);
 	tcase_add_loop_test(tc, a_blocked_key_is_not_signed, 0, 2);
 	tcase_add_loop_test(tc, a_blocked_key_is_not_taken, 0, 2);
+	tcase_add_loop_test(tc, a_blocked_key_is_not_requested, 0, 2);
+	tcase_add_loop_test(tc,
+	    a_ca_that_is_not_in_force_requests_a_new_key_alone, 0,
+	    ROWS(harms));
+	tcase_add_loop_test(tc, a_blocked_next_key_is_not_requested, 0, 2);
 	tcase_add_test(tc,
 	    a_leafs_certificate_is_not_that_of_its_key_as_a_ca);
 	tcase_add_loop_test(tc, a_ca_has_a_subject_of_its_own, 0,

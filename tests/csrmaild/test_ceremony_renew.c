@@ -34,8 +34,7 @@ set_up(void)
 		sections[i] = (struct ca_settings){
 			.name = i == 0 ? root : users,
 			.passphrase_file = none, .ocsp_url = none,
-			.crl_url = none, .ca_url = none,
-			.responder_spool = none };
+			.crl_url = none, .ca_url = none };
 	settings = (struct settings){ .path = none, .state_dir = dir.path,
 		.cas = sections, .n_cas = 2 };
 }

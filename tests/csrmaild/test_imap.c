@@ -64,6 +64,7 @@ static enum misdeed {
 	NEWS_IN_LISTING,	/* EXISTS while we list */
 	CLOSES_IN_IDLE,
 	SAYS_MORE_THAN_ASKED,
+	OTHERS_DELETE,		/* neither MOVE nor UIDPLUS, and UID 9 is marked */
 } misdeed;
 
 static const char *
@@ -77,6 +78,7 @@ capabilities(const struct fake_server *s)
 	case NO_MOVE:
 		return "IMAP4rev1 STARTTLS IDLE UIDPLUS";
 	case NO_MOVE_NO_UIDPLUS:
+	case OTHERS_DELETE:
 		return "IMAP4rev1 STARTTLS IDLE";
 	default:
 		/* What is said in clear must be forgotten after. */
@@ -209,6 +211,9 @@ answer(struct fake_server *s, bool *created)
 		    "A: b\r\n)\r\n%s OK done\r\n", s->tag);
 	if (fake_was_asked(s, "BODY.PEEK[]"))
 		return answer_bodies(s);
+	if (fake_was_asked(s, "SEARCH"))
+		return fake_say(s, "* SEARCH%s\r\n%s OK done\r\n",
+		    misdeed == OTHERS_DELETE ? " 7 9" : " 7 8", s->tag);
 	if (fake_was_asked(s, "CREATE")) {
 		*created = true;
 		return say_ok(s);
@@ -501,7 +506,8 @@ static const struct {
 	{ "MOVE", BEHAVES, 0, { "UID MOVE 7:8", NULL, NULL } },
 	{ "COPY", NO_MOVE, 0, { "UID COPY 7:8", "STORE 7:8 +FLAGS.SILENT",
 	  "UID EXPUNGE 7:8" } },
-	{ "neither", NO_MOVE_NO_UIDPLUS, -1, { "LOGIN", NULL, NULL } },
+	{ "neither", NO_MOVE_NO_UIDPLUS, 0, { "UID COPY 7:8",
+	  "UID SEARCH DELETED", "EXPUNGE" } },
 	{ "no folder", NO_FOLDER, 0, { "CREATE", "UID MOVE", NULL } },
 };
 
@@ -523,6 +529,155 @@ START_TEST(messages_are_filed_by_move_or_its_like)
 	for (size_t i = 0; i < 3 && moves[_i].seen[i] != NULL; i++)
 		ck_assert_msg(strstr(seen, moves[_i].seen[i]) != NULL,
 		    "%s: %s", moves[_i].name, server.seen);
+}
+END_TEST
+
+START_TEST(what_others_marked_is_not_expunged)
+{
+	struct imap *imap = open_inbox(OTHERS_DELETE);
+	static const uint32_t uids[] = { 7 };
+	OWNED_HEAP(struct imap_size) *sizes = NULL;
+	struct err err = { 0 };
+	size_t n;
+
+	ck_assert_msg(imap_move(imap, uids, 1, "Held", &err) == 0, "%s",
+	    err.text);
+	/* And what had to stay is not there for us any more. */
+	ck_assert_int_eq(imap_list_sizes(imap, &sizes, &n, &err), 0);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(sizes[0].uid, 8);
+	finish(imap);
+	ck_assert_msg(strstr(server.seen, "EXPUNGE") == NULL, "%s",
+	    server.seen);
+}
+END_TEST
+
+/* Names of folders (RFC 3501, 5.1.3); examples of the RFC among them. */
+static const struct {
+	const char	*utf8, *wire;	/* NULL: refused */
+} folders[] = {
+	{ "INBOX", "INBOX" },
+	{ "Put Aside", "\"Put Aside\"" },
+	{ "A&B", "\"A&-B\"" },
+	{ "~peter/mail/台北/日本語", "\"~peter/mail/&U,BTFw-/&ZeVnLIqe-\"" },
+	{ "Erledigt/Bücher", "\"Erledigt/B&APw-cher\"" },
+	{ "\xf0\x9f\x93\xab", "\"&2D3c6w-\"" },
+	{ "é", "\"&AOk-\"" },
+	{ "éé-é", "\"&AOkA6Q--&AOk-\"" },
+	{ "\xc3", NULL }, { "\xc0\xaf", NULL }, { "\xed\xa0\x80", NULL },
+	{ "a\r\nb", NULL }, { "", NULL },
+};
+
+START_TEST(names_of_folders_are_modified_utf_7_on_the_wire)
+{
+	struct imap *imap = open_inbox(BEHAVES);
+	uint32_t uid_validity;
+	struct err err = { 0 };
+	char want[100];
+	int r = imap_select(imap, folders[_i].utf8, &uid_validity, &err);
+
+	ck_assert_int_eq(r, folders[_i].wire == NULL ? -1 : 0);
+	ck_assert(!imap_is_broken(imap));
+	finish(imap);
+	if (folders[_i].wire == NULL) {
+		ck_assert_int_eq(err.kind, ERR_FAULT);
+		return;
+	}
+	snprintf(want, sizeof(want), "SELECT %s|", folders[_i].wire);
+	ck_assert_msg(strstr(server.seen, want) != NULL, "%s: %s", want,
+	    server.seen);
+}
+END_TEST
+
+/* --- logins ------------------------------------------------------------------- */
+static const char *offered;
+static bool refuses;
+
+static bool
+answer_login(struct fake_server *s)
+{
+	char tag[sizeof(s->tag)];
+
+	if (fake_was_asked(s, "CAPABILITY"))
+		return fake_say(s, "* CAPABILITY IMAP4rev1 %s\r\n%s OK done"
+		    "\r\n", offered, s->tag);
+	if (!fake_was_asked(s, "AUTHENTICATE"))
+		return say_ok(s);
+	memcpy(tag, s->tag, sizeof(tag));
+	if (strstr(offered, "SASL-IR") == NULL &&
+	    (!fake_say(s, "+ \r\n") || !fake_read_line(s)))
+		return false;
+	if (!refuses)
+		return fake_say(s, "* CAPABILITY x\r\n%s OK in\r\n", tag);
+	/* {"status":"401"}; what comes back must be an empty line. */
+	fake_say(s, "+ eyJzdGF0dXMiOiI0MDEifQ==\r\n");
+	fake_read_line(s);
+	strcat(s->seen, s->line[0] == '\0' ? "EMPTY|" : "MORE|");
+	return fake_say(s, "%s NO [AUTHENTICATIONFAILED] expired\r\n", tag);
+}
+
+static void
+serve_login(struct fake_server *s)
+{
+	fake_say(s, "* OK hi\r\n");
+	while (fake_read_line(s) && answer_login(s))
+		continue;
+}
+
+static const struct {
+	const char	*name, *offers;
+	enum auth_method method;
+	bool		 refuses;
+	int		 want;
+	const char	*seen;		/* NULL: no secret in any form */
+} logins[] = {
+	{ "PLAIN at once", "SASL-IR AUTH=PLAIN", AUTH_PASSWORD, false, 0,
+	  "AUTHENTICATE PLAIN AGNhAHNlY3JldA==|" },
+	{ "PLAIN when asked", "AUTH=PLAIN LOGINDISABLED", AUTH_PASSWORD,
+	  false, 0, "AUTHENTICATE PLAIN|AGNhAHNlY3JldA==|" },
+	{ "LOGIN", "", AUTH_PASSWORD, false, 0, "LOGIN ca secret|" },
+	{ "neither", "LOGINDISABLED", AUTH_PASSWORD, false, -1, NULL },
+	{ "a token", "SASL-IR AUTH=XOAUTH2", AUTH_XOAUTH2, false, 0,
+	  "AUTHENTICATE XOAUTH2 dXNlcj1jYQFhdXRoPUJlYXJlciBzZWNyZXQBAQ==|" },
+	{ "a token when asked", "AUTH=XOAUTH2", AUTH_XOAUTH2, false, 0,
+	  "XOAUTH2|dXNlcj1jYQFhdXRoPUJlYXJlciBzZWNyZXQBAQ==|" },
+	{ "a refused token", "SASL-IR AUTH=XOAUTH2 AUTH=PLAIN", AUTH_XOAUTH2,
+	  true, -1, "EMPTY|" },
+	{ "a token is no password", "SASL-IR AUTH=PLAIN", AUTH_XOAUTH2,
+	  false, -1, NULL },
+	{ "the client certificate", "SASL-IR AUTH=EXTERNAL", AUTH_EXTERNAL,
+	  false, 0, "AUTHENTICATE EXTERNAL Y2E=|" },
+};
+
+START_TEST(a_login_uses_the_mechanism_of_the_settings_only)
+{
+	struct server_settings settings = {
+		.host = host, .tls = TLS_NONE, .ca_file = none,
+		.tls_name = none, .user = user, .timeout_s = 1,
+		.auth = logins[_i].method,
+	};
+	struct imap *imap = NULL;
+	struct err err = { 0 };
+	int r;
+
+	offered = logins[_i].offers;
+	refuses = logins[_i].refuses;
+	fake_start(&server, serve_login, FAKE_GOOD);
+	settings.port = server.port;
+	r = imap_open(&settings, NULL, "secret", -1, &imap, &err);
+	ck_assert_msg(r == logins[_i].want, "%s: %s", logins[_i].name,
+	    err.text);
+	if (refuses)
+		ck_assert_msg(strstr(err.text, "expired") != NULL, "%s",
+		    err.text);
+	finish(imap);
+	if (logins[_i].seen != NULL)
+		ck_assert_msg(strstr(server.seen, logins[_i].seen) != NULL,
+		    "%s: %s", logins[_i].name, server.seen);
+	else
+		ck_assert_msg(strstr(server.seen, "secret") == NULL &&
+		    strstr(server.seen, "AUTHENTICATE") == NULL, "%s: %s",
+		    logins[_i].name, server.seen);
 }
 END_TEST
 
@@ -587,6 +742,13 @@ main(void)
 	    ROWS(literals));
 	tcase_add_loop_test(tc, messages_are_filed_by_move_or_its_like, 0,
 	    ROWS(moves));
+	tcase_add_test(tc, what_others_marked_is_not_expunged);
+	tcase_add_loop_test(tc,
+	    names_of_folders_are_modified_utf_7_on_the_wire, 0,
+	    ROWS(folders));
+	tcase_add_loop_test(tc,
+	    a_login_uses_the_mechanism_of_the_settings_only, 0,
+	    ROWS(logins));
 	tcase_add_loop_test(tc, waiting_ends_with_news_or_in_time, 0,
 	    ROWS(waits));
 	suite_add_tcase(suite, tc);

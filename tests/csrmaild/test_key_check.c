@@ -2,6 +2,7 @@
 
 #include "csrmaild/acts.h"
 #include "csrmaild/registry.h"
+#include "csrmaild/responders.h"
 
 #include "common/err.h"
 #include "common/owned.h"
@@ -9,6 +10,7 @@
 
 #include <openssl/bn.h>
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,6 +300,79 @@ START_TEST(a_modulus_of_the_list_is_refused)
 }
 END_TEST
 
+/* --- keys of OCSP responders ---------------------------------------------- */
+
+/* A request in the spool, with the findings of the parser about it. */
+static void
+ask_for_responder(const struct candidate *key)
+{
+	static char name[] = "users", none[] = "";
+	struct ca_settings ca = { .name = name, .ocsp_url = none,
+		.crl_url = none, .ca_url = none, .passphrase_file = none,
+		.responder_spools = { dir }, .n_responder_spools = 1 };
+	struct authority *users = &registrar.authorities.rows[0];
+	struct findings found = { .status = FINDINGS_OK,
+		.n_candidates = 1 };
+	char hex[41], path[PATH_MAX];
+	int pair[2], fd;
+
+	found.candidates[0] = *key;
+	found.candidates[0].der = bytes_of("a request");
+	hex_encode((struct bytes){ key->key.key_sha1, 20 }, hex);
+	snprintf(path, sizeof(path), "%s/users.%s.p10", dir, hex);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	ck_assert_int_eq(write(fd, "a request", 9), 9);
+	close(fd);
+	OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair));
+	registrar.parser = channel_new(pair[0], "parser", 1 << 20, 1 << 20);
+	*users = (struct authority){ .id = 1, .name = "users",
+		.settings = &ca, .key_open = true, .not_before = NOON - DAY,
+		.not_after = NOON + 3650 * DAY };
+	registrar.authorities.n = 1;
+	OK(responders_open(&registrar, &err));
+	responders_pump(&registrar);
+	found.id = RESPONDERS_TOKEN;
+	responders_examined(&registrar, &found);
+	responders_close(&registrar);
+	registrar.authorities.n = 0;
+	channel_free(registrar.parser);
+	close(pair[1]);
+	unlink(path);
+}
+
+static int64_t
+add_users(void)
+{
+	struct ca_row row = { .name = "users", .parent = "",
+		.cert = bytes_of("DER"), .not_before = NOON - DAY,
+		.not_after = NOON + 3650 * DAY };
+	int64_t id;
+
+	OK(store_add_ca(registrar.store, &row, &id, &err));
+	return id;
+}
+
+START_TEST(a_responders_key_is_compared_and_goes_on_record)
+{
+	uint8_t octets[256], others[256];
+	struct candidate first, second;
+
+	ck_assert_int_eq(add_users(), 1);
+	OK(store_commit(registrar.store, &err));
+	make(&first, 1, 0, 1, octets);
+	ask_for_responder(&first);
+	/* It is one of those that others are compared with. */
+	key_check_catch_up(&registrar);
+	make(&second, 2, 2, 1, others);
+	ask_for_responder(&second);
+	ck_assert_msg(strstr(last_audit(), "registrar responder:users shares "
+	    "a prime") != NULL, "%s", last_audit());
+	ck_assert_ptr_nonnull(strstr(last_audit(), "of responder:users"));
+	ck_assert_uint_eq(registrar.n_orders, 1);
+	OK(store_begin(registrar.store, &err));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -316,6 +391,8 @@ main(void)
 	    ROWS(lists));
 	tcase_add_test(tc, a_modulus_of_the_list_is_refused);
 	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc,
+	    a_responders_key_is_compared_and_goes_on_record);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

@@ -1,6 +1,7 @@
 #include "csrmaild/message.h"
 
 #include "common/err.h"
+#include "csrmaild/hint.h"
 #include "csrmaild/wire.h"
 #include "tests/support/fixtures.h"
 
@@ -79,6 +80,26 @@ static const struct {
 	{ "not-a-request",		"-" },
 	{ "der-and-more",		"-" },
 	{ "key-talk",			"+" },
+	{ "pem-in-one-line",		"+" },
+	{ "pem-no-line-breaks",		"+" },
+	{ "pem-cr-only",		"+" },
+	{ "pem-tabs",			"+" },
+	{ "pem-after-separator",	"+" },
+	{ "pem-other-end",		"-" },
+	{ "quoted-deep",		"f" },
+	{ "outlook-double-spaced",	"+" },
+	{ "outlook-forwarded-inline",	"f" },
+	{ "outlook-forwarded-rule",	"f" },
+	{ "outlook-opaque",		"" },
+	{ "gmail-forwarded",		"f" },
+	{ "apple-mail-delsp",		"+" },
+	{ "thunderbird-flowed-marker",	"+" },
+	{ "thunderbird-flowed-reply",	"f" },
+	{ "thunderbird-stuffed",	"+" },
+	{ "thunderbird-forwarded-attached", "f" },
+	{ "forwarded-and-another",	"+f" },
+	{ "five-in-one-text",		"+++++" },
+	{ "two-and-one-broken",		"+-" },
 };
 
 START_TEST(a_request_is_found_where_it_may_stand)
@@ -115,6 +136,13 @@ static const struct {
 	{ "key-html",			"burnt" },
 	{ "key-preamble",		"burnt" },
 	{ "key-der",			"burnt" },
+	{ "key-openssh",		"burnt" },
+	{ "key-pgp",			"burnt" },
+	{ "key-putty",			"burnt" },
+	{ "key-pkcs12",			"burnt" },
+	{ "key-utf16",			"burnt" },
+	{ "alternative-nested",		"different requests" },
+	{ "thirty-three",		"more than 32" },
 };
 
 START_TEST(what_can_be_read_in_two_ways_is_refused)
@@ -174,6 +202,98 @@ START_TEST(parts_are_named_for_people)
 	    "not opened"));
 	ck_assert_str_eq(message_findings(der)->parts[1],
 	    "application/pkcs10 \"my request.p10\"");
+}
+END_TEST
+
+static const struct {
+	const char	*mail, *name;
+} named[] = {
+	{ "name-rfc2231",		"\"Gr\u00fc\u00dfe.zip\"" },
+	{ "name-rfc2231-pieces",	"\"one two three.zip\"" },
+	{ "name-rfc2231-out-of-order",	"\"a\u00fc.zip\"" },
+	{ "name-rfc2047",		"\"Antrag-\u00fc.zip\"" },
+	{ "name-rfc2047-q",		"\"Antrag-\u00fc 1.zip\"" },
+	{ "name-8bit",			"\"\u00fc.zip\"" },
+	{ "name-unquoted",		"\"my.zip\"" },
+	{ "path-as-name",		"\"../../etc/passwd.zip\"" },
+};
+
+START_TEST(a_parts_name_is_decoded)
+{
+	OWNED_STRUCT(message) *msg = examine(named[_i].mail);
+
+	ck_assert_msg(strstr(message_findings(msg)->parts[1],
+	    named[_i].name) != NULL, "%s: %s", named[_i].mail,
+	    message_findings(msg)->parts[1]);
+}
+END_TEST
+
+/* One hint for each kind of thing that is no request. */
+static const struct {
+	const char	*mail;
+	uint32_t	 want;
+} hints[] = {
+	{ "hello",			0 },
+	{ "html-only",			HINT_BIT(HINT_HTML) },
+	{ "outlook-winmail",		HINT_BIT(HINT_TNEF) },
+	{ "exchange-winmail-octets",	HINT_BIT(HINT_TNEF) },
+	{ "exchange-winmail-unnamed",	HINT_BIT(HINT_TNEF) },
+	{ "zip",			HINT_BIT(HINT_ARCHIVE) },
+	{ "zip-renamed",		HINT_BIT(HINT_ARCHIVE) },
+	{ "outlook-saved-eml",		HINT_BIT(HINT_SAVED_MAIL) },
+	{ "screenshot",			HINT_BIT(HINT_DOCUMENT) },
+	{ "docx",			HINT_BIT(HINT_DOCUMENT) },
+	{ "partial",			HINT_BIT(HINT_PARTIAL) },
+	{ "external-body",		HINT_BIT(HINT_EXTERNAL) },
+	{ "outlook-encrypted",		HINT_BIT(HINT_ENCRYPTED) },
+	{ "thunderbird-openpgp-encrypted", HINT_BIT(HINT_ENCRYPTED) },
+	{ "outlook-opaque",		HINT_BIT(HINT_OPAQUE) },
+	{ "cmc-full",			HINT_BIT(HINT_CMC) },
+	{ "certificate-der",		HINT_BIT(HINT_CERTIFICATE) },
+	{ "certificate-pem",		HINT_BIT(HINT_CERTIFICATE) },
+	{ "certificates-p7b",		HINT_BIT(HINT_CERTIFICATE) },
+	{ "public-key",			HINT_BIT(HINT_PUBLIC_KEY) },
+	{ "ssh-key",			HINT_BIT(HINT_PUBLIC_KEY) },
+	{ "pgp-key",			HINT_BIT(HINT_PUBLIC_KEY) },
+	{ "keystore",			HINT_BIT(HINT_KEY_STORE) },
+	{ "spkac",			HINT_BIT(HINT_SPKAC) },
+	{ "mailx-uuencode",		HINT_BIT(HINT_UUENCODE) },
+	{ "ios-dashes",			HINT_BIT(HINT_MARKERS) },
+	{ "pem-missing-begin",		HINT_BIT(HINT_MARKERS) },
+	{ "archive",	HINT_BIT(HINT_TNEF) | HINT_BIT(HINT_ARCHIVE) },
+};
+
+START_TEST(what_to_do_is_said_by_what_was_found)
+{
+	OWNED_STRUCT(message) *msg = examine(hints[_i].mail);
+
+	ck_assert_msg(message_findings(msg)->hints == hints[_i].want,
+	    "%s: %x", hints[_i].mail, message_findings(msg)->hints);
+}
+END_TEST
+
+START_TEST(each_hint_has_its_row)
+{
+	uint32_t all = 0;
+
+	for (int i = 0; i < ROWS(hints); i++)
+		all |= hints[i].want;
+	ck_assert_uint_eq(all, HINT_ALL);
+}
+END_TEST
+
+/* A reply shows 300 characters of each. */
+START_TEST(each_hint_has_words)
+{
+	for (int i = 0; i < HINT_END; i++) {
+		const char *english = hint_text((enum hint)i, NULL);
+		const char *german = hint_text((enum hint)i, "de");
+
+		ck_assert(strlen(english) > 20 && strlen(english) < 300);
+		ck_assert(strlen(german) > 20 && strlen(german) < 300);
+		ck_assert_str_ne(english, german);
+		ck_assert_str_eq(hint_text((enum hint)i, "fr"), english);
+	}
 }
 END_TEST
 
@@ -311,6 +431,11 @@ main(void)
 	    ROWS(refused));
 	tcase_add_test(tc, a_mailed_private_key_is_named_by_its_public_half);
 	tcase_add_test(tc, parts_are_named_for_people);
+	tcase_add_loop_test(tc, a_parts_name_is_decoded, 0, ROWS(named));
+	tcase_add_loop_test(tc, what_to_do_is_said_by_what_was_found, 0,
+	    ROWS(hints));
+	tcase_add_test(tc, each_hint_has_its_row);
+	tcase_add_test(tc, each_hint_has_words);
 	tcase_add_test(tc, a_file_may_hold_several_requests);
 	tcase_add_test(tc, more_requests_than_we_take_are_refused);
 	tcase_add_loop_test(tc, an_ordinary_mail_is_read, 0, ROWS(ordinary));

@@ -482,6 +482,41 @@ START_TEST(shards_that_certificates_name_stay_when_their_number_shrinks)
 }
 END_TEST
 
+/* Which keys' lists a person gets by the CA's name: one key has ended, both,
+ * none. */
+static const struct {
+	bool		 ended[2];
+	int		 want;
+} wishes[] = {
+	{ { false, false }, 0 },
+	{ { true, false }, 0 },
+	{ { false, true }, 0 },
+	{ { true, true }, -1 },
+};
+
+START_TEST(a_persons_wish_is_for_each_key_that_has_not_ended)
+{
+	struct authority *key[2];
+
+	crl_stand_add_ca(&s, "users~2", "top", 2);
+	key[0] = authority_by_name(&s.r.authorities, "users");
+	key[1] = authority_by_name(&s.r.authorities, "users~2");
+	s.r.now = NOON;
+	for (int i = 0; i < 2; i++) {
+		key[i]->key_open = true;
+		key[i]->crl_wanted = false;
+		key[i]->not_after = NOON + (wishes[_i].ended[i] ? 0 : 1);
+	}
+	err = (struct err){ 0 };
+	ck_assert_int_eq(registrar_publish_crl(&s.r, "users", &err),
+	    wishes[_i].want);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(key[i]->crl_wanted, !wishes[_i].ended[i]);
+	if (wishes[_i].want != 0)
+		ck_assert_int_eq(err.kind, ERR_REJECT);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -514,6 +549,9 @@ main(void)
 	    certificates_without_a_shard_have_a_list_of_everything);
 	tcase_add_test(tc,
 	    shards_that_certificates_name_stay_when_their_number_shrinks);
+	tcase_add_loop_test(tc,
+	    a_persons_wish_is_for_each_key_that_has_not_ended, 0,
+	    ROWS(wishes));
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

@@ -3,7 +3,7 @@
 #include "common/err.h"
 #include "common/profile.h"
 #include "csrmaild/acts.h"
-#include "csrmaild/submission.h"
+#include "csrmaild/answer.h"
 #include "tests/support/crl_stand.h"
 
 #include <stdio.h>
@@ -372,6 +372,7 @@ static const struct {
 } reasons[] = {
 	{ CRL_UNSPECIFIED,		NULL },
 	{ CRL_KEY_COMPROMISE,		"not certified again" },
+	{ CRL_CA_COMPROMISE,		"not certified again" },
 	{ CRL_AA_COMPROMISE,		"not certified again" },
 	{ CRL_CERTIFICATE_HOLD,		"not put on hold" },
 	{ CRL_AFFILIATION_CHANGED,	NULL },

@@ -2,6 +2,7 @@
 #include "csrmaild/reply_text.h"
 #include "common/err.h"
 #include "common/owned.h"
+#include "csrmaild/hint.h"
 #include "tests/support/fixtures.h"
 
 #include <openssl/pem.h>
@@ -347,7 +348,7 @@ START_TEST(no_line_is_smuggled_into_a_header)
 	    injections[_i].name);
 	ck_assert_int_eq(err.kind, ERR_FAULT);
 	ck_assert_uint_eq(mail.len, 0);		/* untouched */
-	ck_assert_int_eq(reply_compose_nothing(&h, "why", NULL, 0, &mail,
+	ck_assert_int_eq(reply_compose_nothing(&h, "why", NULL, 0, 0, &mail,
 	    &err), -1);
 }
 END_TEST
@@ -544,8 +545,8 @@ START_TEST(nothing_found_says_what_was_seen_and_how_to_ask)
 	OWNED_BUF(mail, MAX_MAIL);
 
 	ck_assert_int_eq(reply_compose_nothing(&h,
-	    "there is no certificate signing request in it", parts, 2, &mail,
-	    &err), 0);
+	    "there is no certificate signing request in it", parts, 2,
+	    HINT_BIT(HINT_HTML) | HINT_BIT(HINT_MARKERS), &mail, &err), 0);
 	check_octets(&mail);
 	ck_assert_ptr_nonnull(strstr(buf_str(&mail),
 	    "Auto-Submitted: auto-replied\r\n"));
@@ -553,6 +554,10 @@ START_TEST(nothing_found_says_what_was_seen_and_how_to_ask)
 	    "request"));
 	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "    text/html, 312"));
 	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "\"?]0;x?.png\""));
+	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "What to do:\r\n"
+	    "    HTML is not read: "));
+	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "    The line -----BEGIN"));
+	ck_assert_ptr_null(strstr(buf_str(&mail), "winmail.dat"));
 	ck_assert_ptr_nonnull(strstr(buf_str(&mail), "openssl req -new"));
 }
 END_TEST

@@ -401,6 +401,41 @@ START_TEST(a_key_that_the_journal_blocks_is_blocked_again)
 }
 END_TEST
 
+static const struct {
+	const char	*name;
+	enum cert_state	 state;		/* in the backup */
+	int		 reason;	/* on the CRL, or in the journal */
+	bool		 blocked;
+} compromises[] = {
+	{ "stolen",			CERT_ISSUED,	STOLEN, true },
+	{ "stolen from a CA",		CERT_ISSUED,	CRL_CA_COMPROMISE,
+	    true },
+	{ "stolen while it was signed",	CERT_RESERVED,	STOLEN, true },
+	{ "given up",			CERT_ISSUED,	CRL_SUPERSEDED,
+	    false },
+};
+
+/* Also where the newest journal is lost, which would tell the signer. */
+START_TEST(a_key_whose_certificate_was_compromised_is_blocked)
+{
+	struct crl_terms terms = { .number = 3, .this_update = NOON + 30,
+		.next_update = NOON + DAY };
+	struct crl_entry e = entry(1, compromises[_i].reason, NOON + 20);
+	struct cert_row row = row_of(1, compromises[_i].state);
+	static const uint8_t key[32] = { 7 };
+	enum key_block_kind kind = KEY_WEAK;
+
+	row.spki_sha256 = key;
+	OK(row.state == CERT_RESERVED ? store_reserve(store, &row, &err) :
+	    store_add_certificate(store, &row, &err));
+	merge_crl(&terms, &e, 1);
+	ck_assert_msg(store_is_key_blocked(store, key, &kind, &err) ==
+	    (compromises[_i].blocked ? 0 : 1), "%s", compromises[_i].name);
+	if (compromises[_i].blocked)
+		ck_assert_int_eq(kind, KEY_COMPROMISED);
+}
+END_TEST
+
 /* --- numbers --------------------------------------------------------------------- */
 
 static int
@@ -556,6 +591,9 @@ main(void)
 	    reserved_serials_are_given_up_without_the_newest_journal);
 	tcase_add_test(tc, a_reserved_serial_on_a_crl_is_revoked);
 	tcase_add_test(tc, a_key_that_the_journal_blocks_is_blocked_again);
+	tcase_add_loop_test(tc,
+	    a_key_whose_certificate_was_compromised_is_blocked, 0,
+	    ROWS(compromises));
 	tcase_add_test(tc, the_next_crl_number_is_above_all_that_were_seen);
 	tcase_add_test(tc, a_copy_of_the_store_is_whole_and_stands_alone);
 	suite_add_tcase(s, tc);

@@ -51,6 +51,8 @@ write_conf(const char *text)
 }
 
 #define SMTP	"smtp { host = \"127.0.0.1\" port = 25 tls = none }\n"
+/* An SMTP server with more keys. */
+#define SERVER(more)	"smtp { host = \"h\" port = 25 " more " }\n"
 #define USERS	"ca \"example.org/users\" { }\n"
 #define IMAP	"imap { host = \"h\" port = 993 user = \"u\" " \
 		"password_file = \"/p\" }"
@@ -77,6 +79,35 @@ START_TEST(the_configuration_as_shipped_is_correct)
 }
 END_TEST
 
+START_TEST(a_server_is_told_who_we_are_in_four_ways)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	write_conf(SERVER("tls = implicit tls_min = 1.3 sessions = 8 "
+	    "auth = xoauth2 user = \"u\" token_command = {\"/c\", \"a b\", "
+	    "\"$x\"}") USERS "mailbox \"a\" { address = \"ca@example.org\" "
+	    "ca = \"example.org/users\" imap { host = \"h\" port = 993 "
+	    "auth = external user = \"u\" client_certificate = \"/c\" "
+	    "client_key_file = \"/k\" } }\nmailbox \"b\" { address = "
+	    "\"cb@example.org\" ca = \"example.org/users\" imap { "
+	    "host = \"h\" port = 993 auth = xoauth2 user = \"u\" "
+	    "token_file = \"/t\" } }\n");
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(s->smtp.tls, TLS_IMPLICIT);
+	ck_assert_int_eq(s->smtp.tls_min, TLS_1_3);
+	ck_assert_uint_eq(s->smtp_sessions, 8);
+	ck_assert_int_eq(s->smtp.auth, AUTH_XOAUTH2);
+	ck_assert_uint_eq(s->smtp.n_token_command, 3);
+	ck_assert_str_eq(s->smtp.token_command[1], "a b");
+	ck_assert_int_eq(s->mailboxes[0].imap.auth, AUTH_EXTERNAL);
+	ck_assert_str_eq(s->mailboxes[0].imap.client_key_file, "/k");
+	ck_assert_int_eq(s->mailboxes[0].imap.tls_min, TLS_1_2);
+	ck_assert_str_eq(s->mailboxes[1].imap.token_file, "/t");
+	ck_assert_uint_eq(s->mailboxes[1].imap.n_token_command, 0);
+}
+END_TEST
+
 START_TEST(roles_read_the_same_from_the_bundle)
 {
 	OWNED_STRUCT(settings) *s = NULL;
@@ -100,6 +131,93 @@ END_TEST
 #define RULE(title) "rule \"" title "\" { evidence = { \"auth\" } " \
 	"email = { \"@sender\" } action = sign challenge_file = " \
 	"\"%s/enrol.secrets\" }\n"
+
+/* One in conf's format: a mailbox with the lines `more`. */
+static void
+write_with(const char *top, const char *more)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), "%s" SMTP USERS "mailbox \"users\" { "
+	    "address = \"ca@example.org\" ca = \"example.org/users\" " IMAP
+	    "\n%s\n}\n", top, more);
+	write_conf(text);
+}
+
+START_TEST(anchors_and_words_reach_the_roles)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	OWNED_STRUCT(settings) *role = NULL;
+	char top[128], more[128];
+	OWNED_BUF(said, 4096);
+	struct err err = { 0 };
+	int fd;
+
+	run("openssl req -x509 -newkey ec -pkeyopt "
+	    "ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=a "
+	    "-out $D/anchors.pem 2>/dev/null");
+	run("mkdir -p $D/words/fr && echo 'Demande {request}' > "
+	    "$D/words/fr/held.txt && chmod -R go-w $D");
+	snprintf(top, sizeof(top), "templates_dir = \"%s/words\"\n", dir);
+	snprintf(more, sizeof(more), "smime_anchors = \"%s/anchors.pem\"\n"
+	    "language = \"fr\"\n", dir);
+	write_with(top, more);
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert_msg(settings_read_secrets(s, &err) == 0, "%s", err.text);
+	fd = settings_bundle_fd(s, &err);
+	ck_assert_msg(settings_decode(fd, &role, &err) == 0, "%s", err.text);
+	ck_assert_uint_ne(bytes_find(role->mailboxes[0].smime_anchors,
+	    bytes_of("BEGIN CERTIFICATE")), (size_t)-1);
+	wording_put(role->wordings, role->mailboxes[0].language, WORDING_HELD,
+	    NULL, &said);
+	ck_assert_str_eq(buf_str(&said), "Demande \r\n");
+}
+END_TEST
+
+static const struct {
+	const char	*make;		/* a command */
+	const char	*top, *more;	/* %s is the folder */
+	const char	*says;
+} bad_files[] = {
+	{ "echo nothing > $D/a.pem", "", "smime_anchors = \"%s/a.pem\"",
+	  "whole certificates" },
+	{ "true", "", "smime_anchors = \"%s/none\"", "No such file" },
+	{ "mkdir -p $D/w/fr; echo '{serial}' > $D/w/fr/held.txt",
+	  "templates_dir = \"%s/w\"", "", "held.txt:1: a place" },
+	{ "true", "templates_dir = \"%s/none\"", "", "No such file" },
+	{ "mkdir -p $D/w/fr; touch $D/w/fr/held.txt; "
+	  "chmod a+w $D/w/fr/held.txt", "templates_dir = \"%s/w\"", "",
+	  "held.txt" },
+};
+
+/* "%s" is the folder, once. */
+static void
+fill(char *out, size_t size, const char *pattern)
+{
+	const char *place = strstr(pattern, "%s");
+
+	snprintf(out, size, "%.*s%s%s", place == NULL ? (int)strlen(pattern) :
+	    (int)(place - pattern), pattern, place == NULL ? "" : dir,
+	    place == NULL ? "" : place + 2);
+}
+
+START_TEST(anchors_and_words_that_are_wrong_are_told)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	char top[128], more[128];
+	struct err err = { 0 };
+
+	run(bad_files[_i].make);
+	fill(top, sizeof(top), bad_files[_i].top);
+	strcat(top, "\n");
+	fill(more, sizeof(more), bad_files[_i].more);
+	write_with(top, more);
+	ck_assert_int_eq(settings_read(conf, &s, &err) == 0 &&
+	    settings_read_secrets(s, &err) == 0, 0);
+	ck_assert_msg(strstr(err.text, bad_files[_i].says) != NULL, "%s",
+	    err.text);
+}
+END_TEST
 
 START_TEST(secrets_reach_the_roles_as_digests_only)
 {
@@ -174,6 +292,37 @@ static const struct {
 	{ "a user without a password", "smtp { host = \"h\" port = 25 "
 	    "tls = starttls user = \"u\" }\n" USERS MAILBOX,
 	    "password_file: must be given" },
+	{ "a token without xoauth2", SERVER("user = \"u\" "
+	    "password_file = \"/p\" token_file = \"/t\"") USERS MAILBOX,
+	    "token_file: it is for auth = xoauth2" },
+	{ "xoauth2 without a token", SERVER("auth = xoauth2 user = \"u\"")
+	    USERS MAILBOX, "needs token_file or token_command" },
+	{ "two tokens", SERVER("auth = xoauth2 user = \"u\" "
+	    "token_file = \"/t\" token_command = {\"/c\"}") USERS MAILBOX,
+	    "only one of them" },
+	{ "xoauth2 without a user", SERVER("auth = xoauth2 "
+	    "token_file = \"/t\"") USERS MAILBOX, "user: must be given" },
+	{ "xoauth2 and a password", SERVER("auth = xoauth2 user = \"u\" "
+	    "token_file = \"/t\" password_file = \"/p\"") USERS MAILBOX,
+	    "password_file: it is for auth = password" },
+	{ "a command by its name alone", SERVER("auth = xoauth2 "
+	    "user = \"u\" token_command = {\"curl\"}") USERS MAILBOX,
+	    "absolute path" },
+	{ "a certificate without its key", SERVER("client_certificate = "
+	    "\"/c\"") USERS MAILBOX, "client_key_file: must be given" },
+	{ "a key without its certificate", SERVER("client_key_file = "
+	    "\"/k\"") USERS MAILBOX, "client_certificate: must be given" },
+	{ "external without a certificate", SERVER("auth = external "
+	    "user = \"u\"") USERS MAILBOX,
+	    "client_certificate: must be given" },
+	{ "a certificate that nobody sees", "smtp { host = \"127.0.0.1\" "
+	    "port = 25 tls = none client_certificate = \"/c\" "
+	    "client_key_file = \"/k\" }\n" USERS MAILBOX,
+	    "without TLS nobody sees it" },
+	{ "an old TLS", SERVER("tls_min = 1.1") USERS MAILBOX,
+	    "tls_min: found \"1.1\", allowed: 1.2, 1.3" },
+	{ "too many sessions", SERVER("sessions = 9") USERS MAILBOX,
+	    "sessions: found 9, allowed 1 to 8" },
 	{ "a name of a CA that is a path", SMTP "ca \"../x\" { }\n",
 	    "\"../x\" is no name for a CA" },
 	{ "a relative path", "state_dir = \"x\"\n" SMTP,
@@ -269,8 +418,12 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_configuration_as_shipped_is_correct);
+	tcase_add_test(tc, a_server_is_told_who_we_are_in_four_ways);
 	tcase_add_test(tc, roles_read_the_same_from_the_bundle);
 	tcase_add_test(tc, secrets_reach_the_roles_as_digests_only);
+	tcase_add_test(tc, anchors_and_words_reach_the_roles);
+	tcase_add_loop_test(tc, anchors_and_words_that_are_wrong_are_told, 0,
+	    ROWS(bad_files));
 	tcase_add_test(tc, deltas_and_shards_are_read_at_their_bounds);
 	tcase_add_loop_test(tc, a_wrong_configuration_says_where_and_what, 0,
 	    ROWS(wrong));

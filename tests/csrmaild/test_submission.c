@@ -1,30 +1,20 @@
-#include "csrmaild/submission.h"
+#include "tests/support/mail_stand.h"
 
 #include "csrmaild/acts.h"
 #include "csrmaild/key_check.h"
-#include "csrmaild/policy.h"
-#include "csrmaild/registry.h"
 
-#include "common/csr.h"
 #include "common/err.h"
-#include "common/profile.h"
 #include "tests/support/fixtures.h"
-#include "tests/support/test_ca.h"
 
 #include <openssl/bn.h>
 #include <openssl/param_build.h>
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* Mails with a request become verdicts, over a real store and rules. */
-static char dir[64];
-static struct registrar registrar;
-static int signer_fd;		/* its end of the channel; unread */
+#define registrar	mail_stand
 static struct err err;
 static EVP_PKEY *key;
 
@@ -43,32 +33,7 @@ static const char rule_text[] =
 static void
 set_up(void)
 {
-	static char users[] = "users", user[] = "user", staff[] = "staff";
-	static char address[] = "ca@example.test", none[] = "";
-	static struct mailbox_settings mailbox = { .title = users,
-		.address = address, .ca = users, .profile = user,
-		.rules = staff, .envelope_sender = none };
-	static struct ca_settings ca = { .name = users };
-	static struct profile *profiles[1];
-	static struct rules *rules[1];
-	static struct settings settings = { .mailboxes = &mailbox,
-		.n_mailboxes = 1, .cas = &ca, .n_cas = 1,
-		.profiles = profiles, .n_profiles = 1, .rules = rules,
-		.n_rules = 1, .replies_per_hour = 10 };
-	char path[PATH_MAX];
-	int pair[2];
-
-	strcpy(dir, "/tmp/test_submission.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/store.db", dir);
-	profiles[0] = test_profile("user");
-	OK(rules_parse("staff", "staff.conf", bytes_of(rule_text), &rules[0],
-	    &err));
-	registrar = (struct registrar){ .now = NOON, .settings = &settings };
-	OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair));
-	registrar.signer = channel_new(pair[0], "signer", 1 << 20, 1 << 20);
-	signer_fd = pair[1];
-	OK(store_open(path, STORE_READ_WRITE, &registrar.store, &err));
+	mail_stand_open(rule_text);
 	key = key_generate(KEY_P256, 0, &err);
 	ck_assert_ptr_nonnull(key);
 }
@@ -76,94 +41,26 @@ set_up(void)
 static void
 tear_down(void)
 {
-	static const char *const ends[] = { "", "-wal", "-shm" };
-	char file[PATH_MAX];
-
-	key_check_close(&registrar);
-	store_free(registrar.store);
-	channel_free(registrar.signer);
-	close(signer_fd);
-	profile_free(registrar.settings->profiles[0]);
-	rules_free(registrar.settings->rules[0]);
+	mail_stand_close();
 	EVP_PKEY_free(key);
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(file, sizeof(file), "%s/store.db%s", dir, ends[i]);
-		unlink(file);
-	}
-	rmdir(dir);
-}
-
-static struct csr *
-make_csr(EVP_PKEY *with, const char *who)
-{
-	char value[300];
-	const struct test_extension names[] = {
-		{ "subjectAltName", value }, { 0 } };
-
-	snprintf(value, sizeof(value), "email:%s", who);
-	return test_csr(with, who, names);
-}
-
-struct seen {
-	enum request_state state;
-	char	rule[64], reason[512];
-};
-
-static int
-note_request(const struct request_row *row, void *arg)
-{
-	struct seen *seen = arg;
-
-	seen->state = row->state;
-	snprintf(seen->rule, sizeof(seen->rule), "%s", row->rule);
-	snprintf(seen->reason, sizeof(seen->reason), "%s", row->reason);
-	return 0;
 }
 
 /* A mail from `who` with a request for that address; what became of it. */
-static struct seen
+static struct stand_request
 send_csr(const struct csr *csr, const char *who)
 {
-	static uint32_t uid;
-	static int64_t last;
-	struct wire_submit m = { .id = 1, .mailbox = "users",
-		.uid_validity = 1, .uid = ++uid,
-		.envelope = { .evidence = EVIDENCE_AUTH } };
-	struct seen seen = { 0 };
-	struct candidate *c;
-	enum outcome outcome;
+	struct wire_submit m;
 
-	snprintf(m.envelope.from, sizeof(m.envelope.from), "%s", who);
-	snprintf(m.envelope.message_id, sizeof(m.envelope.message_id),
-	    "%u@example.test", uid);
-	m.findings = calloc(1, sizeof(*m.findings));
-	m.findings->status = FINDINGS_OK;
-	m.findings->n_candidates = 1;
-	c = &m.findings->candidates[0];
-	*c = (struct candidate){ .good = true, .der = csr->der,
-		.key = csr->key };
-	if (csr->key.kind == KEY_RSA)
-		c->modulus = key_rsa_modulus(csr->spki);
-	memcpy(c->digest, csr->digest, 32);
-	OK(names_copy(&csr->names, &c->names, &err));
-	OK(store_begin(registrar.store, &err));
-	OK(submission_take(&registrar, &m, &outcome, &err));
-	OK(store_commit(registrar.store, &err));
-	wire_submit_free_contents(&m);
-	last = 0;
-	for (struct seen next; ; seen = next) {
-		int64_t id = ++last;
-
-		if (store_find_request(registrar.store, id, note_request,
-		    &next, &err) != 0)
-			return seen;
-	}
+	mail_stand_fill(&m, csr, who);
+	m.envelope.evidence = EVIDENCE_AUTH;
+	mail_stand_take(&m);
+	return mail_stand_request();
 }
 
 START_TEST(a_key_nobody_knows_is_for_the_rules)
 {
-	OWNED_STRUCT(csr) *csr = make_csr(key, "a@example.test");
-	struct seen seen = send_csr(csr, "a@example.test");
+	OWNED_STRUCT(csr) *csr = mail_stand_csr(key, "a@example.test");
+	struct stand_request seen = send_csr(csr, "a@example.test");
 
 	ck_assert_msg(seen.state == REQUEST_APPROVED, "%s", seen.reason);
 	ck_assert_str_eq(seen.rule, "enrol");
@@ -175,9 +72,9 @@ END_TEST
 
 START_TEST(the_same_key_under_another_identity_is_held)
 {
-	OWNED_STRUCT(csr) *a = make_csr(key, "a@example.test");
-	OWNED_STRUCT(csr) *b = make_csr(key, "b@example.test");
-	struct seen seen = send_csr(a, "a@example.test");
+	OWNED_STRUCT(csr) *a = mail_stand_csr(key, "a@example.test");
+	OWNED_STRUCT(csr) *b = mail_stand_csr(key, "b@example.test");
+	struct stand_request seen = send_csr(a, "a@example.test");
 
 	ck_assert_int_eq(seen.state, REQUEST_APPROVED);
 	seen = send_csr(b, "b@example.test");
@@ -188,8 +85,8 @@ END_TEST
 
 START_TEST(the_key_of_a_ca_is_refused)
 {
-	OWNED_STRUCT(csr) *csr = make_csr(key, "a@example.test");
-	struct seen seen;
+	OWNED_STRUCT(csr) *csr = mail_stand_csr(key, "a@example.test");
+	struct stand_request seen;
 
 	registrar.authorities.n = 1;
 	memcpy(registrar.authorities.rows[0].key_sha1, csr->key.key_sha1, 20);
@@ -212,10 +109,10 @@ static const struct {
 
 START_TEST(a_blocked_key_is_refused_before_any_rule)
 {
-	OWNED_STRUCT(csr) *first = make_csr(key, "a@example.test");
+	OWNED_STRUCT(csr) *first = mail_stand_csr(key, "a@example.test");
 	OWNED_STRUCT(csr) *csr = NULL;
 	unsigned int revoked;
-	struct seen seen;
+	struct stand_request seen;
 
 	OK(registrar_block_key(&registrar, first->key.spki_sha256,
 	    blocks[_i].compromised, "test", "unix:boss", NOON, &revoked,
@@ -223,7 +120,7 @@ START_TEST(a_blocked_key_is_refused_before_any_rule)
 	if (blocks[_i].compressed)
 		EVP_PKEY_set_utf8_string_param(key, "point-format",
 		    "compressed");
-	csr = make_csr(key, "a@example.test");
+	csr = mail_stand_csr(key, "a@example.test");
 	seen = send_csr(csr, "a@example.test");
 	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
 	ck_assert_str_eq(seen.rule, "key");
@@ -341,15 +238,15 @@ START_TEST(a_key_that_shares_a_prime_is_refused_and_its_kin_named)
 	OWNED_STRUCT(csr) *a = NULL;
 	OWNED_STRUCT(csr) *b = NULL;
 	char detail[300] = "";
-	struct seen seen;
+	struct stand_request seen;
 
 	BN_generate_prime_ex(p, 1024, 0, NULL, NULL, NULL);
 	BN_generate_prime_ex(q, 1024, 0, NULL, NULL, NULL);
 	BN_generate_prime_ex(r, 1024, 0, NULL, NULL, NULL);
 	one = make_rsa(p, q);
 	two = make_rsa(q, r);
-	a = make_csr(one, "a@example.test");
-	b = make_csr(two, "b@example.test");
+	a = mail_stand_csr(one, "a@example.test");
+	b = mail_stand_csr(two, "b@example.test");
 	seen = send_csr(a, "a@example.test");
 	ck_assert_msg(seen.state == REQUEST_APPROVED, "%s", seen.reason);
 	seen = send_csr(b, "b@example.test");

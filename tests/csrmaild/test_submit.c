@@ -3,7 +3,9 @@
 #include "common/err.h"
 #include "common/role.h"
 #include "csrmaild/settings.h"
+#include "csrmaild/sasl.h"
 #include "csrmaild/smtp.h"
+#include "csrmaild/stream.h"
 #include "csrmaild/wire.h"
 #include "tests/support/fixtures.h"
 
@@ -129,6 +131,11 @@ stop_server(struct server *server)
 	munmap((void *)(uintptr_t)server->counts, sizeof(*server->counts));
 }
 
+/* With TLS 1.3 demanded it is mailsmtp, also where there is no TLS at all; else
+ * libesmtp. */
+static enum { ESMTP, ETPAN, N_TRANSPORTS } transport;
+static const char *const transport_names[] = { "libesmtp", "mailsmtp" };
+
 static struct server_settings
 settings_for(uint16_t port, enum tls_mode tls, const char *user)
 {
@@ -137,6 +144,7 @@ settings_for(uint16_t port, enum tls_mode tls, const char *user)
 	return (struct server_settings){ .host = host, .port = port,
 	    .tls = tls, .ca_file = nothing, .tls_name = nothing,
 	    .user = (char *)(uintptr_t)user, .password_file = nothing,
+	    .tls_min = transport == ETPAN ? TLS_1_3 : TLS_1_2,
 	    .timeout_s = 1 };
 }
 
@@ -174,19 +182,26 @@ letter_to(const char *recipient)
 	return letter;
 }
 
+static const char *secret = "pass";
+static bool login_was_refused;
+
 static int
 send_to(const struct server_settings *where, struct letter *letters,
     size_t n)
 {
 	OWNED_STRUCT(smtp) *smtp = NULL;
+	SSL_CTX *tls = NULL;
 	struct err err = { 0 };
 	unsigned int settled = 0;
 	int r;
 
-	ck_assert_msg(smtp_new(where, "pass", &smtp, &err) == 0, "%s",
+	if (where->tls != TLS_NONE)
+		ck_assert_int_eq(stream_tls_context("", &tls, &err), 0);
+	ck_assert_msg(smtp_new(where, tls, -1, &smtp, &err) == 0, "%s",
 	    err.text);
-	r = smtp_send(smtp, letters, n, count_settled, until_stopped,
+	r = smtp_send(smtp, secret, letters, n, count_settled, until_stopped,
 	    &settled, &err);
+	login_was_refused = smtp_login_was_refused(smtp);
 	ck_assert_uint_eq(settled, n);
 	return r;
 }
@@ -252,19 +267,23 @@ static const struct script scripts[] = {
 
 START_TEST(delivered_is_only_what_the_server_took)
 {
-	const struct script *s = &scripts[_i];
+	const struct script *s = &scripts[_i / N_TRANSPORTS];
 	struct server server = start_server(s);
+	transport = _i % N_TRANSPORTS;
 	struct server_settings where = settings_for(server.port, s->tls,
 	    s->user);
+	const char *by = transport_names[transport];
 	struct letter letter = letter_to("user@example.test");
 	int r = send_to(&where, &letter, 1);
 
-	ck_assert_msg(letter.result == s->want, "%s: %d %s", s->name,
+	ck_assert_msg(letter.result == s->want, "%s, %s: %d %s", s->name, by,
 	    letter.result, letter.text);
-	ck_assert_msg(letter.code == s->code, "%s: %d %s", s->name,
+	ck_assert_msg(letter.code == s->code, "%s, %s: %d %s", s->name, by,
 	    letter.code, letter.text);
-	ck_assert_msg(strstr(letter.text, s->text) != NULL, "%s: %s", s->name,
-	    letter.text);
+	ck_assert_msg(strstr(letter.text, s->text) != NULL,
+	    "%s, %s: %s", s->name, by, letter.text);
+	ck_assert_msg(login_was_refused == (s->auth != NULL &&
+	    s->auth[0] == '5'), "%s, %s", s->name, by);
 	ck_assert_msg(letter.result == SENT_ACCEPTED || letter.text[0] != '\0',
 	    "%s: nothing is said", s->name);
 	ck_assert_msg(server.counts->bodies == s->bodies, "%s: %u", s->name,
@@ -280,6 +299,7 @@ START_TEST(several_letters_go_in_one_session_each_with_its_fate)
 	static const struct script fine = { "", FINE, "ca", TLS_NONE,
 	    SENT_ACCEPTED, 250, "", 0 };
 	struct server server = start_server(&fine);
+	transport = _i;
 	struct server_settings where = settings_for(server.port, TLS_NONE,
 	    "ca");
 	struct letter letters[] = {
@@ -309,6 +329,7 @@ START_TEST(a_session_ends_between_two_letters)
 	static const struct script fine = { "", FINE, "ca", TLS_NONE,
 	    SENT_ACCEPTED, 250, "", 0 };
 	struct server server = start_server(&fine);
+	transport = _i;
 	struct server_settings where = settings_for(server.port, TLS_NONE,
 	    "ca");
 	struct letter letters[] = {
@@ -333,6 +354,7 @@ START_TEST(without_a_server_everything_waits)
 	static const struct script fine = { "", FINE, "", TLS_NONE,
 	    SENT_ACCEPTED, 250, "", 0 };
 	struct server server = start_server(&fine);
+	transport = _i;
 	struct server_settings where = settings_for(server.port, TLS_NONE,
 	    "");
 	struct letter letter = letter_to("user@example.test");
@@ -341,6 +363,168 @@ START_TEST(without_a_server_everything_waits)
 	ck_assert_int_eq(send_to(&where, &letter, 1), -1);
 	ck_assert_int_eq(letter.result, SENT_DEFERRED);
 	ck_assert_ptr_nonnull(strstr(letter.text, "refused"));
+}
+END_TEST
+
+/* --- logins ---------------------------------------------------------------- */
+
+/* What EHLO offers, the method of the settings, and what then is said. */
+static const struct {
+	const char	*name, *offers;
+	enum auth_method method;
+	size_t		 token;		/* octets of it; 0: "pass" */
+	const char	*said;		/* stands in the server's record */
+} logins[] = {
+	{ "PLAIN", "PLAIN LOGIN", AUTH_PASSWORD, 0,
+	    "AUTH PLAIN AGNhAHBhc3M=|" },
+	{ "LOGIN alone", "LOGIN", AUTH_PASSWORD, 0,
+	    "AUTH LOGIN|Y2E=|cGFzcw==|" },
+	{ "a short token", "XOAUTH2", AUTH_XOAUTH2, 0, "AUTH XOAUTH2 dXNlcj1"
+	    "jYQFhdXRoPUJlYXJlciBwYXNzAQE=|" },
+	{ "a long token", "PLAIN XOAUTH2", AUTH_XOAUTH2, 4096,
+	    "AUTH XOAUTH2|dXNlcj1jYQFhdXRoPUJlYXJlciB0dHR0" },
+	{ "the client certificate", "EXTERNAL", AUTH_EXTERNAL, 0,
+	    "AUTH EXTERNAL Y2E=|" },
+};
+static const struct {
+	const char	*name, *offers;
+	enum auth_method method;
+	const char	*token;
+	const char	*text;
+} unwilling[] = {
+	{ "a token is no password", "PLAIN LOGIN", AUTH_XOAUTH2, "t",
+	    "AUTH XOAUTH2" },
+	{ "a password is no token", "XOAUTH2", AUTH_PASSWORD, "p",
+	    "AUTH PLAIN" },
+	{ "nothing offered", "", AUTH_XOAUTH2, "t", "AUTH XOAUTH2" },
+	{ "one mechanism's name within another's", "XOAUTH25", AUTH_XOAUTH2,
+	    "t", "AUTH XOAUTH2" },
+	{ "a token that would be two lines", "XOAUTH2", AUTH_XOAUTH2,
+	    "t\r\nMAIL", "octets" },
+	{ "a token that the server refuses", "XOAUTH2", AUTH_XOAUTH2,
+	    "wrong", "535" },
+};
+
+struct record {
+	char	text[65536];
+	bool	long_line;
+};
+
+/* Takes every login but a token "wrong", whose refusal has two steps. */
+static void
+serve_login(int fd, const char *offered, struct record *record)
+{
+	FILE *in = fdopen(fd, "r");
+	static char line[32768];
+	int questions = 0;
+
+	dprintf(fd, "220 hello\r\n");
+	while (fgets(line, sizeof(line), in) != NULL) {
+		const char *reply = "250 fine";
+
+		line[strcspn(line, "\r\n")] = '\0';
+		record->long_line |= strlen(line) > 510 &&
+		    strncmp(line, "AUTH", 4) == 0;
+		strcat(record->text, line);
+		strcat(record->text, "|");
+		if (strncmp(line, "EHLO", 4) == 0) {
+			dprintf(fd, "250-fake\r\n250 AUTH %s\r\n", offered);
+			continue;
+		} else if (strcmp(line, "AUTH LOGIN") == 0) {
+			questions = 2;
+			reply = "334 VXNlcm5hbWU6";
+		} else if (strcmp(line, "AUTH XOAUTH2") == 0) {
+			questions = 1;
+			reply = "334 ";
+		} else if (strstr(line, "B3cm9uZwEB") != NULL) {
+			/* " wrong", in base64 */
+			reply = "334 eyJzdGF0dXMiOiI0MDEifQ==";
+		} else if (line[0] == '\0') {
+			reply = "535 5.7.8 not accepted";
+		} else if (questions > 0) {
+			reply = --questions > 0 ? "334 UGFzc3dvcmQ6" :
+			    "235 welcome";
+		} else if (strncmp(line, "AUTH", 4) == 0) {
+			reply = "235 welcome";
+		} else if (strcmp(line, "DATA") == 0) {
+			dprintf(fd, "354 go on\r\n");
+			while (fgets(line, sizeof(line), in) != NULL &&
+			    strcmp(line, ".\r\n") != 0)
+				continue;
+		}
+		dprintf(fd, "%s\r\n", reply);
+		if (strcmp(line, "QUIT") == 0)
+			break;
+	}
+	fclose(in);
+}
+
+/* One session with such a server; what the letter became. */
+static struct letter
+send_logged_in(const char *offered, enum auth_method method,
+    const char *what, struct record *out)
+{
+	struct record *record = mmap(NULL, sizeof(*record),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct letter letter = letter_to("user@example.test");
+	struct server_settings where;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	pid_t pid;
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(listen(fd, 5), 0);
+	getsockname(fd, (struct sockaddr *)&at, &len);
+	pid = fork();
+	if (pid == 0) {
+		serve_login(accept(fd, NULL, NULL), offered, record);
+		_exit(0);
+	}
+	close(fd);
+	transport = ETPAN;
+	where = settings_for(ntohs(at.sin_port), TLS_NONE, "ca");
+	where.auth = method;
+	secret = what;
+	send_to(&where, &letter, 1);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	*out = *record;
+	munmap(record, sizeof(*record));
+	return letter;
+}
+
+START_TEST(a_login_says_what_its_mechanism_wants)
+{
+	static struct record record;
+	static char token[8192];
+	struct letter letter;
+
+	memset(token, 't', logins[_i].token);
+	token[logins[_i].token] = '\0';
+	letter = send_logged_in(logins[_i].offers, logins[_i].method,
+	    logins[_i].token == 0 ? "pass" : token, &record);
+	ck_assert_msg(letter.result == SENT_ACCEPTED, "%s: %s",
+	    logins[_i].name, letter.text);
+	ck_assert_msg(strstr(record.text, logins[_i].said) != NULL, "%s: %s",
+	    logins[_i].name, record.text);
+	ck_assert_msg(!record.long_line, "%s", logins[_i].name);
+}
+END_TEST
+
+START_TEST(no_mail_without_the_login_that_is_configured)
+{
+	static struct record record;
+	struct letter letter = send_logged_in(unwilling[_i].offers,
+	    unwilling[_i].method, unwilling[_i].token, &record);
+
+	ck_assert_msg(letter.result == SENT_DEFERRED, "%s",
+	    unwilling[_i].name);
+	ck_assert_msg(strstr(letter.text, unwilling[_i].text) != NULL,
+	    "%s: %s", unwilling[_i].name, letter.text);
+	ck_assert_msg(strstr(record.text, "MAIL") == NULL, "%s: %s",
+	    unwilling[_i].name, record.text);
 }
 END_TEST
 
@@ -458,11 +642,18 @@ main(void)
 	signal(SIGPIPE, SIG_IGN);
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, delivered_is_only_what_the_server_took, 0,
-	    ROWS(scripts));
-	tcase_add_test(tc,
-	    several_letters_go_in_one_session_each_with_its_fate);
-	tcase_add_test(tc, a_session_ends_between_two_letters);
-	tcase_add_test(tc, without_a_server_everything_waits);
+	    N_TRANSPORTS * ROWS(scripts));
+	tcase_add_loop_test(tc,
+	    several_letters_go_in_one_session_each_with_its_fate, 0,
+	    N_TRANSPORTS);
+	tcase_add_loop_test(tc, a_session_ends_between_two_letters, 0,
+	    N_TRANSPORTS);
+	tcase_add_loop_test(tc, without_a_server_everything_waits, 0,
+	    N_TRANSPORTS);
+	tcase_add_loop_test(tc, a_login_says_what_its_mechanism_wants, 0,
+	    ROWS(logins));
+	tcase_add_loop_test(tc, no_mail_without_the_login_that_is_configured,
+	    0, ROWS(unwilling));
 	tcase_add_test(tc, the_role_answers_each_mail_and_tells_its_state);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

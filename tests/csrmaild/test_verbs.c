@@ -111,9 +111,11 @@ registrar_each_matching(struct registrar *r, const struct cert_filter *filter,
     const char *match, unsigned int limit,
     int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
 {
+	static const uint8_t shared[32] = { [31] = 0x5a };
 	const struct cert_row row = { .ca = "users", .names_text = "CN=a",
 		.serial = { { 9 }, 1 }, .state = CERT_ISSUED,
-		.profile = "user" };
+		.profile = "user", .spki_sha256 = match != NULL &&
+		strcmp(match, "*.shared") == 0 ? shared : NULL };
 
 	(void)r;
 	snprintf(told, sizeof(told), "look for %s %s %u",
@@ -638,7 +640,7 @@ static const struct {
 	{ "POST", "requests/1/reject",		RIGHT_ADMIN },
 	{ "GET",  "certificates",		RIGHT_ALL },
 	{ "GET",  "certificates/01",		RIGHT_ALL },
-	{ "POST", "certificates/01/revoke",	RIGHT_ADMIN },
+	{ "POST", "certificates/01/revoke",	RIGHT_ADMIN | RIGHT_SECURITY },
 	{ "POST", "certificates/01/unhold",	RIGHT_ADMIN },
 	{ "POST", "certificates/09/renew",	RIGHT_ADMIN },
 	{ "POST", "certificates/09/reissue",	RIGHT_ADMIN },
@@ -677,11 +679,24 @@ START_TEST(only_who_has_the_right_may)
 }
 END_TEST
 
-/* 03 is a CA's certificate, 04 one of a responder. */
+/* 03 is a CA's certificate, 04 one of a responder, 05 one of nobody's with the
+ * CA's key; who matches "*.shared" has that too. */
 static const struct {
 	const char	*path, *json;
 	bool		 admin_may;
 } about_cas[] = {
+	{ "certificates/05/revoke", "{\"reason\":\"superseded\"}", true },
+	{ "certificates/05/revoke", "{\"reason\":\"keyCompromise\"}", false },
+	{ "certificates/05/revoke", "{\"reason\":\"cACompromise\"}", false },
+	{ "certificates/01/revoke", "{\"reason\":\"keyCompromise\"}", true },
+	{ "certificates/revoke", "{\"reason\":\"keyCompromise\","
+	    "\"match\":\"*.shared\"}", false },
+	{ "certificates/revoke", "{\"reason\":\"keyCompromise\","
+	    "\"match\":\"*.shared\",\"expected\":1}", false },
+	{ "certificates/revoke", "{\"reason\":\"superseded\","
+	    "\"match\":\"*.shared\",\"expected\":1}", true },
+	{ "certificates/revoke", "{\"reason\":\"keyCompromise\","
+	    "\"match\":\"*\",\"expected\":1}", true },
 	{ "certificates/01/revoke", "{\"reason\":\"superseded\"}", true },
 	{ "certificates/03/revoke", "{\"reason\":\"superseded\"}", false },
 	{ "certificates/03/revoke", "{\"reason\":\"certificateHold\"}",
@@ -709,22 +724,22 @@ static const struct {
 	    "\"csr\":\"PEM\"}", false },
 };
 
-START_TEST(what_is_about_cas_is_for_csrmail_security)
+static void
+record_about_cas(void)
 {
-	const struct principal admin = { "unix", "clerk", RIGHT_ADMIN };
-	const struct principal both = { "unix", "clerk",
-		RIGHT_ADMIN | RIGHT_SECURITY };
-	uint8_t key[32] = { [31] = 0x5a };
+	const uint8_t key[32] = { [31] = 0x5a };
 	struct cert_row row = { .ca_id = ca_id, .state = CERT_ISSUED,
 		.serial = { { 3 }, 1 }, .not_before = NOON,
 		.not_after = NOON + 90 * DAY, .profile = "ca",
 		.names_text = "CN=CA", .der = bytes_of("DER"),
 		.reply_to = "", .spki_sha256 = key };
 	struct err err = { 0 };
-	char text[4096];
-	uint16_t status;
 
 	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_int_eq(store_add_certificate(registrar.store, &row, &err),
+	    0);
+	row.serial.octets[0] = 5;
+	row.profile = "";
 	ck_assert_int_eq(store_add_certificate(registrar.store, &row, &err),
 	    0);
 	row.serial.octets[0] = 4;
@@ -733,13 +748,26 @@ START_TEST(what_is_about_cas_is_for_csrmail_security)
 	ck_assert_int_eq(store_add_certificate(registrar.store, &row, &err),
 	    0);
 	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+}
+
+START_TEST(what_is_about_cas_is_for_csrmail_security)
+{
+	const struct principal admin = { "unix", "clerk", RIGHT_ADMIN };
+	const struct principal both = { "unix", "clerk",
+		RIGHT_ADMIN | RIGHT_SECURITY };
+	char text[4096];
+	uint16_t status;
+
+	record_about_cas();
 	status = call_as(&admin, "POST", about_cas[_i].path,
 	    about_cas[_i].json, text);
 	verbs_closed(5);
 	ck_assert_msg((status != 403) == about_cas[_i].admin_may, "%s: %u %s",
 	    about_cas[_i].path, status, text);
 	if (!about_cas[_i].admin_may) {
-		ck_assert_str_eq(told, "");
+		/* At most it was looked for. */
+		ck_assert_msg(told[0] == '\0' || strncmp(told, "look", 4) ==
+		    0, "%s", told);
 		ck_assert_ptr_nonnull(strstr(text, "csrmail-security"));
 	}
 	status = call_as(&both, "POST", about_cas[_i].path,
@@ -748,6 +776,45 @@ START_TEST(what_is_about_cas_is_for_csrmail_security)
 	ck_assert_msg(status < 300, "%s: %u %s", about_cas[_i].path, status,
 	    text);
 	ck_assert_str_ne(told, "");
+}
+END_TEST
+
+/* Who is in csrmail-security alone decides about CAs, and nothing else. */
+static const struct {
+	const char	*path, *json;
+	const char	*told;		/* "": it is refused, */
+	const char	*why;		/* with this in the answer */
+} for_security[] = {
+	{ "certificates/03/revoke", "{\"reason\":\"superseded\"}",
+	    "revoke 1/03 superseded 0 by unix:guard", NULL },
+	{ "certificates/03/revoke", "{\"reason\":\"cACompromise\"}",
+	    "revoke 1/03 cACompromise 0 by unix:guard", NULL },
+	{ "certificates/03/unhold", "{}", "release 1/03 by unix:guard",
+	    NULL },
+	{ "certificates/01/revoke", "{\"reason\":\"superseded\"}", "",
+	    "csrmail-admin" },
+	{ "certificates/05/revoke", "{\"reason\":\"keyCompromise\"}", "",
+	    "csrmail-admin" },
+	{ "certificates/01/unhold", "{}", "", "csrmail-admin" },
+	{ "certificates/03/renew", "{}", "", "may not do this" },
+	{ "certificates/revoke", "{\"reason\":\"superseded\",\"key\":\""
+	    KEY_HEX "\",\"expected\":1}", "", "may not do this" },
+};
+
+START_TEST(csrmail_security_alone_decides_about_cas)
+{
+	const struct principal guard = { "unix", "guard", RIGHT_SECURITY };
+	char text[4096];
+	uint16_t status;
+
+	record_about_cas();
+	status = call_as(&guard, "POST", for_security[_i].path,
+	    for_security[_i].json, text);
+	ck_assert_msg(status == (for_security[_i].why == NULL ? 200 : 403),
+	    "%s: %u %s", for_security[_i].path, status, text);
+	ck_assert_str_eq(told, for_security[_i].told);
+	if (for_security[_i].why != NULL)
+		ck_assert_ptr_nonnull(strstr(text, for_security[_i].why));
 }
 END_TEST
 
@@ -1031,6 +1098,8 @@ main(void)
 	tcase_add_loop_test(tc, only_who_has_the_right_may, 0, ROWS(guarded));
 	tcase_add_loop_test(tc, what_is_about_cas_is_for_csrmail_security, 0,
 	    ROWS(about_cas));
+	tcase_add_loop_test(tc, csrmail_security_alone_decides_about_cas, 0,
+	    ROWS(for_security));
 	tcase_add_loop_test(tc, status_tells_in_time_that_something_ends, 0,
 	    ROWS(ends));
 	tcase_add_test(tc, a_failure_says_whose_it_is);

@@ -1,5 +1,7 @@
 #include "csrmaild/wire.h"
 
+#include "csrmaild/hint.h"
+
 #include "common/err.h"
 #include "tests/support/fixtures.h"
 
@@ -61,15 +63,21 @@ fill_findings(struct findings *f)
 	strcpy(f->candidates[1].text, "broken");
 	f->n_parts = 1;
 	strcpy(f->parts[0], "text/plain");
+	f->hints = HINT_BIT(HINT_TNEF);
 }
 
 START_TEST(a_submission_comes_through_whole)
 {
 	struct wire_submit m = { .id = 3, .mailbox = "users",
 		.uid_validity = 4, .uid = 5, .octets = 6,
+		.channel = CHANNEL_FILE,
 		.envelope = { .from = "a@b", .evidence = EVIDENCE_DKIM,
 		.message_id = "x@y", .references = "<q@r>",
-		.subject = "hello", .date = -1 } };
+		.subject = "hello", .date = -1, .detail = "server",
+		.language = "de", .has_token = true, .token = { 7 } },
+		.is_signed = true, .signature = { .good = true,
+		.der = bytes_of("certificate"), .anchored = true,
+		.n_addresses = 1, .addresses = { "a@b" }, .signed_at = 9 } };
 	struct wire_submit got;
 	struct frame frame;
 	struct err err;
@@ -85,6 +93,17 @@ START_TEST(a_submission_comes_through_whole)
 	ck_assert_str_eq(got.envelope.from, "a@b");
 	ck_assert_uint_eq(got.envelope.evidence, EVIDENCE_DKIM);
 	ck_assert_int_eq(got.envelope.date, -1);
+	ck_assert_int_eq(got.channel, CHANNEL_FILE);
+	ck_assert_str_eq(got.envelope.detail, "server");
+	ck_assert_str_eq(got.envelope.language, "de");
+	ck_assert(got.envelope.has_token);
+	ck_assert_uint_eq(got.envelope.token[0], 7);
+	ck_assert(got.is_signed && got.signature.good);
+	ck_assert(got.signature.anchored);
+	ck_assert(bytes_equal(got.signature.der, bytes_of("certificate")));
+	ck_assert_uint_eq(got.signature.n_addresses, 1);
+	ck_assert_str_eq(got.signature.addresses[0], "a@b");
+	ck_assert_int_eq(got.signature.signed_at, 9);
 	ck_assert_uint_eq(got.findings->n_candidates, 2);
 	ck_assert(got.findings->candidates[0].good);
 	ck_assert(got.findings->candidates[0].forwarded);
@@ -93,6 +112,7 @@ START_TEST(a_submission_comes_through_whole)
 	ck_assert(bytes_equal(got.findings->candidates[0].der,
 	    bytes_of("der")));
 	ck_assert_str_eq(got.findings->candidates[1].text, "broken");
+	ck_assert_uint_eq(got.findings->hints, HINT_BIT(HINT_TNEF));
 	ck_assert_str_eq(got.findings->parts[0], "text/plain");
 	wire_submit_free_contents(&m);
 	wire_submit_free_contents(&got);

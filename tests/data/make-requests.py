@@ -637,7 +637,8 @@ TABLE = [
         ).to_bytes(32, "big"))))),
     ("ec-point-of-another-curve", "refused", "wrong form or length",
      lambda: csr(Odd(p256.spki_of(p384.encode("uncompressed"))))),
-    ("ec-unused-bits", "refused", "", lambda: csr(Odd(seq(
+    ("ec-unused-bits", "refused", "a BIT STRING's unused bits",
+     lambda: csr(Odd(seq(
         seq(oid(EC), oid(P256)), bits(p256.encode("uncompressed"), 1))))),
     # --- keys: Edwards curves ---
     ("ed25519", "accepted", "CN=www", lambda: csr(ed25519)),
@@ -668,7 +669,7 @@ TABLE = [
     ("ed25519-not-canonical", "refused", "in its one form", lambda: csr(Odd(
         ed_spki("1.3.101.112", little(2**255 - 18, 32)),
         signature=ED_SIGNATURE, algorithm=seq(oid("1.3.101.112"))))),
-    ("ed25519-no-point", "refused", "", lambda: csr(Odd(
+    ("ed25519-no-point", "refused", "signature is wrong", lambda: csr(Odd(
         ed_spki("1.3.101.112", little(2, 32)), ed25519))),
     ("ed448-identity", "refused", "small order", lambda: csr(Odd(
         ed_spki("1.3.101.113", little(1, 57)), ed448))),
@@ -829,7 +830,8 @@ TABLE = [
         utf8(b"a\xc0\xafb"))),
     ("subject-surrogate", "refused", "in UTF-8", lambda: with_cn(
         utf8(b"\xed\xa0\x80"))),
-    ("subject-empty-value", "refused", "", lambda: with_cn(utf8(""))),
+    ("subject-empty-value", "refused", "it is empty",
+     lambda: with_cn(utf8(""))),
     ("subject-64-characters", "accepted", "CN=\u00fc\u00fc", lambda: with_cn(
         utf8("\u00fc" * 64))),
     ("subject-65-characters", "refused", "too long", lambda: with_cn(
@@ -840,8 +842,10 @@ TABLE = [
         tlv(28, b"\0\0\0a"))),
     ("subject-bmp", "accepted", "CN=abc", lambda: with_cn(
         tlv(30, "abc".encode("utf-16-be")))),
-    ("subject-bmp-odd", "refused", "", lambda: with_cn(tlv(30, b"\0ab"))),
-    ("subject-integer", "refused", "", lambda: with_cn(integer(5))),
+    ("subject-bmp-odd", "refused", "subject cannot be read",
+     lambda: with_cn(tlv(30, b"\0ab"))),
+    ("subject-integer", "refused", "subject cannot be read",
+     lambda: with_cn(integer(5))),
     ("subject-country-3", "refused", "too long", lambda: csr(
         subject=name(rdn(C, tlv(19, b"DEU"))))),
     ("subject-country-small", "refused", "two capital letters", lambda: csr(
@@ -871,7 +875,8 @@ TABLE = [
     ("san-empty", "refused", "is empty", with_names),
     ("san-octets-behind", "refused", DER, lambda: with_ext(
         SAN, seq(dns("a.test")) + b"\0")),
-    ("san-not-a-list", "refused", "", lambda: with_ext(SAN, integer(1))),
+    ("san-not-a-list", "refused", "subjectAltName cannot be read",
+     lambda: with_ext(SAN, integer(1))),
     ("san-nul", "refused", "has a NUL", lambda: with_names(
         dns("www.example.test\0.evil.test"))),
     ("san-empty-name", "refused", "is empty", lambda: with_names(dns(""))),
@@ -929,7 +934,8 @@ TABLE = [
         mail("a@b@example.test"))),
     ("san-mail-display-name", "refused", "does not belong",
      lambda: with_names(mail("A <a@example.test"))),
-    ("san-mail-line-break", "refused", "", lambda: with_names(
+    ("san-mail-line-break", "refused", "a character before",
+     lambda: with_names(
         mail("a\r\nBcc: b@example.test"))),
     ("san-mail-utf8", "refused", "does not belong", lambda: with_names(
         mail("j\u00f6rg@example.test"))),
@@ -1046,12 +1052,16 @@ TABLE = [
         attributes=[attribute(CHALLENGE, utf8("a")),
                     attribute(CHALLENGE, utf8("b"))])),
     # --- what only a profile says ---
-    ("profile-no-name", "tls-server", "", lambda: csr(subject=name())),
-    ("profile-mail-for-a-server", "tls-server", "", lambda: with_names(
+    ("profile-no-name", "tls-server", "has no subjectAltName",
+     lambda: csr(subject=name())),
+    ("profile-mail-for-a-server", "tls-server", "no names of this form",
+     lambda: with_names(
         mail("a@example.test"))),
-    ("profile-host-for-a-user", "user", "", lambda: with_names(
+    ("profile-host-for-a-user", "user", "no names of this form",
+     lambda: with_names(
         dns("www.example.test"))),
-    ("profile-uri-for-a-server", "tls-server", "", lambda: with_names(
+    ("profile-uri-for-a-server", "tls-server", "no names of this form",
+     lambda: with_names(
         dns("www.example.test"), uri("https://example.test/"))),
 ]
 

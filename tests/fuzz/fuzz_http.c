@@ -44,7 +44,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		    bytes_of("/")));
 		must(is_within(r.content_type, in) &&
 		    is_within(r.if_none_match, in) &&
-		    is_within(r.if_modified_since, in));
+		    is_within(r.if_modified_since, in) &&
+		    is_within(r.if_match, in) && is_within(r.range, in) &&
+		    is_within(r.if_range, in) &&
+		    is_within(r.if_unmodified_since, in) &&
+		    is_within(r.forwarded, in) &&
+		    is_within(r.x_forwarded_for, in));
 		must(is_within(r.body, in) || r.body.data == room);
 		must(http_read(bytes_slice(in, 0, r.octets), &limits,
 		    room_again, &again, &status_again) == HTTP_COMPLETE);

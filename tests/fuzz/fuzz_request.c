@@ -29,6 +29,8 @@ compare(const struct request *a, const struct request *b)
 	must(bytes_equal(x->der, y->der));
 	must(a->has_nonce == b->has_nonce && a->nonce_len == b->nonce_len);
 	must(memcmp(a->nonce, b->nonce, a->nonce_len) == 0);
+	must(a->n_preferred == b->n_preferred);
+	must(a->is_signed == b->is_signed);
 }
 
 int
@@ -45,6 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	switch (request_read_general(der, 10, &general)) {
 	case OCSP_SUCCESSFUL:
 		must(general.n_ids >= 1 && general.n_ids <= 10);
+		must(general.n_preferred <= SIGNATURES);
 		if (read)
 			compare(&common, &general);
 		break;

@@ -18,6 +18,11 @@
 static struct stand stand;
 static struct authority *authority;
 static struct key_places places;
+static const struct responder_kind kinds[] = {
+	{ KEY_P256, 0, SIGNATURE_ECDSA_SHA256 },
+	{ KEY_RSA, 2048, SIGNATURE_RSA_SHA256 },
+	{ KEY_ED25519, 0, SIGNATURE_ED25519 },
+};
 static struct err err;
 
 static int
@@ -43,7 +48,7 @@ set_up(void)
 {
 	stand_open(&stand, "example.test/users");
 	close(open_folder("state"));
-	places = (struct key_places){ .kind = KEY_P256,
+	places = (struct key_places){ .kinds = kinds, .n_kinds = 1,
 		.keys_fd = open_folder("state/keys"),
 		.spool_fd = open_folder("state/spool") };
 	ck_assert_int_eq(store_each_ca(stand.store, take_ca, NULL, &err), 0);
@@ -53,6 +58,7 @@ static void
 tear_down(void)
 {
 	authority_free(authority);
+	key_places_close(&places);
 	close(places.keys_fd);
 	close(places.spool_fd);
 	stand_close(&stand, false);
@@ -191,7 +197,8 @@ certify(time_t from)
 static long
 signer_since(time_t after)
 {
-	struct responder_key *k = authority_signer(authority, NOON + after);
+	struct responder_key *k = authority_default_signer(authority,
+	    &places, NOON + after);
 
 	return k == NULL ? -1 : (long)(k->not_before - NOON);
 }
@@ -242,6 +249,108 @@ START_TEST(nobody_signs_outside_of_a_certificates_life)
 }
 END_TEST
 
+/* --- several kinds of key ------------------------------------ */
+
+/* Each kind is kept on its own; an RSA key is not made here. */
+START_TEST(each_kind_has_its_key_and_rsa_comes_out_of_the_stock)
+{
+	struct request nothing = { 0 };
+
+	places.n_kinds = 3;
+	keep(0, 2, 2);		/* P-256 and Ed25519 */
+	ck_assert(places.wanted[1] && !places.wanted[0] && !places.wanted[2]);
+	places.stock[1] = key_generate(KEY_RSA, 2048, &err);
+	keep(1, 3, 3);
+	ck_assert_ptr_null(places.stock[1]);
+	ck_assert_int_eq(stand_certify_spool_for(&stand, NOON, NOON + LIFE),
+	    3);
+	ck_assert_int_eq(store_each_responder(stand.store, offer, NULL, &err),
+	    0);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_ptr_nonnull(authority_signer(authority,
+		    kinds[i].signature, NOON + 1));
+	ck_assert_ptr_null(authority_signer(authority, SIGNATURE_ECDSA_SHA384,
+	    NOON + 1));
+	ck_assert_int_eq(authority_choose_signer(authority, &places, &nothing,
+	    NOON + 1)->signature, SIGNATURE_ECDSA_SHA256);
+	keep(LIFE / 2 - 1, 3, 0);
+}
+END_TEST
+
+/* RFC 6960, 4.4.7.2.1; which is certified of P-256, RSA and Ed25519. */
+static const struct {
+	const char	*name;
+	bool		 certified[3];
+	enum signature_alg preferred[SIGNATURES];
+	size_t		 n;
+	int		 want;		/* -1: nobody signs */
+} choices[] = {
+	{ "no preference: the first kind", { true, true, true }, { 0 }, 0,
+	  SIGNATURE_ECDSA_SHA256 },
+	{ "the client's order, not ours", { true, true, true },
+	  { SIGNATURE_ED25519, SIGNATURE_RSA_SHA256 }, 2,
+	  SIGNATURE_ED25519 },
+	{ "what nobody certified is passed over", { true, true, false },
+	  { SIGNATURE_ED25519, SIGNATURE_RSA_SHA256 }, 2,
+	  SIGNATURE_RSA_SHA256 },
+	{ "what we do not have is passed over", { true, true, true },
+	  { SIGNATURE_ECDSA_SHA384, SIGNATURE_RSA_SHA256 }, 2,
+	  SIGNATURE_RSA_SHA256 },
+	{ "nothing that we have: the default", { true, true, true },
+	  { SIGNATURE_ECDSA_SHA384, SIGNATURE_ECDSA_SHA512 }, 2,
+	  SIGNATURE_ECDSA_SHA256 },
+	{ "the first kind is not certified: the next one", { false, true,
+	  true }, { 0 }, 0, SIGNATURE_RSA_SHA256 },
+	{ "nobody", { false, false, false }, { SIGNATURE_ED25519 }, 1, -1 },
+};
+
+START_TEST(a_signer_is_chosen_by_preference_then_policy)
+{
+	struct request req = { .n_preferred = choices[_i].n };
+	struct responder_key *k;
+
+	memcpy(req.preferred, choices[_i].preferred, sizeof(req.preferred));
+	for (size_t i = 0; i < 3; i++) {
+		if (!choices[_i].certified[i])
+			continue;
+		places.kinds = &kinds[i];
+		places.n_kinds = 1;
+		if (kinds[i].kind == KEY_RSA)
+			places.stock[0] = key_generate(KEY_RSA, 2048, &err);
+		authority_keep_keys(authority, &places, NOON);
+		certify(NOON);
+	}
+	places.kinds = kinds;
+	places.n_kinds = 3;
+	k = authority_choose_signer(authority, &places, &req, NOON + 1);
+	ck_assert_msg((k == NULL ? -1 : (int)k->signature) ==
+	    choices[_i].want, "%s", choices[_i].name);
+}
+END_TEST
+
+/* Another kind is configured: the old key serves until the new one can. */
+START_TEST(another_kind_takes_over_when_it_is_certified)
+{
+	keep(0, 1, 1);
+	certify(NOON);
+	places.kinds = &kinds[2];
+	keep(1, 2, 1);
+	ck_assert_int_eq(authority_default_signer(authority, &places,
+	    NOON + 2)->signature, SIGNATURE_ECDSA_SHA256);
+	certify(NOON);
+	ck_assert_int_eq(authority_default_signer(authority, &places,
+	    NOON + 2)->signature, SIGNATURE_ED25519);
+	/* And back again: no key is left that waits for nothing. */
+	places.kinds = kinds;
+	keep(3, 2, 0);
+	keep(LIFE / 2, 3, 1);
+	places.kinds = &kinds[2];
+	keep(LIFE / 2 + 1, 3, 1);
+	places.kinds = kinds;
+	keep(LIFE / 2 + 2, 3, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -257,6 +366,11 @@ main(void)
 	    ROWS(issuers));
 	tcase_add_test(c, a_key_is_replaced_at_half_life_and_serves_meanwhile);
 	tcase_add_test(c, nobody_signs_outside_of_a_certificates_life);
+	tcase_add_test(c,
+	    each_kind_has_its_key_and_rsa_comes_out_of_the_stock);
+	tcase_add_loop_test(c, a_signer_is_chosen_by_preference_then_policy,
+	    0, ROWS(choices));
+	tcase_add_test(c, another_kind_takes_over_when_it_is_certified);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

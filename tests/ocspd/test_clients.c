@@ -167,6 +167,72 @@ START_TEST(connections_of_one_client_are_bounded)
 }
 END_TEST
 
+/* The answer to one request, until the end of the connection or of its head. */
+static const char *
+hear_from(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	d.answer_len = 0;
+	d.answer[0] = '\0';
+	while (strstr(d.answer, "\r\n\r\n") == NULL) {
+		ssize_t n;
+
+		ck_assert_int_eq(poll(&p, 1, PATIENCE_MS), 1);
+		n = recv(fd, d.answer + d.answer_len,
+		    sizeof(d.answer) - 1 - d.answer_len, 0);
+		if (n <= 0)
+			break;
+		d.answer_len += (size_t)n;
+		d.answer[d.answer_len] = '\0';
+	}
+	return d.answer;
+}
+
+/* max_connections is 16: all of them with a request that has begun. */
+START_TEST(when_all_places_are_taken_it_is_told)
+{
+	struct pollfd ended = { .events = POLLIN };
+	int busy[16], more;
+	int64_t begun = daemon_now_ms();
+
+	start("fronts = 1\nmax_connections = 16\n");
+	for (int i = 0; i < ROWS(busy); i++) {
+		ck_assert_int_ge(busy[i] = daemon_dial(&d, 1), 0);
+		ck_assert_int_eq(send(busy[i], A_GET, 10, MSG_NOSIGNAL), 10);
+	}
+	more = daemon_dial(&d, 2);
+	ck_assert_int_eq(send(more, A_GET, strlen(A_GET), MSG_NOSIGNAL),
+	    (ssize_t)strlen(A_GET));
+	hear_from(more);
+	ck_assert_msg(has_answer("HTTP/1.1 503 ") &&
+	    has_answer("\r\nRetry-After: ") &&
+	    has_answer("\r\nConnection: close\r\n"), "%s", d.answer);
+	close(more);
+	/* One of them becomes idle, and gives way after a second. */
+	ck_assert_int_eq(send(busy[0], &A_GET[10], strlen(A_GET) - 10,
+	    MSG_NOSIGNAL), (ssize_t)strlen(A_GET) - 10);
+	ck_assert_ptr_nonnull(strstr(hear_from(busy[0]), "HTTP/1.1 404 "));
+	for (;;) {
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+		ck_assert_int_ge(more = daemon_dial(&d, 2), 0);
+		send(more, A_GET, strlen(A_GET), MSG_NOSIGNAL);
+		if (strstr(hear_from(more), "HTTP/1.1 404 ") != NULL)
+			break;
+		close(more);
+		daemon_take_breath();
+	}
+	/* At once: by itself it would be ended later than this waits. */
+	ended.fd = busy[0];
+	ck_assert_int_eq(poll(&ended, 1, PATIENCE_MS), 1);
+	ck_assert_int_eq(recv(busy[0], d.answer, 1, 0), 0);
+	close(more);
+	for (int i = 0; i < ROWS(busy); i++)
+		close(busy[i]);
+	stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -177,6 +243,7 @@ main(void)
 	tcase_add_loop_test(c, a_slow_client_is_let_go, 0, ROWS(slow));
 	tcase_add_test(c, a_client_that_does_not_read_is_let_go);
 	tcase_add_test(c, connections_of_one_client_are_bounded);
+	tcase_add_test(c, when_all_places_are_taken_it_is_told);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

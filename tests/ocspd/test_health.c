@@ -29,6 +29,7 @@ set_up(void)
 	sources[0] = (struct health_source){ "responder", responder_view };
 	sources[1] = (struct health_source){ "front.0", front_view };
 	counters_set(responder, COUNT_STORE_READ_AT, (uint64_t)NOON);
+	counters_set(responder, COUNT_STORE_MAX_AGE, 5);
 	counters_put_cas(responder, &ca, 1);
 }
 

@@ -208,6 +208,43 @@ START_TEST(framing_of_chunks_is_limited)
 }
 END_TEST
 
+/* By name, whatever its case, and the last of several. */
+static const struct {
+	const char	*field;
+	size_t		 at;
+} used[] = {
+#define USED(name, member)	{ name, offsetof(struct http_request, member) }
+	USED("Content-Type", content_type),
+	USED("If-Match", if_match),
+	USED("If-None-Match", if_none_match),
+	USED("If-Modified-Since", if_modified_since),
+	USED("If-Unmodified-Since", if_unmodified_since),
+	USED("Range", range),
+	USED("If-Range", if_range),
+	USED("Forwarded", forwarded),
+	USED("x-forwarded-for", x_forwarded_for),
+};
+
+START_TEST(fields_are_found_by_their_names)
+{
+	OWNED_BUF(text, 1024);
+	struct http_request r;
+	unsigned int status;
+	const struct bytes *value;
+
+	buf_printf(&text, "GET / HTTP/1.1\r\n" H "%s: before\r\n%s: \t this one "
+	    "\r\n%sx: not this\r\n\r\n", used[_i].field, used[_i].field,
+	    used[_i].field);
+	ck_assert_int_eq(http_read(buf_bytes(&text), &limits, room, &r,
+	    &status), HTTP_COMPLETE);
+	for (int i = 0; i < ROWS(used); i++) {
+		value = (const void *)((const char *)&r + used[i].at);
+		ck_assert_msg(bytes_equal(*value, bytes_of(i == _i ?
+		    "this one" : "")), "%s", used[i].field);
+	}
+}
+END_TEST
+
 START_TEST(continue_is_wanted_only_by_http_1_1)
 {
 	struct http_request r;
@@ -274,6 +311,8 @@ main(void)
 	    ROWS(requests));
 	tcase_add_test(c, a_request_ends_where_the_next_begins);
 	tcase_add_test(c, framing_of_chunks_is_limited);
+	tcase_add_loop_test(c, fields_are_found_by_their_names, 0,
+	    ROWS(used));
 	tcase_add_test(c, continue_is_wanted_only_by_http_1_1);
 	tcase_add_loop_test(c, dates_are_imf_fixdate_both_ways, 0,
 	    ROWS(dates));

@@ -214,6 +214,154 @@ START_TEST(errors_and_nonces_are_not_for_caches)
 }
 END_TEST
 
+/* --- files ------------------------------------ */
+
+#define FILE_ETAG	"1-6-2"
+#define FILE_OCTETS	1000
+
+/* One row, one request for a file of 1000 octets that was changed at NOON. */
+static const struct {
+	const char	*name;
+	enum http_method method;
+	const char	*range, *if_range;	/* NULL: not asked */
+	const char	*if_match, *if_none_match;
+	int		 unmodified_since;	/* to NOON; NEVER */
+	unsigned int	 want;
+	const char	*content_range;
+	unsigned int	 at, octets;	/* sent after the fields; 0: nothing */
+} parts[] = {
+#define GET_	HTTP_GET
+#define HEAD_	HTTP_HEAD
+	{ "all of it", GET_, NULL, NULL, NULL, NULL, NEVER, 200, NULL, 0,
+	  1000 },
+	{ "the fields alone", HEAD_, NULL, NULL, NULL, NULL, NEVER, 200, NULL,
+	  0, 0 },
+	{ "the first octets", GET_, "bytes=0-9", NULL, NULL, NULL, NEVER, 206,
+	  "bytes 0-9/1000", 0, 10 },
+	{ "from there on", GET_, "bytes=990-", NULL, NULL, NULL, NEVER, 206,
+	  "bytes 990-999/1000", 990, 10 },
+	{ "the last ones", GET_, "bytes=-1", NULL, NULL, NULL, NEVER, 206,
+	  "bytes 999-999/1000", 999, 1 },
+	{ "none of it", GET_, "bytes=1000-", NULL, NULL, NULL, NEVER, 416,
+	  "bytes */1000", 0, 0 },
+	{ "of HEAD there is no part", HEAD_, "bytes=0-9", NULL, NULL, NULL,
+	  NEVER, 200, NULL, 0, 0 },
+	{ "a part of this one", GET_, "bytes=0-9", "\"" FILE_ETAG "\"", NULL,
+	  NULL, NEVER, 206, "bytes 0-9/1000", 0, 10 },
+	{ "a part of another one: all", GET_, "bytes=0-9", "\"1-6-3\"", NULL,
+	  NULL, NEVER, 200, NULL, 0, 1000 },
+	{ "a weak tag is none", GET_, "bytes=0-9", "W/\"" FILE_ETAG "\"",
+	  NULL, NULL, NEVER, 200, NULL, 0, 1000 },
+	{ "a part by its date", GET_, "bytes=0-9",
+	  "Thu, 01 Jan 2026 12:00:00 GMT", NULL, NULL, NEVER, 206,
+	  "bytes 0-9/1000", 0, 10 },
+	{ "a part by an earlier date: all", GET_, "bytes=0-9",
+	  "Thu, 01 Jan 2026 11:59:59 GMT", NULL, NULL, NEVER, 200, NULL, 0,
+	  1000 },
+	{ "a later date is no match either", GET_, "bytes=0-9",
+	  "Thu, 01 Jan 2026 12:00:01 GMT", NULL, NULL, NEVER, 200, NULL, 0,
+	  1000 },
+	{ "known already, whatever part", GET_, "bytes=0-9", NULL, NULL,
+	  "\"" FILE_ETAG "\"", NEVER, 304, NULL, 0, 0 },
+	{ "only this one, and it is", GET_, NULL, NULL, "\"" FILE_ETAG "\"",
+	  NULL, NEVER, 200, NULL, 0, 1000 },
+	{ "only any", GET_, NULL, NULL, "*", NULL, NEVER, 200, NULL, 0, 1000 },
+	{ "only another", GET_, NULL, NULL, "\"1-6-3\"", NULL, NEVER, 412,
+	  NULL, 0, 0 },
+	{ "only this one, weakly", GET_, NULL, NULL, "W/\"" FILE_ETAG "\"",
+	  NULL, NEVER, 412, NULL, 0, 0 },
+	{ "as it was", GET_, NULL, NULL, NULL, NULL, 0, 200, NULL, 0, 1000 },
+	{ "as it was before", GET_, NULL, NULL, NULL, NULL, -1, 412, NULL, 0,
+	  0 },
+	{ "a tag stands before a date", GET_, NULL, NULL,
+	  "\"" FILE_ETAG "\"", NULL, -1, 200, NULL, 0, 1000 },
+};
+
+static struct bytes
+given(const char *text)
+{
+	return text == NULL ? (struct bytes){ 0 } :
+	    (struct bytes){ (const uint8_t *)text, strlen(text) };
+}
+
+START_TEST(a_file_is_sent_in_parts_and_on_conditions)
+{
+	char date[HTTP_DATE_OCTETS + 1] = "", length[24];
+	const struct http_request req = { .method = parts[_i].method,
+		.range = given(parts[_i].range),
+		.if_range = given(parts[_i].if_range),
+		.if_match = given(parts[_i].if_match),
+		.if_none_match = given(parts[_i].if_none_match),
+		.if_unmodified_since = parts[_i].unmodified_since == NEVER ?
+		    (struct bytes){ 0 } : (struct bytes){
+		    (const uint8_t *)date, HTTP_DATE_OCTETS } };
+	const struct reply r = { .out = &out, .now = NOON + 5,
+		.head = parts[_i].method == HTTP_HEAD };
+	const struct published file = { .octets = FILE_OCTETS,
+		.modified = NOON, .media_type = "application/pkix-crl",
+		.etag = FILE_ETAG };
+	struct file_part part;
+	bool sent;
+
+	if (parts[_i].unmodified_since != NEVER)
+		http_put_date(NOON + parts[_i].unmodified_since, date);
+	sent = reply_file(&r, &file, &req, &part);
+	ck_assert_msg(has_status(parts[_i].want), "%s: %s", parts[_i].name,
+	    buf_str(&out));
+	ck_assert_int_eq(sent, parts[_i].octets > 0);
+	if (sent) {
+		ck_assert_uint_eq(part.at, parts[_i].at);
+		ck_assert_uint_eq(part.octets, parts[_i].octets);
+		snprintf(length, sizeof(length), "%u", parts[_i].octets);
+		ck_assert(has_field("Content-Length", length));
+	}
+	if (parts[_i].content_range != NULL)
+		ck_assert(has_field("Content-Range",
+		    parts[_i].content_range));
+	else
+		ck_assert(!has_any("Content-Range"));
+	if (parts[_i].want < 400) {
+		ck_assert(has_field("ETag", "\"" FILE_ETAG "\""));
+		ck_assert(has_date("Last-Modified", NOON));
+		ck_assert(has_field("Cache-Control", "max-age=300, public"));
+		ck_assert(has_field("Accept-Ranges", "bytes"));
+	}
+	ck_assert_int_eq(has_field("Content-Type", "application/pkix-crl"),
+	    parts[_i].want == 200 || parts[_i].want == 206);
+	ck_assert_str_eq(strstr(buf_str(&out), "\r\n\r\n") + 4,
+	    parts[_i].want == 412 ? "Precondition Failed\n" : "");
+}
+END_TEST
+
+/* In the second in which it changed, it may change again. */
+START_TEST(a_date_of_now_tells_no_two_files_apart)
+{
+	const struct http_request req = { .method = HTTP_GET,
+		.range = bytes_of("bytes=0-9"),
+		.if_range = bytes_of("Thu, 01 Jan 2026 12:00:00 GMT") };
+	const struct reply r = { .out = &out, .now = NOON };
+	const struct published file = { .octets = FILE_OCTETS,
+		.modified = NOON, .media_type = "application/pkix-crl",
+		.etag = FILE_ETAG };
+	struct file_part part;
+
+	ck_assert(reply_file(&r, &file, &req, &part));
+	ck_assert(has_status(200));
+	ck_assert_uint_eq(part.octets, FILE_OCTETS);
+}
+END_TEST
+
+START_TEST(an_overloaded_server_says_when_to_come_back)
+{
+	const struct reply r = { .out = &out, .now = NOON };
+
+	reply_status(&r, 503);
+	ck_assert(has_status(503));
+	ck_assert(has_field("Retry-After", "2"));
+	ck_assert(has_field("Cache-Control", "no-store"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -228,6 +376,10 @@ main(void)
 	    0, ROWS(conditions));
 	tcase_add_loop_test(c, errors_and_nonces_are_not_for_caches, 0,
 	    ROWS(uncached));
+	tcase_add_loop_test(c, a_file_is_sent_in_parts_and_on_conditions, 0,
+	    ROWS(parts));
+	tcase_add_test(c, a_date_of_now_tells_no_two_files_apart);
+	tcase_add_test(c, an_overloaded_server_says_when_to_come_back);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

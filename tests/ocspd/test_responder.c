@@ -13,6 +13,7 @@
 #include "tests/support/ocsp_daemon.h"
 
 #include <openssl/ocsp.h>
+#include <sqlite3.h>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ static struct settings *settings;
 static struct role_process role;
 static struct channel *channel;
 static struct answers_view *table;
+static const char *more = "";	/* lines of the configuration */
 static struct err err;
 
 /* --- being main ------------------------------------ */
@@ -43,8 +45,8 @@ write_conf(const char *path)
 
 	ck_assert_ptr_nonnull(f);
 	fprintf(f, "state_dir = \"%s/state\"\nstore = \"%s/store.db\"\n"
-	    "answer_validity_s = %d\nmax_age_s = 60\nheld_answers = 1024\n",
-	    stand.dir, stand.dir, VALIDITY);
+	    "answer_validity_s = %d\nmax_age_s = 60\nheld_answers = 1024\n%s",
+	    stand.dir, stand.dir, VALIDITY, more);
 	fclose(f);
 	ck_assert_msg(settings_read(path, &settings, &err) == 0, "%s",
 	    err.text);
@@ -157,7 +159,8 @@ ask(bool nonce, struct wire_answer *out)
 		.request = (struct request *)(uintptr_t)request_1001(nonce) };
 	struct frame frame;
 
-	ck_assert_int_eq(wire_send_ask(channel, &a, &err), 0);
+	ck_assert_int_eq(wire_queue_ask(channel, &a, &err), 0);
+	ck_assert_int_eq(channel_flush(channel, &err), 0);
 	ck_assert_msg(channel_await(channel, PATIENCE_MS, &frame, &err) == 0,
 	    "%s", err.text);
 	ck_assert_int_eq(wire_get_answer(&frame, out, &err), 0);
@@ -172,7 +175,8 @@ held_since(void)
 	static uint8_t octets[ANSWER_MAX];
 	struct held_answer held;
 
-	return answers_find(table, r->ids[0].der, r->ids[0].serial, 0, &held,
+	return answers_find(table, r->ids[0].der, r->ids[0].serial,
+	    SIGNATURE_ANY, 0, &held,
 	    octets) ? held.this_update : -1;
 }
 
@@ -237,7 +241,119 @@ START_TEST(this_update_never_goes_back)
 	ck_assert_int_lt(a.this_update, first + STEP);
 }
 END_TEST
+
+/* Ask until this_update has come that far; nothing but answers meanwhile.
+ * (tryLater, when the machine is loaded.) */
+static struct wire_answer
+ask_through(int64_t until)
+{
+	int64_t begun = daemon_now_ms();
+	struct wire_answer a = { 0 };
+
+	for (int turn = 0; a.this_update < until; turn++) {
+		enum ocsp_status s = ask(turn % 2 == 1, &a);
+
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+		ck_assert(s == OCSP_SUCCESSFUL || s == OCSP_TRY_LATER);
+		ck_assert(s == OCSP_TRY_LATER ||
+		    a.next_update > a.this_update);
+	}
+	return a;
+}
+
+/* RFC 6960, 4.2.2.2. The old key's certificate is past half of its life at the
+ * beginning, and ends in the fifth step; the new one comes in the second. */
+START_TEST(a_key_is_rolled_over_without_a_gap)
+{
+	time_t now = time(NULL), end = now + 5 * STEP;
+	struct wire_answer a;
+	int64_t first, begun = daemon_now_ms();
+
+	while (stand_certify_spool_for(&stand, now - 5 * STEP - 1, end) == 0)
+		daemon_take_breath();
+	while (ask(false, &a) != OCSP_SUCCESSFUL) {
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+		daemon_take_breath();
+	}
+	first = a.this_update;
+	for (int step = 1; step <= 7; step++) {
+		if (step == 2)
+			while (stand_certify_spool(&stand) == 0) {
+				ck_assert_int_lt(daemon_now_ms() - begun,
+				    PATIENCE_MS);
+				daemon_take_breath();
+			}
+		kill(role.pid, SIGUSR1);
+		a = ask_through(first + step * STEP);
+		ck_assert(step >= 2 || a.next_update <= end);
+		/* The new one signs at once, long before the old one ends. */
+		ck_assert(step < 4 || a.next_update > end);
+	}
+	/* Held as well: nothing of the old key's is left to be found. */
+	ck_assert_int_gt(held_since(), end - VALIDITY);
+}
+END_TEST
 #endif
+
+/* The store and questions do not wait for an RSA key. (An answer that says
+ * that there is no key yet speaks of a store just read.) */
+START_TEST(questions_are_answered_while_a_key_is_made)
+{
+	int64_t begun = daemon_now_ms();
+	struct wire_answer a;
+	int n = 0;
+
+	while (stand_count_spool(&stand) == 0) {
+		enum ocsp_status s = ask(false, &a);
+
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+		n += s == OCSP_INTERNAL_ERROR &&
+		    stand_count_spool(&stand) == 0;
+	}
+	ck_assert_int_gt(n, 0);
+	first_answer(time(NULL) + DAY);
+}
+END_TEST
+
+static void
+set_up_rsa(void)
+{
+	more = "responder_key = {\"RSA-3072\"}\n";
+	set_up();
+}
+
+/* By hand: csrmaild never forgets a CA, but a store may be mended. */
+static void
+remove_ca(void)
+{
+	char path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/store.db", stand.dir);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, PATIENCE_MS);
+	ck_assert_msg(sqlite3_exec(db, "PRAGMA foreign_keys = OFF; BEGIN;"
+	    "DELETE FROM responder; DELETE FROM ca;"
+	    "UPDATE change_counter SET last = last + 1; COMMIT", NULL, NULL,
+	    NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+START_TEST(a_ca_that_is_gone_is_answered_for_no_more)
+{
+	int64_t begun = daemon_now_ms();
+	struct wire_answer a = first_answer(time(NULL) + DAY);
+
+	ck_assert_int_ge(held_since(), 0);
+	remove_ca();
+	while (ask(false, &a) != OCSP_UNAUTHORIZED) {
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+		daemon_take_breath();
+	}
+	ck_assert_int_eq(held_since(), -1);
+	ck_assert_int_eq(ask(true, &a), OCSP_UNAUTHORIZED);
+}
+END_TEST
 
 /* RFC 6960, 4.2.2.2. */
 START_TEST(no_answer_outlives_its_signer)
@@ -280,8 +396,15 @@ main(int argc, char **argv)
 #ifdef TEST_HOOKS
 	tcase_add_test(c, held_answers_are_renewed_at_half_of_their_validity);
 	tcase_add_test(c, this_update_never_goes_back);
+	tcase_add_test(c, a_key_is_rolled_over_without_a_gap);
 #endif
 	tcase_add_test(c, no_answer_outlives_its_signer);
+	tcase_add_test(c, a_ca_that_is_gone_is_answered_for_no_more);
+	suite_add_tcase(s, c);
+	c = tcase_create("rsa");
+	tcase_add_checked_fixture(c, set_up_rsa, tear_down);
+	tcase_set_timeout(c, 90);
+	tcase_add_test(c, questions_are_answered_while_a_key_is_made);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

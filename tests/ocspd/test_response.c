@@ -270,6 +270,82 @@ START_TEST(the_signature_is_that_of_the_key_named)
 }
 END_TEST
 
+/* The policy (RFC 6960, 4.4.7): one algorithm a kind of key, never SHA-1. */
+static const struct {
+	enum key_kind		 kind;
+	enum signature_alg	 signature;
+	int			 nid;
+} kinds[] = {
+	{ KEY_P256, SIGNATURE_ECDSA_SHA256, NID_ecdsa_with_SHA256 },
+	{ KEY_P384, SIGNATURE_ECDSA_SHA384, NID_ecdsa_with_SHA384 },
+	{ KEY_P521, SIGNATURE_ECDSA_SHA512, NID_ecdsa_with_SHA512 },
+	{ KEY_RSA, SIGNATURE_RSA_SHA256, NID_sha256WithRSAEncryption },
+	{ KEY_ED25519, SIGNATURE_ED25519, NID_ED25519 },
+	{ KEY_ED448, SIGNATURE_ANY, NID_undef },
+};
+
+START_TEST(each_kind_of_key_signs_by_its_algorithm)
+{
+	const struct single in = { .id = cert_id(EVP_sha1(), 7, 0),
+		.state = SINGLE_GOOD };
+	const ASN1_OBJECT *oid;
+
+	tear_down();
+	signer = NULL;
+	test_ca_make(&ca, kinds[_i].kind);
+	ck_assert_int_eq(ocsp_signature_of(ca.key), kinds[_i].signature);
+	ck_assert_int_eq(ocsp_signer_new(ca.key, ca.cert, &signer, &err),
+	    kinds[_i].signature == SIGNATURE_ANY ? -1 : 0);
+	if (kinds[_i].signature == SIGNATURE_ANY) {
+		basic = NULL;
+		return;
+	}
+	/* Twice: what is kept between two signatures spoils neither. */
+	for (int i = 0; i < 2; i++) {
+		build(&in, 1, (struct bytes){ 0 });
+		ck_assert_int_eq(OCSP_basic_verify(basic, NULL, NULL,
+		    OCSP_NOVERIFY), 1);
+		X509_ALGOR_get0(&oid, NULL, NULL,
+		    OCSP_resp_get0_tbs_sigalg(basic));
+		ck_assert_int_eq(OBJ_obj2nid(oid), kinds[_i].nid);
+		if (i == 0)
+			OCSP_BASICRESP_free(basic);
+	}
+}
+END_TEST
+
+/* As they stand in the answer: it is found by these octets. */
+START_TEST(the_first_cert_ids_are_named)
+{
+	const EVP_MD *const mds[] = { EVP_sha1(), EVP_sha256(), EVP_sha512() };
+	const struct response_terms terms = { .this_update = NOON,
+		.next_update = NOON + DAY };
+	struct single in[3];
+	struct response made;
+
+	for (int i = 0; i < 3; i++)
+		in[i] = (struct single){ .id = cert_id(mds[i], 0xff02,
+		    (size_t)i), .state = SINGLE_GOOD };
+	for (size_t n = 1; n <= 3; n++) {
+		size_t views = n < 2 ? n : 2;
+
+		ck_assert_int_eq(response_build(signer, in, n, &terms, room,
+		    &made, &err), 0);
+		ck_assert_uint_eq(made.n_cert_ids, views);
+		for (size_t i = 0; i < views; i++) {
+			uint8_t own[CERT_ID_MAX];
+
+			ck_assert(bytes_equal(made.cert_ids[i], in[i].id.der));
+			ck_assert(bytes_equal(made.cert_ids[i],
+			    cert_id_write(&in[i].id, own)));
+			ck_assert(made.cert_ids[i].data >= made.der.data &&
+			    made.cert_ids[i].data < made.der.data +
+			    made.tail);
+		}
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -284,6 +360,9 @@ main(void)
 	tcase_add_test(c, produced_at_is_this_update);
 	tcase_add_test(c, each_cert_id_comes_back_unchanged_and_in_order);
 	tcase_add_test(c, the_signature_is_that_of_the_key_named);
+	tcase_add_loop_test(c, each_kind_of_key_signs_by_its_algorithm, 0,
+	    ROWS(kinds));
+	tcase_add_test(c, the_first_cert_ids_are_named);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

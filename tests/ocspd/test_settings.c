@@ -40,11 +40,23 @@ static const struct {
 	{ "frnots = 1\n", "frnots" },
 	{ "idle_timeout_s = 31\n", ":1: idle_timeout_s: " },
 	{ "max_age_s = 43199\n", NULL },
+	{ "max_index_age_s = 43200\n", NULL },
+	{ "max_index_age_s = 43201\n", "max_index_age_s: " },
+	{ "max_index_age_s = -1\n", ":1: max_index_age_s: " },
+	{ "answer_validity_s = 864000\n", NULL },
+	{ "answer_validity_s = 864001\n", ":1: answer_validity_s: " },
 	{ "proxies = {\"192.0.2.1\", \"::1\", \"unix\"}\n", NULL },
 	{ "proxies = {\"192.0.2.0/24\"}\n", ":1: proxies: " },
 	{ "max_requests_per_client_s = 1000000\n", NULL },
 	{ "max_requests_per_client_s = 1000001\n",
 	  ":1: max_requests_per_client_s: " },
+	{ "max_waiting = 65536\n", NULL },
+	{ "max_waiting = 0\n", ":1: max_waiting: " },
+	{ "max_staleness_s = 3600\n", NULL },
+	{ "max_staleness_s = 0\n", ":1: max_staleness_s: " },
+	{ "proxies_say = \"forwarded\"\n", NULL },
+	{ "proxies_say = \"x-forwarded-for\"\n", NULL },
+	{ "proxies_say = \"x-real-ip\"\n", ":1: proxies_say: " },
 	{ "access_log_every = -1\n", ":1: access_log_every: " },
 	{ "never_issued = \"revoked\"\n", NULL },
 	{ "never_issued = \"good\"\n", ":1: never_issued: " },
@@ -75,6 +87,23 @@ static const struct {
 	{ "health_listen = \"9180\"\n", ":1: health_listen: " },
 	{ "responder_key = \"RSA-2048\"\n", NULL },
 	{ "responder_key = \"RSA-1024\"\n", ":1: responder_key: " },
+	{ "responder_key = {\"Ed25519\", \"RSA-3072\", \"P-384\", "
+	  "\"P-256\"}\n", NULL },
+	{ "responder_key = {}\n", "responder_key: " },
+	{ "responder_key = {\"P-256\", \"P-256\"}\n",
+	  ":1: responder_key: " },
+	{ "responder_key = {\"RSA-2048\", \"RSA-3072\"}\n",
+	  ":1: responder_key: " },
+	{ "presign = \"all\"\n", NULL },
+	{ "presign = \"yes\"\n", ":1: presign: " },
+	{ "signed_requests = \"always\"\n", ":1: signed_requests: " },
+	{ "signed_requests = \"verify\"\n", "request_anchors: " },
+	{ "request_anchors = \"cas.pem\"\n", ":1: request_anchors: " },
+	{ "signed_requests = \"required\"\n"
+	  "request_anchors = \"/etc/csrmail/askers.pem\"\n", NULL },
+	{ "dual_cert_ids = yes\n", NULL },
+	{ "dual_cert_ids = yes\nsha1_cert_ids = no\n",
+	  ":1: dual_cert_ids: " },
 	{ "odd_nonce = \"drop\"\n", ":1: odd_nonce: " },
 	{ "log_level = \"loud\"\n", ":1: log_level: " },
 };
@@ -113,6 +142,9 @@ START_TEST(the_example_is_the_default)
 	    a->log_level == b->log_level && a->fronts == b->fronts &&
 	    a->max_connections == b->max_connections &&
 	    a->max_connections_per_client == b->max_connections_per_client &&
+	    a->max_waiting == b->max_waiting &&
+	    a->proxies_say == b->proxies_say &&
+	    a->max_staleness_s == b->max_staleness_s &&
 	    a->idle_timeout_s == b->idle_timeout_s &&
 	    a->request_timeout_s == b->request_timeout_s &&
 	    a->max_request_octets == b->max_request_octets &&
@@ -120,8 +152,15 @@ START_TEST(the_example_is_the_default)
 	    a->odd_nonce_echoed == b->odd_nonce_echoed &&
 	    a->answer_validity_s == b->answer_validity_s &&
 	    a->max_age_s == b->max_age_s &&
+	    a->max_index_age_s == b->max_index_age_s &&
 	    a->held_answers == b->held_answers &&
-	    a->responder_key == b->responder_key);
+	    a->signed_requests == b->signed_requests &&
+	    a->sha1_cert_ids == b->sha1_cert_ids &&
+	    a->dual_cert_ids == b->dual_cert_ids &&
+	    a->presign == b->presign &&
+	    a->n_responder_keys == b->n_responder_keys &&
+	    a->responder_keys[0].kind == b->responder_keys[0].kind);
+	ck_assert_str_eq(a->request_anchors, b->request_anchors);
 }
 END_TEST
 

@@ -31,10 +31,11 @@ import java.util.Set;
 
 class AskOcsp {
 	/* RFC 9654, 2.1: an OCTET STRING, wrapped as every extension is. */
-	static final class Nonce implements Extension {
+	private static final class Nonce implements Extension {
 		private final byte[] value = new byte[2 + 16];
 
-		Nonce() {
+		Nonce()
+		{
 			byte[] octets = new byte[16];
 			new SecureRandom().nextBytes(octets);
 			value[0] = 0x04;
@@ -42,21 +43,28 @@ class AskOcsp {
 			System.arraycopy(octets, 0, value, 2, 16);
 		}
 
-		@Override public String getId() {
+		@Override public String
+		getId()
+		{
 			return "1.3.6.1.5.5.7.48.1.2";
 		}
 
-		@Override public boolean isCritical() {
+		@Override public boolean
+		isCritical()
+		{
 			return false;
 		}
 
-		@Override public byte[] getValue() {
+		@Override public byte[]
+		getValue()
+		{
 			return value.clone();
 		}
 
 		/* SEQUENCE { extnID, extnValue } (RFC 5280, 4.1). */
-		@Override public void encode(OutputStream out)
-		    throws IOException {
+		@Override public void
+		encode(OutputStream out) throws IOException
+		{
 			out.write(new byte[] { 0x30, 11 + 2 + 18,
 			    0x06, 9, 0x2b, 6, 1, 5, 5, 7, 0x30, 1, 2,
 			    0x04, 18 });
@@ -64,15 +72,18 @@ class AskOcsp {
 		}
 	}
 
-	static X509Certificate read(CertificateFactory factory, String path)
-	    throws Exception {
+	private static X509Certificate
+	read(CertificateFactory factory, String path) throws Exception
+	{
 		try (var in = Files.newInputStream(Path.of(path))) {
 			return (X509Certificate)factory.generateCertificate(in);
 		}
 	}
 
-	static String ask(CertificateFactory factory, String[] paths,
-	    boolean nonce) throws Exception {
+	private static String
+	ask(CertificateFactory factory, String[] paths, boolean nonce)
+	    throws Exception
+	{
 		CertPathValidator validator =
 		    CertPathValidator.getInstance("PKIX");
 		PKIXRevocationChecker checker =
@@ -100,7 +111,9 @@ class AskOcsp {
 		}
 	}
 
-	public static void main(String[] arguments) throws Exception {
+	public static void
+	main(String[] arguments) throws Exception
+	{
 		CertificateFactory factory =
 		    CertificateFactory.getInstance("X.509");
 		boolean nonce = List.of(arguments).contains("nonce");

@@ -21,27 +21,36 @@ static struct err err;
 	ck_assert_msg((call) == 0, "%s: %s (%s)", #call, err.text,	\
 	    err.detail)
 
-/* Two certificates for two rows; neither signs anything here. */
+/* A CA's certificate that signs nothing here: for the CA's row, or (id not 0)
+ * in place of the one in that row; and for its own, under the parent. */
 static int64_t
-add_ca(struct crl_stand *s, const char *name, const char *parent,
-    uint8_t number, struct serial *serial)
+add_ca(struct crl_stand *s, int64_t id, const char *name, const char *parent,
+    int64_t parent_id, uint8_t number, const char *profile)
 {
 	struct test_ca ca;
 	unsigned char *der = NULL;
-	struct ca_row row = { .name = name, .parent = parent,
+	struct ca_row row = { .id = id, .name = name, .parent = parent,
 		.not_before = NOON - DAY, .not_after = NOON + 3650 * DAY };
-	int64_t id;
+	struct cert_row cert = { .ca_id = parent_id, .state = CERT_ISSUED,
+		.not_before = row.not_before, .not_after = row.not_after,
+		.profile = profile, .names_text = "CN=Users" };
 	int len;
 
 	test_ca_make(&ca, KEY_P256);
 	ASN1_INTEGER_set(X509_get_serialNumber(ca.cert),
 	    parent[0] == '\0' ? 1 : 76 + number);
 	X509_sign(ca.cert, ca.key, EVP_sha256());
-	serial_from_asn1(X509_get0_serialNumber(ca.cert), serial, &err);
+	serial_from_asn1(X509_get0_serialNumber(ca.cert), &cert.serial, &err);
 	len = i2d_X509(ca.cert, &der);
-	row.cert = (struct bytes){ der, (size_t)len };
+	row.cert = cert.der = (struct bytes){ der, (size_t)len };
 	row.key_sha1[0] = (uint8_t)(1 + number);
-	OK(store_add_ca(s->r.store, &row, &id, &err));
+	if (id != 0) {
+		row.key_sha1[0] = 2;	/* users has a key of its own */
+		OK(store_renew_ca(s->r.store, &row, &err));
+	} else
+		OK(store_add_ca(s->r.store, &row, &id, &err));
+	if (parent_id != 0)
+		OK(store_add_certificate(s->r.store, &cert, &err));
 	OPENSSL_free(der);
 	test_ca_free(&ca);
 	return id;
@@ -64,10 +73,6 @@ crl_stand_open(struct crl_stand *s)
 {
 	char path[128];
 	int pair[2];
-	struct serial serial;
-	struct cert_row row = { .state = CERT_ISSUED, .profile = "",
-		.not_before = NOON - DAY, .not_after = NOON + 3650 * DAY,
-		.der = bytes_of("a CA"), .names_text = "CN=Users" };
 
 	*s = (struct crl_stand){ .crl_fd = -1 };
 	strcpy(s->dir, "/tmp/crl_stand.XXXXXX");
@@ -75,7 +80,7 @@ crl_stand_open(struct crl_stand *s)
 	s->ca = (struct ca_settings){ .name = "users",
 		.passphrase_file = "", .ocsp_url = "", .ca_url = "",
 		.crl_url = "http://crl.example.test/{ca}.crl",
-		.responder_spool = "", .crl_validity_s = 7 * DAY,
+		.crl_validity_s = 7 * DAY,
 		.crl_interval_s = DAY, .crl_shards = 1 };
 	s->mailbox = (struct mailbox_settings){ .title = "users",
 		.address = "ca@example.test", .envelope_sender = "" };
@@ -93,11 +98,8 @@ crl_stand_open(struct crl_stand *s)
 	s->r.signer = channel_new(pair[0], "signer", 1 << 20, 128u << 20);
 	s->signer = channel_new(pair[1], "registrar", 1 << 20, 1 << 20);
 	OK(store_begin(s->r.store, &err));
-	s->top_id = add_ca(s, "top", "", 0, &serial);
-	s->users_id = add_ca(s, "users", "top", 1, &serial);
-	row.ca_id = s->top_id;
-	row.serial = serial;
-	OK(store_add_certificate(s->r.store, &row, &err));
+	s->top_id = add_ca(s, 0, "top", "", 0, 0, "");
+	s->users_id = add_ca(s, 0, "users", "top", s->top_id, 1, "");
 	OK(store_commit(s->r.store, &err));
 	load(s);
 }
@@ -132,18 +134,26 @@ int64_t
 crl_stand_add_ca(struct crl_stand *s, const char *name, const char *parent,
     uint8_t number)
 {
-	struct cert_row row = { .state = CERT_ISSUED, .profile = "ca",
-		.not_before = NOON - DAY, .not_after = NOON + 3650 * DAY,
-		.der = bytes_of("a CA"), .names_text = "CN=Users" };
+	const struct authority *above = authority_by_name(&s->r.authorities,
+	    parent);
 	int64_t id;
 
 	OK(store_begin(s->r.store, &err));
-	row.ca_id = authority_by_name(&s->r.authorities, parent)->id;
-	id = add_ca(s, name, parent, number, &row.serial);
-	OK(store_add_certificate(s->r.store, &row, &err));
+	id = add_ca(s, 0, name, parent, above == NULL ? 0 : above->id, number,
+	    "ca");
 	OK(store_commit(s->r.store, &err));
 	crl_stand_restart(s);
 	return id;
+}
+
+void
+crl_stand_renew_users(struct crl_stand *s, const char *parent, uint8_t number)
+{
+	OK(store_begin(s->r.store, &err));
+	add_ca(s, s->users_id, "users", parent, authority_by_name(
+	    &s->r.authorities, parent)->id, number, "ca");
+	OK(store_commit(s->r.store, &err));
+	crl_stand_restart(s);
 }
 
 struct serial

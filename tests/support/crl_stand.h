@@ -49,10 +49,13 @@ void	crl_stand_issue(struct crl_stand *, unsigned int serial,
 /* The same with a key, names and a request that came by mail. */
 void	crl_stand_issue_to(struct crl_stand *, unsigned int serial,
 	    const char *ca, uint8_t key, const char *names, int64_t request);
-/* One more CA below `parent`, or a generation of one: its id. Its certificate
- * has the serial 76 + number; 1 is taken. */
+/* One more CA below `parent` ("": a root), or a generation of one: its id. Its
+ * certificate has the serial 76 + number (a root's 1); 1 is taken. */
 int64_t	crl_stand_add_ca(struct crl_stand *, const char *name,
 	    const char *parent, uint8_t number);
+/* The same key of "users" gets another certificate, by that parent. */
+void	crl_stand_renew_users(struct crl_stand *, const char *parent,
+	    uint8_t number);
 struct serial crl_stand_serial(unsigned int);
 void	crl_stand_revoke(struct crl_stand *, unsigned int serial,
 	    enum crl_reason);

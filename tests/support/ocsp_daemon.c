@@ -233,6 +233,15 @@ read_answer(const struct ocsp_daemon *d)
 	    d->answer + d->answer_len - (const char *)body);
 }
 
+OCSP_RESPONSE *
+daemon_post(struct ocsp_daemon *d, OCSP_REQUEST *req)
+{
+	OWNED_BUF(out, 65536);
+
+	put_post(req, &out);
+	return daemon_exchange(d, buf_bytes(&out)) ? read_answer(d) : NULL;
+}
+
 int
 daemon_ask(struct ocsp_daemon *d, const char *serial_hex, const EVP_MD *md,
     bool nonce, struct ocsp_said *said)
@@ -245,7 +254,6 @@ daemon_ask(struct ocsp_daemon *d, const char *serial_hex, const EVP_MD *md,
 	ASN1_INTEGER *serial;
 	X509_STORE *trust = X509_STORE_new();
 	int status = -100;
-	OWNED_BUF(out, 8192);
 
 	BN_hex2bn(&n, serial_hex);
 	serial = BN_to_ASN1_INTEGER(n, NULL);
@@ -254,9 +262,7 @@ daemon_ask(struct ocsp_daemon *d, const char *serial_hex, const EVP_MD *md,
 	OCSP_request_add0_id(req, OCSP_CERTID_dup(id));
 	if (nonce)
 		OCSP_request_add1_nonce(req, NULL, 32);
-	put_post(req, &out);
-	if (daemon_exchange(d, buf_bytes(&out)))
-		resp = read_answer(d);
+	resp = daemon_post(d, req);
 	if (resp != NULL) {
 		status = -OCSP_response_status(resp);
 		basic = OCSP_response_get1_basic(resp);

@@ -5,6 +5,7 @@
 #include "tests/support/ocsp_stand.h"
 
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 
 #include <sys/types.h>
 
@@ -55,6 +56,9 @@ uint16_t daemon_free_port(void);
 /* SIGKILL to the children of main in whose stat line `title` stands (their
  * names begin like the role's); how many. */
 int	daemon_kill_role(const struct ocsp_daemon *, const char *title);
+
+/* POST it; the answer is the caller's. NULL: none, or none with status 200. */
+OCSP_RESPONSE *daemon_post(struct ocsp_daemon *, OCSP_REQUEST *);
 
 struct ocsp_said {
 	int64_t		 this_update, produced_at, last_modified;

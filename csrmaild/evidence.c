@@ -1,0 +1,130 @@
+#include "csrmaild/evidence.h"
+
+#include "common/err.h"
+#include "common/store.h"
+#include "csrmaild/registry.h"
+#include "csrmaild/wire.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Older signatures are not believed: whoever has seen the mail can send it
+ * again. As long as servers keep trying to deliver (RFC 5321, 4.5.4.1). */
+#define SIGNATURE_AGE_S		(5 * 86400)
+#define CLOCK_SLACK_S		3600
+
+bool
+evidence_same_mailbox(const char *a, const char *b)
+{
+	const char *at_a = strrchr(a, '@'), *at_b = strrchr(b, '@');
+
+	return at_a != NULL && at_b != NULL && at_a - a == at_b - b &&
+	    memcmp(a, b, (size_t)(at_a - a)) == 0 && strcasecmp(at_a, at_b) == 0;
+}
+
+void
+evidence_describe(uint8_t evidence, char *out, size_t size)
+{
+	static const struct {
+		enum evidence	 bit;
+		const char	*name;
+	} names[] = {
+		{ EVIDENCE_AUTH, "auth" }, { EVIDENCE_DKIM, "dkim" },
+		{ EVIDENCE_SMIME, "smime" }, { EVIDENCE_REPLY, "reply" },
+	};
+
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((evidence & names[i].bit) != 0)
+			snprintf(out + strlen(out), size - strlen(out), "%s%s",
+			    out[0] == '\0' ? "" : ",", names[i].name);
+}
+
+/* Ours, as it stands on record. */
+struct search {
+	const struct signature *signature;
+	int64_t		 id;		/* 0: not found */
+	enum cert_state	 state;
+	int64_t		 not_before, not_after;
+};
+
+static int
+look(const struct cert_row *row, void *arg)
+{
+	struct search *search = arg;
+
+	if (!bytes_equal(row->der, search->signature->der))
+		return 0;
+	search->id = row->id;
+	search->state = row->state;
+	search->not_before = row->not_before;
+	search->not_after = row->not_after;
+	return 0;
+}
+
+static bool
+bears(const struct signature *s, const char *mailbox)
+{
+	for (size_t i = 0; i < s->n_addresses; i++)
+		if (evidence_same_mailbox(s->addresses[i], mailbox))
+			return true;
+	return false;
+}
+
+/* Why it proves nothing, or NULL. */
+static const char *
+doubt_of(const struct registrar *r, const struct wire_submit *m,
+    const struct search *found)
+{
+	const struct signature *s = &m->signature;
+
+	if (!s->good)
+		return s->text;
+	if (s->signed_at == 0)
+		return "the signature does not say when it was made";
+	if (s->signed_at < r->now - SIGNATURE_AGE_S)
+		return "the signature is older than five days; sign and send "
+		    "it anew";
+	if (s->signed_at > r->now + CLOCK_SLACK_S)
+		return "the signature was made in the future: a clock is "
+		    "wrong";
+	if (!bears(s, m->envelope.from))
+		return "the certificate of the signature is for another "
+		    "mailbox than the sender's";
+	if (found->id == 0)
+		return s->anchored ? NULL : "the certificate of the signature "
+		    "is neither ours nor from a CA that is trusted here";
+	if (found->state != CERT_ISSUED)
+		return "the certificate of the signature is not in force any "
+		    "more";
+	if (r->now < found->not_before || r->now > found->not_after)
+		return "the certificate of the signature is not valid now";
+	return NULL;
+}
+
+int
+evidence_weigh(struct registrar *r, const struct wire_submit *m,
+    struct vouching *out, struct err *err)
+{
+	struct search found = { .signature = &m->signature };
+	const char *doubt;
+
+	*out = (struct vouching){ .evidence = m->envelope.evidence };
+	/* Not the front's to give. */
+	out->evidence &= (uint8_t)(EVIDENCE_AUTH | EVIDENCE_DKIM);
+	if (!m->is_signed || m->envelope.from[0] == '\0')
+		return 0;
+	if (m->signature.good && m->signature.serial.len > 0 &&
+	    store_find_certificate(r->store, 0, &m->signature.serial, look,
+	    &found, err) == -1)
+		return -1;
+	doubt = doubt_of(r, m, &found);
+	if (doubt != NULL) {
+		snprintf(out->doubt, sizeof(out->doubt), "%s", doubt);
+		return 0;
+	}
+	out->evidence |= EVIDENCE_SMIME;
+	out->signer = found.id;
+	return 0;
+}

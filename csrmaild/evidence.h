@@ -1,0 +1,37 @@
+#ifndef CSRMAILD_EVIDENCE_H
+#define CSRMAILD_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct registrar;
+struct wire_submit;
+
+/*
+ * What vouches for a sender in the end: what intake read in the header, and
+ * what a signature is worth.
+ *
+ * EVIDENCE_SMIME when the signature is good, was made within the last days,
+ * its certificate bears the From mailbox as rfc822Name, and the certificate is
+ * either one of ours, octet for octet as it stands on record, issued and in
+ * force; or has a chain to an anchor of the mailbox (RFC 8550). A certificate
+ * of ours that is revoked, expired or on hold is none, whatever the anchors
+ * say.
+ */
+struct vouching {
+	uint8_t		 evidence;	/* set of enum evidence */
+	int64_t		 signer;	/* id of our certificate; 0: none */
+	char		 doubt[256];	/* why a signature did not count; "" */
+};
+int	evidence_weigh(struct registrar *, const struct wire_submit *,
+	    struct vouching *out, struct err *);
+
+/* "auth,dkim", as it stands on record; size 32 does. */
+void	evidence_describe(uint8_t evidence, char *out, size_t size);
+
+/* Two mailboxes: local part octet for octet, domain in any case. */
+bool	evidence_same_mailbox(const char *, const char *);
+
+#endif

@@ -1,0 +1,368 @@
+#include "csrmaild/evidence.h"
+
+#include "csrmaild/challenge.h"
+#include "csrmaild/confirm_code.h"
+
+#include "common/err.h"
+#include "common/owned.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/mail_stand.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Signatures and challenges: who is believed, over a real store and rules. */
+#define USER	"user@example.test"
+#define OK(call)							\
+	ck_assert_msg((call) == 0, "%s: %s (%s)", #call, err.text,	\
+	    err.detail)
+
+static struct err err;
+static EVP_PKEY *key;
+static struct csr *csr;
+
+static const char rule_text[] =
+    "rule \"signed\" {\n"
+    "	evidence = { \"smime\" }\n"
+    "	email = { \"@sender\" }\n"
+    "	cn = { \"@sender\" }\n"
+    "	action = sign\n"
+    "}\n"
+    "rule \"confirmed\" {\n"
+    "	sender = { \"*@example.test\" }\n"
+    "	evidence = { \"reply\" }\n"
+    "	email = { \"@sender\" }\n"
+    "	cn = { \"@sender\" }\n"
+    "	action = sign\n"
+    "}\n";
+
+static void
+set_up(void)
+{
+	mail_stand_open(rule_text);
+	key = key_generate(KEY_P256, 0, &err);
+	csr = mail_stand_csr(key, USER);
+}
+
+static void
+tear_down(void)
+{
+	csr_free(csr);
+	EVP_PKEY_free(key);
+	mail_stand_close();
+}
+
+/* --- signatures ---------------------------------------------------------------- */
+
+#define OURS	"the certificate's octets"
+
+/* On record: our certificate with serial 7. */
+static void
+certify(enum cert_state state, time_t not_before, time_t not_after)
+{
+	const struct ca_row ca = { .name = "users", .parent = "",
+		.cert = bytes_of("CERT"), .not_before = NOON - 9 * DAY,
+		.not_after = NOON + 9 * DAY };
+	struct cert_row row = { .state = CERT_ISSUED,
+		.serial = { { 7 }, 1 }, .not_before = not_before,
+		.not_after = not_after, .profile = "user",
+		.names_text = "CN=a", .der = bytes_of(OURS), .reply_to = "" };
+
+	OK(store_begin(mail_stand.store, &err));
+	OK(store_add_ca(mail_stand.store, &ca, &row.ca_id, &err));
+	OK(store_add_certificate(mail_stand.store, &row, &err));
+	if (state == CERT_REVOKED)
+		OK(store_revoke(mail_stand.store, row.ca_id, &row.serial, NOON,
+		    CRL_CERTIFICATE_HOLD, 0, &err));
+	OK(store_commit(mail_stand.store, &err));
+}
+
+static const struct {
+	const char	*name;
+	bool		 bad;		/* the signature */
+	bool		 anchored;
+	const char	*der;		/* of the signer */
+	const char	*address;	/* in it */
+	int64_t		 age_s;
+	enum cert_state	 state;		/* of ours, on record; 0: none */
+	time_t		 ends;		/* days from now */
+	bool		 believed;
+	bool		 is_ours;
+	const char	*doubt;
+} signatures[] = {
+	{ "ours", false, false, OURS, USER, 5, CERT_ISSUED, 1, true, true, "" },
+	{ "domain in capitals", false, false, OURS, "user@EXAMPLE.test", 5,
+	  CERT_ISSUED, 1, true, true, "" },
+	{ "another CA that is trusted", false, true, "other", USER, 5, 0, 0,
+	  true, false, "" },
+	{ "another CA", false, false, "other", USER, 5, 0, 0, false, false,
+	  "neither ours" },
+	/* The serial alone says nothing. */
+	{ "our serial, other octets", false, false, "forged", USER, 5,
+	  CERT_ISSUED, 1, false, false, "neither ours" },
+	{ "revoked", false, false, OURS, USER, 5, CERT_REVOKED, 1, false,
+	  false, "not in force" },
+	{ "revoked, and anchored", false, true, OURS, USER, 5, CERT_REVOKED, 1,
+	  false, false, "not in force" },
+	{ "over", false, true, OURS, USER, 5, CERT_ISSUED, -1, false, false,
+	  "not valid now" },
+	{ "another mailbox", false, true, "other", "boss@example.test", 5, 0,
+	  0, false, false, "another mailbox" },
+	{ "local part in capitals", false, true, "other", "User@example.test",
+	  5, 0, 0, false, false, "another mailbox" },
+	{ "no mailbox", false, true, "other", NULL, 5, 0, 0, false, false,
+	  "another mailbox" },
+	{ "bad", true, true, OURS, USER, 5, CERT_ISSUED, 1, false, false,
+	  "does not fit" },
+	{ "old", false, true, OURS, USER, 5 * 86400 + 1, CERT_ISSUED, 1, false,
+	  false, "older than five days" },
+	{ "from the future", false, true, OURS, USER, -3601, CERT_ISSUED, 1,
+	  false, false, "in the future" },
+	{ "without a time", false, true, OURS, USER, NOON, CERT_ISSUED, 1,
+	  false, false, "when it was made" },
+};
+
+static void
+fill_signature(struct wire_submit *m, int i)
+{
+	m->is_signed = true;
+	m->signature = (struct signature){ .good = !signatures[i].bad,
+		.anchored = signatures[i].anchored,
+		.der = bytes_of(signatures[i].der), .serial = { { 7 }, 1 },
+		.signed_at = NOON - signatures[i].age_s };
+	strcpy(m->signature.text, signatures[i].bad ? "does not fit" : "");
+	if (signatures[i].address != NULL)
+		strcpy(m->signature.addresses[m->signature.n_addresses++],
+		    signatures[i].address);
+	if (signatures[i].state != 0)
+		certify(signatures[i].state, NOON - 2 * DAY,
+		    NOON + signatures[i].ends * DAY);
+}
+
+START_TEST(a_signature_counts_when_all_of_it_does)
+{
+	struct vouching v;
+	struct wire_submit m;
+
+	mail_stand_fill(&m, csr, USER);
+	fill_signature(&m, _i);
+	OK(evidence_weigh(&mail_stand, &m, &v, &err));
+	ck_assert_msg(v.evidence == (signatures[_i].believed ?
+	    EVIDENCE_SMIME : 0), "%s: %s", signatures[_i].name, v.doubt);
+	ck_assert_msg((v.signer != 0) == signatures[_i].is_ours, "%s",
+	    signatures[_i].name);
+	ck_assert_msg(strstr(v.doubt, signatures[_i].doubt) != NULL, "%s: %s",
+	    signatures[_i].name, v.doubt);
+	wire_submit_free_contents(&m);
+}
+END_TEST
+
+/* What only the registrar can find out, no front may claim. */
+START_TEST(evidence_that_intake_cannot_have_is_not_believed)
+{
+	struct vouching v;
+	struct wire_submit m;
+
+	mail_stand_fill(&m, csr, USER);
+	m.envelope.evidence = EVIDENCE_ALL;
+	OK(evidence_weigh(&mail_stand, &m, &v, &err));
+	ck_assert_uint_eq(v.evidence, EVIDENCE_AUTH | EVIDENCE_DKIM);
+	wire_submit_free_contents(&m);
+}
+END_TEST
+
+START_TEST(a_signed_mail_is_signed_for_once_whoever_sends_it_again)
+{
+	struct stand_request first, second;
+	struct wire_submit m;
+
+	certify(CERT_ISSUED, NOON - DAY, NOON + DAY);
+	for (int i = 0; i < 2; i++) {
+		mail_stand_fill(&m, csr, USER);	/* another Message-ID */
+		m.is_signed = true;
+		m.signature = (struct signature){ .good = true,
+			.der = bytes_of(OURS), .serial = { { 7 }, 1 },
+			.signed_at = NOON, .n_addresses = 1,
+			.addresses = { USER } };
+		ck_assert_int_eq(mail_stand_take(&m), OUTCOME_PROCESSED);
+		if (i == 0)
+			first = mail_stand_request();
+	}
+	second = mail_stand_request();
+	ck_assert_str_eq(first.rule, "signed");
+	ck_assert_int_eq(first.state, REQUEST_APPROVED);
+	ck_assert_str_eq(first.evidence, "smime");
+	ck_assert_int_eq(first.id, second.id);
+}
+END_TEST
+
+/* --- challenges ---------------------------------------------------------------- */
+
+/* A mail that nothing vouches for; what became of its request. */
+static struct stand_request
+ask(const char *who)
+{
+	OWNED(EVP_PKEY) *fresh = key_generate(KEY_P256, 0, &err);
+	OWNED_STRUCT(csr) *own = mail_stand_csr(fresh, who);
+	struct wire_submit m;
+
+	mail_stand_fill(&m, own, who);
+	strcpy(m.envelope.subject, "reflect me");
+	mail_stand_take(&m);
+	return mail_stand_request();
+}
+
+/* The token of the challenge that was queued last. */
+static void
+token_of_last(uint8_t out[32])
+{
+	OWNED_BUF(mail, 65536);
+
+	mail_stand_mail(&mail, NULL);
+	ck_assert(confirm_code_find(buf_bytes(&mail), out));
+}
+
+static enum outcome
+answer(const char *who, const uint8_t token[32], const char *automatic)
+{
+	struct wire_submit m;
+
+	mail_stand_fill(&m, NULL, who);
+	m.envelope.has_token = true;
+	memcpy(m.envelope.token, token, 32);
+	strcpy(m.envelope.automatic, automatic);
+	return mail_stand_take(&m);
+}
+
+START_TEST(a_sender_who_answers_is_believed)
+{
+	struct stand_request seen = ask(USER);
+	OWNED_BUF(mail, 65536);
+	uint8_t token[32];
+	unsigned int n;
+
+	ck_assert_int_eq(seen.state, REQUEST_RECEIVED);
+	ck_assert_str_eq(seen.rule, "confirmed");
+	ck_assert_str_eq(seen.reply_to, "");
+	ck_assert_str_eq(mail_stand_mail(&mail, &n), USER);
+	ck_assert_uint_eq(n, 1);
+	/* It reflects nothing of a mail that may be anybody's. */
+	ck_assert_uint_eq(bytes_find(buf_bytes(&mail),
+	    bytes_of("reflect me")), (size_t)-1);
+	ck_assert_uint_eq(bytes_find(buf_bytes(&mail),
+	    bytes_of("In-Reply-To")), (size_t)-1);
+	ck_assert_uint_ne(bytes_find(buf_bytes(&mail),
+	    bytes_of("Auto-Submitted: auto-generated")), (size_t)-1);
+	token_of_last(token);
+	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_PROCESSED);
+	seen = mail_stand_request();
+	ck_assert_int_eq(seen.state, REQUEST_APPROVED);
+	ck_assert_str_eq(seen.evidence, "reply");
+	ck_assert_str_eq(seen.reply_to, USER);
+}
+END_TEST
+
+/* Who else might try. */
+static const struct {
+	const char	*name, *who, *automatic;
+	int		 later_s;
+	bool		 wrong;		/* another token */
+} misuses[] = {
+	{ "somebody else", "other@example.test", "", 0, false },
+	{ "a vacation program", USER, "Auto-Submitted", 0, false },
+	{ "too late", USER, "", 3601, false },
+	{ "a guess", USER, "", 0, true },
+};
+
+START_TEST(an_answer_of_another_kind_changes_nothing)
+{
+	struct stand_request seen = ask(USER);
+	uint8_t token[32];
+
+	ck_assert_int_eq(seen.state, REQUEST_RECEIVED);
+	token_of_last(token);
+	if (misuses[_i].wrong)
+		token[5] ^= 1;
+	mail_stand.now += misuses[_i].later_s;
+	ck_assert_int_eq(answer(misuses[_i].who, token,
+	    misuses[_i].automatic), OUTCOME_REJECTED);
+	seen = mail_stand_request();
+	ck_assert_msg(seen.state == REQUEST_RECEIVED, "%s", misuses[_i].name);
+	ck_assert_str_eq(seen.evidence, "");
+}
+END_TEST
+
+START_TEST(an_answer_counts_once)
+{
+	uint8_t token[32];
+
+	ask(USER);
+	token_of_last(token);
+	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_PROCESSED);
+	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_REJECTED);
+}
+END_TEST
+
+START_TEST(without_an_answer_a_request_lapses)
+{
+	struct stand_request seen = ask(USER);
+	uint8_t token[32];
+
+	token_of_last(token);
+	mail_stand.now += 3599;
+	challenge_pump(&mail_stand);
+	ck_assert_int_eq(mail_stand_request().state, REQUEST_RECEIVED);
+	mail_stand.now += 120;
+	challenge_pump(&mail_stand);
+	seen = mail_stand_request();
+	ck_assert_int_eq(seen.state, REQUEST_LAPSED);
+	ck_assert_ptr_nonnull(strstr(seen.reason, "did not"));
+	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_REJECTED);
+}
+END_TEST
+
+/* A forger makes us send mail: not much of it, and not to everybody. */
+START_TEST(few_are_asked)
+{
+	unsigned int n;
+
+	for (int i = 0; i < 4; i++)
+		ask(USER);
+	mail_stand_mail(NULL, &n);
+	ck_assert_uint_eq(n, 3);
+	ck_assert_int_eq(mail_stand_request().state, REQUEST_HELD);
+	/* Our own mailbox, and where no rule would do more. */
+	ck_assert_int_eq(ask("ca@example.test").state, REQUEST_HELD);
+	ck_assert_int_eq(ask("a@elsewhere.test").state, REQUEST_HELD);
+	/* Five in an hour, to all together. */
+	ask("b@example.test");
+	ask("c@example.test");
+	ck_assert_int_eq(ask("d@example.test").state, REQUEST_HELD);
+	mail_stand_mail(NULL, &n);
+	ck_assert_uint_eq(n, 5);
+	mail_stand.now += 3601;
+	ck_assert_int_eq(ask("d@example.test").state, REQUEST_RECEIVED);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("evidence");
+	TCase *t = tcase_create("all");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_loop_test(t, a_signature_counts_when_all_of_it_does, 0,
+	    ROWS(signatures));
+	tcase_add_test(t, evidence_that_intake_cannot_have_is_not_believed);
+	tcase_add_test(t,
+	    a_signed_mail_is_signed_for_once_whoever_sends_it_again);
+	tcase_add_test(t, a_sender_who_answers_is_believed);
+	tcase_add_loop_test(t, an_answer_of_another_kind_changes_nothing, 0,
+	    ROWS(misuses));
+	tcase_add_test(t, an_answer_counts_once);
+	tcase_add_test(t, without_an_answer_a_request_lapses);
+	tcase_add_test(t, few_are_asked);
+	suite_add_tcase(s, t);
+	return fixture_run(s);
+}

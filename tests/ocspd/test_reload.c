@@ -1,0 +1,173 @@
+/* SIGHUP: what changes, what stays, and who notices nothing. */
+#include "tests/support/fixtures.h"
+#include "tests/support/ocsp_daemon.h"
+
+#include <openssl/ocsp.h>
+
+#include <sys/socket.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define A_GET	"GET /none HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static struct ocsp_daemon d;
+static FILE *log_file;
+
+/* With its log in a file. */
+static void
+start(const char *more)
+{
+	int own = dup(STDERR_FILENO);
+
+	log_file = tmpfile();
+	ck_assert_ptr_nonnull(log_file);
+	daemon_open(&d, more);
+	dup2(fileno(log_file), STDERR_FILENO);
+	daemon_start(&d, 0);
+	dup2(own, STDERR_FILENO);
+	close(own);
+	daemon_certify(&d);
+}
+
+static void
+stop(void)
+{
+	daemon_stop(&d);
+	daemon_close(&d);
+	fclose(log_file);
+}
+
+static const char *
+read_log(void)
+{
+	static char text[65536];
+	ssize_t n = pread(fileno(log_file), text, sizeof(text) - 1, 0);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+static void
+await_log(const char *words)
+{
+	int64_t begun = daemon_now_ms();
+
+	while (strstr(read_log(), words) == NULL) {
+		ck_assert_msg(daemon_now_ms() - begun < PATIENCE_MS,
+		    "not \"%s\" in: %s", words, read_log());
+		daemon_take_breath();
+	}
+}
+
+/* The configuration with a line more; how many it has then. */
+static int
+add_line(const char *line)
+{
+	FILE *f = fopen(d.conf, "r+");
+	int lines = 0, c;
+
+	ck_assert_ptr_nonnull(f);
+	while ((c = getc(f)) != EOF)
+		lines += c == '\n';
+	fprintf(f, "%s\n", line);
+	fclose(f);
+	return lines + 1;
+}
+
+/* One answer on a connection that is kept: how it begins. */
+static const char *
+exchange(int fd)
+{
+	static char text[4096];
+	struct pollfd p = { fd, POLLIN, 0 };
+	ssize_t n;
+
+	ck_assert_int_eq(send(fd, A_GET, strlen(A_GET), MSG_NOSIGNAL),
+	    (ssize_t)strlen(A_GET));
+	ck_assert_int_eq(poll(&p, 1, PATIENCE_MS), 1);
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+static const char *const bad_lines[] = { "no_such_key = 1",
+	"fronts = many", "max_age_s = 86400" };
+
+START_TEST(a_wrong_configuration_changes_nothing_and_is_named)
+{
+	char where[200];
+	int fd;
+
+	start("fronts = 1\n");
+	fd = daemon_dial(&d, 1);
+	exchange(fd);
+	snprintf(where, sizeof(where), "%s:%d: ", d.conf,
+	    add_line(bad_lines[_i]));
+	kill(d.pid, SIGHUP);
+	await_log("event=reload.refused");
+	ck_assert_msg(strstr(read_log(), where) != NULL, "not \"%s\" in: %s",
+	    where, read_log());
+	/* The very same process goes on with the connection. */
+	ck_assert_ptr_nonnull(strstr(exchange(fd), "HTTP/1.1 404 "));
+	ck_assert_ptr_null(strstr(exchange(fd), "Connection: close"));
+	close(fd);
+	daemon_await(&d, "1001", V_OCSP_CERTSTATUS_GOOD);
+	stop();
+}
+END_TEST
+
+/* The old front answers whoever it has, once more, and says good-bye. */
+START_TEST(a_right_one_takes_over_and_the_old_connections_are_finished)
+{
+	struct ocsp_said said;
+	int64_t begun;
+	int fd, begins;
+
+	start("fronts = 2\n");
+	ck_assert_int_eq(daemon_ask(&d, "1001", EVP_sha1(), false, &said),
+	    V_OCSP_CERTSTATUS_GOOD);
+	ck_assert_ptr_nonnull(strstr(d.answer, "max-age=3600,"));
+	fd = daemon_dial(&d, 1);
+	exchange(fd);
+	begins = daemon_dial(&d, 1);
+	ck_assert_int_eq(send(begins, A_GET, 10, MSG_NOSIGNAL), 10);
+	daemon_take_breath();
+	add_line("max_age_s = 50");
+	kill(d.pid, SIGHUP);
+	begun = daemon_now_ms();
+	do {
+		ck_assert_int_lt(daemon_now_ms() - begun, PATIENCE_MS);
+		daemon_await(&d, "1001", V_OCSP_CERTSTATUS_GOOD);
+	} while (strstr(d.answer, "max-age=50,") == NULL);
+	ck_assert_ptr_nonnull(strstr(exchange(fd), "\r\nConnection: close\r\n"));
+	close(fd);
+	/* The rest of a request that was begun before. */
+	ck_assert_int_eq(send(begins, &A_GET[10], strlen(A_GET) - 10,
+	    MSG_NOSIGNAL), (ssize_t)strlen(A_GET) - 10);
+	ck_assert_int_eq(recv(begins, d.answer, 12, MSG_WAITALL), 12);
+	ck_assert_int_eq(memcmp(d.answer, "HTTP/1.1 404", 12), 0);
+	close(begins);
+	stop();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("reload");
+	TCase *c = tcase_create("reload");
+
+	tcase_set_timeout(c, 90);
+	tcase_add_loop_test(c,
+	    a_wrong_configuration_changes_nothing_and_is_named, 0,
+	    ROWS(bad_lines));
+	tcase_add_test(c,
+	    a_right_one_takes_over_and_the_old_connections_are_finished);
+	suite_add_tcase(s, c);
+	return fixture_run(s);
+}
