@@ -355,6 +355,11 @@ int	store_release_hold(struct store *, int64_t ca, const struct serial *,
 int	store_find_renewal(struct store *, int64_t certificate,
 	    int (*fn)(const struct request_row *, void *), void *,
 	    struct err *);
+/* What a request renews by itself: the newest certificate in force at `now`
+ * with its key, made from a request of the same principal with the same names,
+ * CA and profile. out: its id; 0: none. */
+int	store_find_renewed(struct store *, const struct request_row *,
+	    const char *principal, time_t now, int64_t *out, struct err *);
 /* `old` (an id) has a successor: that serial of that CA. The first one
  * stays. */
 int	store_supersede(struct store *, int64_t old, int64_t ca,

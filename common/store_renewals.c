@@ -13,6 +13,26 @@ store_find_renewal(struct store *store, int64_t certificate,
 }
 
 int
+store_find_renewed(struct store *store, const struct request_row *row,
+    const char *principal, time_t now, int64_t *out, struct err *err)
+{
+	QUERY(q, store, Q_FIND_RENEWED);
+	int r;
+
+	*out = 0;
+	query_blob(&q, (struct bytes){ row->spki_sha256, 32 });
+	query_int(&q, now);
+	query_text(&q, row->ca);
+	query_text(&q, row->profile);
+	query_blob(&q, row->names);
+	query_text(&q, principal);
+	r = query_step(&q, err);
+	if (r == 0)
+		*out = column_int(&q, 0);
+	return r == -1 ? -1 : 0;
+}
+
+int
 store_supersede(struct store *store, int64_t old, int64_t ca,
     const struct serial *serial, struct err *err)
 {

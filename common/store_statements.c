@@ -214,6 +214,13 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_FIND_RENEWAL] = REQUEST_COLUMNS
 	    " WHERE r.renews = ? AND r.state IN ('received', 'held',"
 	    " 'approved') LIMIT 1",
+	[Q_FIND_RENEWED] =
+	    "SELECT c.id FROM certificate AS c"
+	    " JOIN request AS r ON r.id = c.request_id"
+	    " JOIN submission AS s ON s.id = r.submission_id"
+	    " WHERE c.spki_sha256 = ? AND c.state = 'issued'"
+	    " AND c.not_after >= ? AND r.ca = ? AND r.profile = ?"
+	    " AND r.names = ? AND s.principal = ? ORDER BY c.id DESC LIMIT 1",
 	[Q_SUPERSEDE] =
 	    "UPDATE certificate SET superseded_by = coalesce(superseded_by,"
 	    " (SELECT id FROM certificate WHERE issuer_id = ? AND serial = ?))"

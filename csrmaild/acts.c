@@ -21,6 +21,10 @@
 
 struct acting {
 	enum request_state state;
+	int64_t		 submission;
+	char		 evidence[64];
+	char		 unanswered[MAILBOX_MAX + 1];	/* From mailbox that
+						 * would get no reply; "" */
 };
 
 static int
@@ -29,10 +33,26 @@ note_request(const struct request_row *row, void *arg)
 	struct acting *acting = arg;
 
 	acting->state = row->state;
+	acting->submission = row->submission;
+	snprintf(acting->evidence, sizeof(acting->evidence), "%s",
+	    row->evidence);
+	if (row->reply_to[0] == '\0' && strncmp(row->principal, "mail:", 5) ==
+	    0 && !row->no_mail)
+		snprintf(acting->unanswered, sizeof(acting->unanswered), "%s",
+		    row->principal + 5);
 	return 0;
 }
 
-/* Held -> to, with the audit record. Inside the transaction. */
+/* Who approves vouches for the sender, who is shown with the evidence: the
+ * certificate goes there. */
+static int
+vouch(struct registrar *r, const struct acting *acting, struct err *err)
+{
+	return acting->unanswered[0] == '\0' ? 0 : store_vouch(r->store,
+	    acting->submission, acting->evidence, acting->unanswered, err);
+}
+
+/* Held, or received -> to, with the audit record. Inside the transaction. */
 static int
 decide(struct registrar *r, int64_t request, enum request_state to,
     const char *event, const char *reason, const char *who, time_t now,
@@ -49,15 +69,19 @@ decide(struct registrar *r, int64_t request, enum request_state to,
 	if (found == 1)
 		return err_set(err, ERR_REJECT, "there is no request %lld",
 		    (long long)request);
-	changed = store_decide_request(r->store, request, REQUEST_HELD, to,
-	    who, reason, now, err);
+	/* Nobody need wait for a sender who was asked to confirm. */
+	changed = store_decide_request(r->store, request,
+	    acting.state == REQUEST_RECEIVED ? REQUEST_RECEIVED :
+	    REQUEST_HELD, to, who, reason, now, err);
 	if (changed == 1)
 		return err_set(err, ERR_REJECT,
 		    "request %lld is not held: it is %s", (long long)request,
 		    request_state_name(acting.state));
 	snprintf(object, sizeof(object), "request:%lld", (long long)request);
-	return changed == -1 ? -1 : store_audit(r->store, now, event, who,
-	    object, reason, err);
+	if (changed == -1 || (to == REQUEST_APPROVED &&
+	    vouch(r, &acting, err) == -1))
+		return -1;
+	return store_audit(r->store, now, event, who, object, reason, err);
 }
 
 static int

@@ -28,7 +28,7 @@ int	registrar_approve(struct registrar *, int64_t request,
 int	registrar_reject(struct registrar *, int64_t request,
 	    const char *reason, const char *who, time_t now, struct err *);
 
-/* --- revocation (csrmaild/acts_revoke.c) --- */
+/* --- revocation (csrmaild/acts_revoke*.c) --- */
 /*
  * Reasons are those of RFC 5280, 5.3.1. keyCompromise blocks the key, and
  * revokes every other certificate in force with it. A certificate on hold may

@@ -1,4 +1,4 @@
-#include "csrmaild/acts.h"
+#include "csrmaild/acts_revoke_private.h"
 
 #include "common/ca.h"
 #include "common/crash.h"
@@ -16,54 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH		200	/* certificates a transaction, and their
-				 * siblings */
-#define MAX_BATCH	10000
-#define MAX_DEPTH	16	/* of CAs below one that is revoked */
-
-/* How everything of one call is revoked. */
-struct revoking {
-	enum crl_reason	 reason;
-	time_t		 invalidity;
-	const char	*who;
-	time_t		 now;
-	bool		 key_is_lost;	/* with cACompromise too: all that has
-					 * the key ends, and it is blocked */
-	/* NULL, or what is written in the same transaction; not done at all
-	 * when the first of the batch cannot be revoked. */
-	int		(*also)(struct registrar *, void *, struct err *);
-	void		*arg;
-};
-
 /* --- which ones ----------------------------------------------------------- */
 
-/* One that is to be revoked, copied out of the store. */
-struct target {
-	int64_t		 ca_id, request;
-	struct serial	 serial;
-	char		 names[512];
-	bool		 has_mail;	/* somebody is to be told */
-	bool		 has_key;
-	uint8_t		 spki_sha256[32];
-	struct status_row status;	/* afterwards */
-	bool		 blocked;	/* the key, with it */
-	bool		 done;
-};
-
-struct batch {
-	struct registrar *registrar;
-	const char	*match;		/* NULL: all */
-	bool		 cas_too;
-	enum crl_reason	 reason;
-	struct target	*items;		/* owned */
-	size_t		 n, size;
-	int64_t		 last;		/* row seen */
-	size_t		 n_seen;
-	bool		 full;
-};
-
-static void
-batch_free(struct batch *batch)
+void
+acts_batch_free(struct batch *batch)
 {
 	free(batch->items);
 }
@@ -101,8 +57,8 @@ registrar_is_of_ca(const struct registrar *r, const struct cert_row *row)
 	return false;
 }
 
-static bool
-is_wanted(const struct batch *batch, const struct cert_row *row)
+bool
+acts_batch_wants(const struct batch *batch, const struct cert_row *row)
 {
 	if (row->state == CERT_REVOKED &&
 	    (row->reason != CRL_CERTIFICATE_HOLD ||
@@ -114,19 +70,19 @@ is_wanted(const struct batch *batch, const struct cert_row *row)
 	return batch->cas_too || !registrar_is_of_ca(batch->registrar, row);
 }
 
-static int
-add_target(const struct cert_row *row, void *arg)
+int
+acts_batch_add(const struct cert_row *row, void *arg)
 {
 	struct batch *batch = arg;
 	struct target *to;
 
 	batch->last = row->id;
 	batch->n_seen++;
-	if (!is_wanted(batch, row))
+	if (!acts_batch_wants(batch, row))
 		return 0;
 	if (batch->n == batch->size) {
-		size_t size = batch->size == 0 ? BATCH : 2 * batch->size;
-		struct target *items = size > 2 * MAX_BATCH ? NULL :
+		size_t size = batch->size == 0 ? ACTS_BATCH : 2 * batch->size;
+		struct target *items = size > 2 * ACTS_MAX_BATCH ? NULL :
 		    reallocarray(batch->items, size, sizeof(*items));
 
 		if (items == NULL) {
@@ -160,11 +116,11 @@ add_siblings(struct batch *batch, size_t n, struct err *err)
 			/* The array may move while rows are added. */
 			uint8_t key[32];
 			struct cert_filter filter = { .state = states[j],
-				.spki_sha256 = key, .limit = MAX_BATCH };
+				.spki_sha256 = key, .limit = ACTS_MAX_BATCH };
 
 			memcpy(key, batch->items[i].spki_sha256, 32);
 			if (store_each_certificate(batch->registrar->store,
-			    &filter, add_target, batch, err) == -1)
+			    &filter, acts_batch_add, batch, err) == -1)
 				return -1;
 		}
 	batch->match = match;
@@ -321,8 +277,8 @@ note_all(struct registrar *r, const struct target *items, size_t n)
 }
 
 /* All of the batch in one transaction. */
-static int
-revoke_batch(struct registrar *r, struct batch *batch,
+int
+acts_revoke_batch(struct registrar *r, struct batch *batch,
     const struct revoking *how, unsigned int *n, struct err *err)
 {
 	int result = 0;
@@ -351,7 +307,7 @@ revoke_batch(struct registrar *r, struct batch *batch,
 	return 0;
 }
 
-/* --- the acts ------------------------------------------------------------- */
+/* --- one certificate ------------------------------------------------------ */
 
 int
 registrar_revoke(struct registrar *r, int64_t ca_id,
@@ -370,18 +326,18 @@ registrar_revoke_and(struct registrar *r, int64_t ca_id,
 {
 	const struct revoking how = { reason, invalidity, who, now,
 		crl_reason_is_compromise(reason), also, arg };
-	__attribute__((cleanup(batch_free))) struct batch batch = {
+	__attribute__((cleanup(acts_batch_free))) struct batch batch = {
 		.registrar = r, .reason = reason, .cas_too = true };
 	char hex[SERIAL_HEX_SIZE];
 	unsigned int n = 0;
 
 	if (authority_by_id(&r->authorities, ca_id) == NULL)
 		return err_set(err, ERR_REJECT, "there is no such CA");
-	if (store_find_certificate(r->store, ca_id, serial, add_target,
+	if (store_find_certificate(r->store, ca_id, serial, acts_batch_add,
 	    &batch, err) == -1)
 		return -1;
 	serial_to_hex(serial, hex);
-	if (batch.n > 0 && revoke_batch(r, &batch, &how, &n, err) == -1)
+	if (batch.n > 0 && acts_revoke_batch(r, &batch, &how, &n, err) == -1)
 		return -1;
 	if (batch.n == 0 || !batch.items[0].done)
 		return err_set(err, ERR_REJECT,
@@ -420,12 +376,12 @@ registrar_release(struct registrar *r, int64_t ca_id,
 	const struct revoking how = { .reason = CRL_REMOVE_FROM_CRL,
 		.who = who, .now = now };
 	/* The reason is none that a row on hold would be passed over for. */
-	__attribute__((cleanup(batch_free))) struct batch batch = {
+	__attribute__((cleanup(acts_batch_free))) struct batch batch = {
 		.registrar = r, .reason = CRL_REMOVE_FROM_CRL,
 		.cas_too = true };
 	int result;
 
-	if (store_find_certificate(r->store, ca_id, serial, add_target,
+	if (store_find_certificate(r->store, ca_id, serial, acts_batch_add,
 	    &batch, err) == -1)
 		return -1;
 	if (batch.n == 0)
@@ -441,314 +397,4 @@ registrar_release(struct registrar *r, int64_t ca_id,
 	}
 	note_all(r, batch.items, 1);
 	return 0;
-}
-
-/* The next rows of the filter, from batch->last on; empty at the end. */
-static int
-gather(struct batch *batch, const struct cert_filter *filter,
-    enum cert_state state, struct err *err)
-{
-	struct cert_filter own = *filter;
-	char literal[256];
-
-	own.state = state;
-	own.limit = BATCH;
-	if (batch->match != NULL) {
-		name_pattern_literal(batch->match, literal,
-		    sizeof(literal));
-		if (literal[0] != '\0')
-			own.like = literal;
-	}
-	batch->n = 0;
-	do {
-		own.after = batch->last;
-		batch->n_seen = 0;
-		if (store_each_certificate(batch->registrar->store, &own,
-		    add_target, batch, err) == -1)
-			return -1;
-	} while (batch->n == 0 && batch->n_seen == BATCH);
-	return 0;
-}
-
-static int
-revoke_filtered(struct registrar *r, const struct cert_filter *filter,
-    const char *match, bool cas_too, const struct revoking *how,
-    unsigned int *n, struct err *err)
-{
-	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
-
-	for (size_t i = 0; i < 2; i++) {
-		__attribute__((cleanup(batch_free))) struct batch batch = {
-			.registrar = r, .match = match, .cas_too = cas_too,
-			.reason = how->reason };
-
-		for (;;) {
-			int64_t last;
-
-			batch.cas_too = cas_too;
-			if (gather(&batch, filter, states[i], err) == -1)
-				return -1;
-			if (batch.n == 0)
-				break;
-			last = batch.last;
-			if (revoke_batch(r, &batch, how, n, err) == -1)
-				return -1;
-			batch.last = last;
-		}
-	}
-	return 0;
-}
-
-int
-registrar_revoke_all(struct registrar *r, const struct cert_filter *filter,
-    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
-    unsigned int *n, struct err *err)
-{
-	const struct revoking how = { .reason = reason,
-		.invalidity = invalidity, .who = who, .now = now };
-
-	*n = 0;
-	return revoke_filtered(r, filter, NULL, filter->spki_sha256 != NULL,
-	    &how, n, err);
-}
-
-struct matching {
-	struct batch	*batch;
-	unsigned int	 n, limit;
-	int		(*fn)(const struct cert_row *, void *);
-	void		*arg;
-};
-
-static int
-note_matching(const struct cert_row *row, void *arg)
-{
-	struct matching *m = arg;
-
-	if (!is_wanted(m->batch, row))
-		return 0;
-	if (m->n == m->limit)
-		return 1;
-	m->n++;
-	return m->fn == NULL ? 0 : m->fn(row, m->arg);
-}
-
-static int
-each_matching(struct registrar *r, const struct cert_filter *filter,
-    const char *match, enum crl_reason reason, struct matching *m,
-    struct err *err)
-{
-	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
-	struct batch batch = { .registrar = r, .match = match,
-		.reason = reason, .cas_too = filter->spki_sha256 != NULL };
-	struct cert_filter own = *filter;
-	char literal[256];
-	int result = 0;
-
-	m->batch = &batch;
-	if (match != NULL) {
-		name_pattern_literal(match, literal, sizeof(literal));
-		if (literal[0] != '\0')
-			own.like = literal;
-	}
-	own.limit = INT32_MAX;
-	own.after = 0;
-	for (size_t i = 0; i < 2 && result == 0; i++) {
-		own.state = states[i];
-		result = store_each_certificate(r->store, &own, note_matching,
-		    m, err);
-	}
-	m->batch = NULL;
-	return result;
-}
-
-int
-registrar_each_matching(struct registrar *r, const struct cert_filter *filter,
-    const char *match, unsigned int limit,
-    int (*fn)(const struct cert_row *, void *), void *arg, struct err *err)
-{
-	struct matching m = { .limit = limit, .fn = fn, .arg = arg };
-
-	return each_matching(r, filter, match, CRL_UNSPECIFIED, &m, err);
-}
-
-int
-registrar_revoke_matching(struct registrar *r,
-    const struct cert_filter *filter, const char *match,
-    unsigned int expected, enum crl_reason reason, time_t invalidity,
-    const char *who, time_t now, unsigned int *n, struct err *err)
-{
-	const struct revoking how = { .reason = reason,
-		.invalidity = invalidity, .who = who, .now = now };
-	struct matching m = { .limit = MAX_BATCH };
-
-	*n = 0;
-	if (each_matching(r, filter, match, CRL_UNSPECIFIED, &m, err) == -1)
-		return -1;
-	if (m.n != expected)
-		return err_set(err, ERR_REJECT, "%u certificates match, not "
-		    "%u: look again", m.n, expected);
-	return revoke_filtered(r, filter, match, filter->spki_sha256 != NULL,
-	    &how, n, err);
-}
-
-/* --- a CA and what is below it -------------------------------------------- */
-
-/* Its own, of one key. */
-struct own_certificates {
-	struct batch	 batch;
-	const struct authority *ca;
-	struct bytes	 cert;		/* the one that is looked for */
-	struct err	*err;
-};
-
-/* Under whichever key of its parent it is on record. */
-static int
-add_own(const struct cert_row *row, void *arg)
-{
-	struct own_certificates *own = arg;
-
-	return bytes_equal(row->der, own->cert) ||
-	    strcmp(row->ca, own->ca->parent) == 0 ?
-	    add_target(row, &own->batch) : 0;
-}
-
-static int
-note_own(const struct ca_certificate_row *row, void *arg)
-{
-	struct own_certificates *own = arg;
-	const uint8_t *at = row->cert.data;
-	OWNED(X509) *cert = d2i_X509(NULL, &at, (long)row->cert.len);
-	struct serial serial;
-
-	if (cert == NULL || serial_from_asn1(X509_get0_serialNumber(cert),
-	    &serial, own->err) == -1)
-		return err_openssl(own->err, ERR_FAULT,
-		    "reading a CA's certificate");
-	own->cert = row->cert;
-	return store_find_certificate(own->batch.registrar->store, 0,
-	    &serial, add_own, own, own->err) == -1 ? -1 : 0;
-}
-
-static int
-add_of_key(const struct cert_row *row, void *arg)
-{
-	struct own_certificates *own = arg;
-
-	return crl_reason_is_compromise(own->batch.reason) ||
-	    registrar_is_of_ca(own->batch.registrar, row) ?
-	    add_target(row, &own->batch) : 0;
-}
-
-/* What the ceremonies recorded for it, and what else is on record with its
- * key: imported with another CA, or about a root's new key. */
-static int
-gather_own(struct own_certificates *own, struct err *err)
-{
-	static const enum cert_state states[] = { CERT_ISSUED, CERT_REVOKED };
-	struct store *store = own->batch.registrar->store;
-	uint8_t key[32];
-
-	if (store_each_ca_certificate(store, own->ca->id, note_own, own,
-	    err) == -1 ||
-	    key_digest_certificate(own->ca->cert, key, err) == -1)
-		return -1;
-	for (size_t i = 0; i < 2; i++) {
-		const struct cert_filter filter = { .state = states[i],
-			.spki_sha256 = key, .limit = MAX_BATCH };
-
-		if (store_each_certificate(store, &filter, add_of_key, own,
-		    err) == -1)
-			return -1;
-	}
-	return own->batch.full ? err_set(err, ERR_REJECT,
-	    "too many certificates have the key of %s", own->ca->name) : 0;
-}
-
-static int
-revoke_below(struct registrar *r, const struct authority *ca,
-    const struct revoking *how, int depth, unsigned int *n, struct err *err)
-{
-	const struct cert_filter filter = { .ca = ca->name };
-	struct revoking others = *how;
-
-	if (depth == MAX_DEPTH)
-		return err_set(err, ERR_FAULT, "the CAs go round in a circle");
-	if (others.reason == CRL_CA_COMPROMISE ||
-	    others.reason == CRL_KEY_COMPROMISE)
-		others.reason = CRL_CESSATION_OF_OPERATION;
-	if (revoke_filtered(r, &filter, NULL, false, &others, n, err) == -1)
-		return -1;
-	/* What is left under it are CAs. */
-	if (revoke_filtered(r, &filter, NULL, true, how, n, err) == -1)
-		return -1;
-	for (size_t i = 0; i < r->authorities.n; i++)
-		if (strcmp(r->authorities.rows[i].parent, ca->name) == 0 &&
-		    revoke_below(r, &r->authorities.rows[i], how, depth + 1,
-		    n, err) == -1)
-			return -1;
-	return 0;
-}
-
-/* One key of a CA. */
-static int
-revoke_generation(struct registrar *r, const struct authority *ca,
-    const struct revoking *how, unsigned int *n, struct err *err)
-{
-	struct own_certificates own = { .batch = { .registrar = r,
-		.reason = how->reason, .cas_too = true }, .ca = ca,
-		.err = err };
-	struct revoking this_one = *how;
-	int result = gather_own(&own, err);
-
-	/* Of this CA; those below have keys of their own. */
-	this_one.key_is_lost = crl_reason_is_compromise(how->reason);
-	if (result == 0)
-		result = revoke_batch(r, &own.batch, &this_one, n, err);
-	batch_free(&own.batch);
-	if (result == 0)
-		result = revoke_below(r, ca, how, 0, n, err);
-	return result;
-}
-
-/* Before anything is done: all that are meant can be revoked. */
-static int
-check_meant(struct registrar *r, const char *name, struct err *err)
-{
-	bool known = false;
-
-	for (size_t i = 0; i < r->authorities.n; i++) {
-		const struct authority *ca = &r->authorities.rows[i];
-
-		if (!ca_is_meant(name, ca->name))
-			continue;
-		known = true;
-		if (authority_by_name(&r->authorities, ca->parent) == NULL)
-			return err_set(err, ERR_REJECT, "%s has no parent on "
-			    "record that could revoke it: take it out of the "
-			    "trust stores", ca->name);
-	}
-	return known ? 0 : err_set(err, ERR_REJECT, "there is no CA %s", name);
-}
-
-int
-registrar_revoke_ca(struct registrar *r, const char *name,
-    enum crl_reason reason, time_t invalidity, const char *who, time_t now,
-    unsigned int *n, struct err *err)
-{
-	const struct revoking how = { .reason = reason,
-		.invalidity = invalidity, .who = who, .now = now };
-
-	*n = 0;
-	if (reason == CRL_CERTIFICATE_HOLD)
-		return err_set(err, ERR_REJECT, "a CA is not put on hold: "
-		    "whatever it signed meanwhile would be good again");
-	if (check_meant(r, name, err) == -1)
-		return -1;
-	for (size_t i = 0; i < r->authorities.n; i++)
-		if (ca_is_meant(name, r->authorities.rows[i].name) &&
-		    revoke_generation(r, &r->authorities.rows[i], &how, n,
-		    err) == -1)
-			return -1;
-	return *n > 0 ? 0 : err_set(err, ERR_REJECT, "nothing of %s is in "
-	    "force: it is revoked already, and everything below it", name);
 }

@@ -18,6 +18,7 @@ struct err;
  *	journal/NAME.journal	csrmaild/journal.h; the signer's
  *	published/NAME.crt	the certificate, DER; for everybody
  *	published/NAME.pem	the same in PEM
+ *	published/NAME.p7c	with those above it (csrmaild/publish_chain.h)
  */
 #define CA_FILE_SIZE	96	/* a name with its suffix and a NUL */
 

@@ -36,12 +36,11 @@ is_ours(const struct settings *s, const char *address)
 }
 
 int
-challenge_may_ask(struct registrar *r, const struct mailbox_settings *mailbox,
-    const struct envelope *m, bool *out, struct err *err)
+challenge_may_ask(struct registrar *r, const struct envelope *m, bool *out,
+    struct err *err)
 {
 	unsigned int to_one, to_all;
 
-	(void)mailbox;
 	*out = false;
 	if (m->from[0] == '\0' || m->automatic[0] != '\0' ||
 	    is_ours(r->settings, m->from))

@@ -27,8 +27,8 @@ struct verdict;
  * mailbox, and within the limits: three a day to one mailbox, and
  * challenges_per_hour in all.
  */
-int	challenge_may_ask(struct registrar *, const struct mailbox_settings *,
-	    const struct envelope *, bool *out, struct err *);
+int	challenge_may_ask(struct registrar *, const struct envelope *,
+	    bool *out, struct err *);
 /* Is what comes of a confirmation better for the sender? */
 bool	challenge_is_worth(const struct verdict *now,
 	    const struct verdict *confirmed);

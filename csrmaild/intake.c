@@ -353,6 +353,7 @@ work_session(struct intake *in, struct err *err)
 	for (size_t i = 0; i < N_WATCHED; i++)
 		others[i] = channel_fd(channels[i]);
 	while (attend(in, 0)) {
+		int64_t start;
 		size_t filed;
 
 		if (pass(in, &filed, err) < 0)
@@ -363,10 +364,13 @@ work_session(struct intake *in, struct err *err)
 			continue;
 		if (!pause_for(in, fruitless))
 			break;
-		if (imap_wait(in->imap, clock_monotonic_ms() +
+		start = clock_monotonic_ms();
+		if (imap_wait(in->imap, start +
 		    (int64_t)in->mailbox->poll_interval_s * 1000, others,
 		    N_WATCHED, err) < 0)
 			return -1;
+		if (clock_monotonic_ms() - start >= FRUITLESS_PAUSE_MS)
+			fruitless = 0;
 	}
 	return 0;
 }

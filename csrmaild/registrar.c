@@ -12,6 +12,7 @@
 #include "csrmaild/outbox.h"
 #include "csrmaild/people.h"
 #include "csrmaild/publish.h"
+#include "csrmaild/publish_chain.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/renewal.h"
 #include "csrmaild/responders.h"
@@ -484,6 +485,7 @@ start_up(struct registrar *r, struct role *role, struct err *err)
 	    issuance_resume(r, err) == -1 || publish_resume(r, err) == -1 ||
 	    registrar_tell_blocked_again(r, err) == -1)
 		return -1;
+	publish_chains(r);
 	return responders_open(r, err);
 }
 

@@ -5,6 +5,7 @@
 #include "common/key.h"
 #include "common/names.h"
 #include "common/owned.h"
+#include "common/profile.h"
 #include "common/store.h"
 
 #include <openssl/err.h>
@@ -20,13 +21,6 @@ struct merge {
 };
 
 /* --- revocations --------------------------------------------------------- */
-
-static int
-keep_state(const struct cert_row *row, void *arg)
-{
-	*(enum cert_state *)arg = row->state;
-	return 0;
-}
 
 /* A serial that is revoked, and of which nothing else is known. It stays on
  * CRLs as long as the CA lasts. */
@@ -192,30 +186,48 @@ describe(X509 *cert, struct cert_row *row, char *text, size_t size,
 	return 0;
 }
 
+/* What a certificate of the journal says of itself. */
+struct description {
+	char		 names[1024];
+	uint8_t		 spki_sha256[32];
+};
+
+/* Into the row, which borrows. 1: a root, which is not among those that it
+ * issued. */
 static int
-merge_unknown(struct merge *m, const struct journal_issued *issued)
+read_issued(struct merge *m, const struct journal_issued *issued,
+    struct cert_row *row, struct description *out)
 {
 	const uint8_t *at = issued->der.data;
 	OWNED(X509) *cert = d2i_X509(NULL, &at, (long)issued->der.len);
-	char family[CA_NAME_MAX + 1], text[1024];
-	struct cert_row row = { .ca_id = m->ca->id, .serial = issued->serial,
-		.state = CERT_RESERVED, .der = issued->der, .profile = "" };
-	struct pending pending = { .family = family };
-	uint8_t spki[32];
-	int r;
 
 	ERR_clear_error();
 	if (cert == NULL)
 		return err_set(m->err, ERR_FAULT, "a certificate in the "
 		    "journal of %s cannot be read", m->ca->name);
-	/* A root is not among those it issued. */
 	if (X509_NAME_cmp(X509_get_subject_name(cert),
 	    X509_get_issuer_name(cert)) == 0)
-		return 0;
-	if (describe(cert, &row, text, sizeof(text), spki, m->err) < 0)
-		return -1;
+		return 1;
+	row->ca_id = m->ca->id;
+	row->serial = issued->serial;
+	row->der = issued->der;
+	return describe(cert, row, out->names, sizeof(out->names),
+	    out->spki_sha256, m->err);
+}
+
+static int
+merge_unknown(struct merge *m, const struct journal_issued *issued)
+{
+	char family[CA_NAME_MAX + 1];
+	struct cert_row row = { .state = CERT_RESERVED, .profile = "" };
+	struct pending pending = { .family = family };
+	struct description text;
+	int r = read_issued(m, issued, &row, &text);
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
 	ca_family(m->ca->name, family, sizeof(family));
-	if (store_find_key(m->store, spki, keep_pending, &pending,
+	if (store_find_key(m->store, row.spki_sha256, keep_pending, &pending,
 	    m->err) < 0)
 		return -1;
 	r = add_issued(m, &row, pending.id);
@@ -230,18 +242,60 @@ merge_unknown(struct merge *m, const struct journal_issued *issued)
 	return r;
 }
 
+/* A list told of the serial alone: now its certificate is known, and whether
+ * its key is lost. */
+static int
+merge_certificate(struct merge *m, const struct journal_issued *issued,
+    const char *profile)
+{
+	struct cert_row row = { .profile = profile };
+	struct description text;
+	struct status_row status;
+	struct crl_entry e = { .serial = issued->serial };
+	int r = read_issued(m, issued, &row, &text);
+
+	if (r == 0)
+		r = store_complete_certificate(m->store, &row, m->err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	if (store_find_status(m->store, m->ca->id, &issued->serial, &status,
+	    m->err) != 0)
+		return -1;
+	m->counts->issued++;
+	e.reason = status.reason;
+	e.revoked_at = status.revoked_at;
+	return block_key(m, &e);
+}
+
+struct known {
+	enum cert_state	 state;
+	bool		 has_certificate;
+	char		 profile[PROFILE_NAME_MAX + 1];
+};
+
+static int
+note_known(const struct cert_row *row, void *arg)
+{
+	struct known *known = arg;
+
+	known->state = row->state;
+	known->has_certificate = row->der.len > 0;
+	snprintf(known->profile, sizeof(known->profile), "%s", row->profile);
+	return 0;
+}
+
 static int
 merge_issued(struct merge *m, const struct journal_issued *issued)
 {
-	enum cert_state state = CERT_RESERVED;
+	struct known known = { .state = CERT_RESERVED };
 	int r = store_find_certificate(m->store, m->ca->id, &issued->serial,
-	    keep_state, &state, m->err);
+	    note_known, &known, m->err);
 
 	if (r < 0)
 		return -1;
 	if (r == 1)
 		return merge_unknown(m, issued);
-	switch (state) {
+	switch (known.state) {
 	case CERT_RESERVED:
 		m->counts->issued++;
 		m->counts->requests++;
@@ -250,8 +304,10 @@ merge_issued(struct merge *m, const struct journal_issued *issued)
 	case CERT_ABANDONED:
 		m->counts->odd++;
 		return 0;
-	case CERT_ISSUED:
 	case CERT_REVOKED:
+		return known.has_certificate ? 0 :
+		    merge_certificate(m, issued, known.profile);
+	case CERT_ISSUED:
 	case CERT_EXPIRED:
 	case CERT_ARCHIVED:
 		break;

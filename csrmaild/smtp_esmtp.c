@@ -1,5 +1,6 @@
 #include "csrmaild/smtp_private.h"
 
+#include "common/clock.h"
 #include "common/crash.h"
 #include "common/err.h"
 #include "csrmaild/settings.h"
@@ -11,12 +12,16 @@
 #include <openssl/err.h>
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define MAX_DESCRIPTOR	256	/* we have few */
 
 /* What libesmtp's callbacks see of one session. */
 struct session {
@@ -28,6 +33,7 @@ struct session {
 		ASKED_MAIL,
 		ASKED_QUIT,
 	}		 asked;		/* the last command */
+	int64_t		 asked_at;	/* when it was said; monotonic, ms */
 	bool		 connected;
 	bool		 authenticated;
 	bool		 refused;	/* AUTH was tried, and failed */
@@ -110,15 +116,50 @@ see_command(struct session *s, const char *octets, size_t len)
 	/* else it is the next step of AUTH */
 }
 
+/*
+ * libesmtp counts its timeouts from one octet to the next, so a server that
+ * drips would hold us for ever, and it does not tell its socket. But it is the
+ * only one to the network that this process has.
+ */
+static void
+cut_connection(void)
+{
+	for (int fd = STDERR_FILENO + 1; fd < MAX_DESCRIPTOR; fd++) {
+		int domain = 0;
+		socklen_t len = sizeof(domain);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain,
+		    &len) == 0 && (domain == AF_INET || domain == AF_INET6))
+			shutdown(fd, SHUT_RDWR);
+	}
+}
+
+static void
+check_deadline(struct session *s)
+{
+	if (clock_monotonic_ms() - s->asked_at <
+	    (int64_t)s->run->smtp->server->timeout_s * 1000)
+		return;
+	snprintf(s->run->text, sizeof(s->run->text), "no whole answer in time");
+	s->explained = true;
+	cut_connection();
+}
+
 static void
 on_octets(const char *octets, int len, int writing, void *arg)
 {
+	struct session *s = arg;
+
 	if (len <= 0)
 		return;
-	if (writing == 0)
-		see_reply(arg, octets, (size_t)len);
-	else if (writing == 1)
-		see_command(arg, octets, (size_t)len);
+	if (writing == 0) {
+		see_reply(s, octets, (size_t)len);
+		check_deadline(s);
+		return;
+	}
+	s->asked_at = clock_monotonic_ms();
+	if (writing == 1)
+		see_command(s, octets, (size_t)len);
 }
 
 /* libesmtp asks for the octets of a message: all at once, then the end. */
@@ -231,6 +272,7 @@ on_event(smtp_session_t session, int event, void *arg, ...)
 	switch (event) {
 	case SMTP_EV_CONNECT:
 		s->connected = true;
+		s->asked_at = clock_monotonic_ms();
 		s->authenticated = s->refused = s->explained = false;
 		s->asked = ASKED_OTHER;
 		break;

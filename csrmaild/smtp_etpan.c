@@ -84,7 +84,8 @@ static int
 give_up(struct conversation *c, const char *why, struct err *err)
 {
 	/* why may be err's own text */
-	snprintf(c->run->text, sizeof(c->run->text), "%s", why);
+	snprintf(c->run->text, sizeof(c->run->text), "%.*s",
+	    (int)sizeof(c->run->text) - 1, why);
 	return err_set(err, ERR_RETRY, "%s", c->run->text);
 }
 

@@ -108,6 +108,7 @@ add_request(struct registrar *r, struct taking *t, const struct candidate *c,
 		.rule = v->rule, .reason = v->text, .ignored = c->ignored,
 		.decided_at = r->now, .decided_by = "" };
 	uint8_t no_digest[32] = { 0 };
+	bool goes_on = c->good && (asks_back || v->action != ACTION_REJECT);
 	int64_t id;
 
 	put_names(&names, &c->names);
@@ -121,7 +122,9 @@ add_request(struct registrar *r, struct taking *t, const struct candidate *c,
 		    key_kind_name(c->key.kind), c->key.bits);
 	if (names.failed)
 		return err_set(err, ERR_FAULT, "names too long for the store");
-	if (store_add_request(r->store, &row, &id, err) == -1)
+	if ((goes_on && store_find_renewed(r->store, &row, t->principal,
+	    r->now, &row.renews, err) == -1) ||
+	    store_add_request(r->store, &row, &id, err) == -1)
 		return -1;
 	snprintf(object, 32, "request:%lld", (long long)id);
 	if (asks_back) {
@@ -367,7 +370,7 @@ prepare(struct registrar *r, const struct wire_submit *m, struct taking *t,
 	if (t->mailbox == NULL)
 		return err_set(err, ERR_FAULT, "a mailbox that we do not have");
 	if (evidence_weigh(r, m, &t->vouching, err) == -1 ||
-	    challenge_may_ask(r, t->mailbox, &m->envelope, &t->asks_back,
+	    challenge_may_ask(r, &m->envelope, &t->asks_back,
 	    err) == -1)
 		return -1;
 	t->verified = m->envelope.from[0] != '\0' && t->vouching.evidence != 0;

@@ -132,7 +132,7 @@ make_dovecot() {
 	ssl_key = <$dir/tls/server.key
 	ssl_dh =
 	disable_plaintext_auth = no
-	auth_mechanisms = plain login
+	auth_mechanisms = plain login xoauth2
 	auth_username_format = %Lu
 	# Answer a wrong password at once.
 	auth_failure_delay = 0 secs
@@ -146,6 +146,12 @@ make_dovecot() {
 	passdb {
 	  driver = passwd-file
 	  args = scheme=PLAIN $dir/passwd
+	}
+	# A bearer token that is good for everybody.
+	passdb {
+	  driver = static
+	  mechanisms = xoauth2
+	  args = password=rig-token
 	}
 	# As many people as a test wants: guest-ANYTHING@$domain.
 	passdb {

@@ -122,7 +122,36 @@ enum act { RENEW, RENEW_BELOW, CREATE_BELOW, CREATE_FAR_BELOW, SIGN_BELOW,
 static int	try(enum act, struct err *);
 
 enum harm { NONE, REVOKED, HELD, LIFTED, BLOCKED, SUPERSEDED, J_BLOCKED,
-	J_REVOKED, J_LIFTED };
+	J_REVOKED, J_LIFTED, LEAF_REVOKED };
+
+/* A certificate with the key of p that makes it no CA: it is revoked, and p
+ * is not. */
+static void
+revoke_leaf_of(X509 *ca)
+{
+	OWNED(X509) *leaf = ca_folder_leaf(&dir, "root", "www.example.com");
+	OWNED(EVP_PKEY) *by = ca_folder_key(&dir, "root");
+	struct cert_row row = { .ca_id = root_id(), .state = CERT_REVOKED,
+		.not_before = NOON, .not_after = NOON + DAY, .profile = "",
+		.names_text = "", .revoked_at = NOON,
+		.reason = CRL_CESSATION_OF_OPERATION };
+	uint8_t spki_sha256[32], *der = NULL;
+	struct err err = { 0 };
+
+	X509_set_pubkey(leaf, X509_get0_pubkey(ca));
+	ck_assert_int_gt(X509_sign(leaf, by, EVP_sha256()), 0);
+	row.der.len = (size_t)i2d_X509(leaf, &der);
+	row.der.data = der;
+	ck_assert_int_eq(serial_from_asn1(X509_get0_serialNumber(leaf),
+	    &row.serial, &err), 0);
+	ck_assert_int_eq(key_digest_certificate(leaf, spki_sha256, &err), 0);
+	row.spki_sha256 = spki_sha256;
+	ck_assert_int_eq(store_begin(dir.store, &err), 0);
+	ck_assert_msg(store_add_certificate(dir.store, &row, &err) == 0,
+	    "%s (%s)", err.text, err.detail);
+	ck_assert_int_eq(store_commit(dir.store, &err), 0);
+	OPENSSL_free(der);
+}
 
 static void
 harm(enum harm kind)
@@ -157,6 +186,8 @@ harm(enum harm kind)
 		revoke_in_journal(&serial, CRL_CERTIFICATE_HOLD);
 	if (kind == J_LIFTED)
 		revoke_in_journal(&serial, CRL_REMOVE_FROM_CRL);
+	if (kind == LEAF_REVOKED)
+		revoke_leaf_of(cert);
 }
 
 /* --- what is asked of it then --------------------------------------------- */
@@ -246,6 +277,7 @@ static const struct {
 	{ J_BLOCKED,	"key of p is blocked" },
 	{ J_REVOKED,	"p was revoked or is on hold" },
 	{ J_LIFTED,	NULL },
+	{ LEAF_REVOKED,	NULL },
 };
 
 START_TEST(a_ca_that_is_not_in_force_neither_signs_nor_is_renewed)

@@ -1,5 +1,6 @@
 #include "csrmaild/evidence.h"
 
+#include "csrmaild/acts.h"
 #include "csrmaild/challenge.h"
 #include "csrmaild/confirm_code.h"
 
@@ -321,6 +322,36 @@ START_TEST(without_an_answer_a_request_lapses)
 }
 END_TEST
 
+/* Held or not yet confirmed: who approves it vouches for the sender. */
+START_TEST(a_person_who_approves_vouches_for_the_sender)
+{
+	const char *who = _i == 0 ? USER : "a@elsewhere.test";
+	struct stand_request seen = ask(who);
+
+	ck_assert_int_eq(seen.state, _i == 0 ? REQUEST_RECEIVED :
+	    REQUEST_HELD);
+	ck_assert_str_eq(seen.reply_to, "");
+	OK(registrar_approve(&mail_stand, seen.id, "unix:boss", NOON, &err));
+	seen = mail_stand_request();
+	ck_assert_int_eq(seen.state, REQUEST_APPROVED);
+	ck_assert_str_eq(seen.reply_to, who);
+	ck_assert_str_eq(seen.evidence, "");
+}
+END_TEST
+
+START_TEST(who_is_rejected_by_a_person_hears_nothing_unless_known)
+{
+	struct stand_request seen = ask("a@elsewhere.test");
+
+	OK(registrar_reject(&mail_stand, seen.id, "no", "unix:boss", NOON,
+	    &err));
+	seen = mail_stand_request();
+	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
+	ck_assert_str_eq(seen.reply_to, "");
+	ck_assert_str_eq(mail_stand_mail(NULL, NULL), "");
+}
+END_TEST
+
 /* A forger makes us send mail: not much of it, and not to everybody. */
 START_TEST(few_are_asked)
 {
@@ -362,6 +393,10 @@ main(void)
 	    ROWS(misuses));
 	tcase_add_test(t, an_answer_counts_once);
 	tcase_add_test(t, without_an_answer_a_request_lapses);
+	tcase_add_loop_test(t, a_person_who_approves_vouches_for_the_sender, 0,
+	    2);
+	tcase_add_test(t,
+	    who_is_rejected_by_a_person_hears_nothing_unless_known);
 	tcase_add_test(t, few_are_asked);
 	suite_add_tcase(s, t);
 	return fixture_run(s);

@@ -624,6 +624,44 @@ START_TEST(every_cut_of_a_header_is_survived)
 }
 END_TEST
 
+/* --- what the sender wishes ---------------------------------------------------- */
+static const struct {
+	const char	*header;
+	const char	*detail, *language;
+} wishes[] = {
+	{ "To: ca+Server@example.test\r\n", "server", "" },
+	{ "To: The CA <CA+server@EXAMPLE.TEST>\r\n", "server", "" },
+	{ "To: x@example.test, ca+web.1_a-b@example.test\r\n", "web.1_a-b", "" },
+	{ "Cc: ca+server@example.test\r\n", "server", "" },
+	/* What the server delivered by comes first. */
+	{ "Delivered-To: ca+a@example.test\r\nTo: ca+b@example.test\r\n", "a",
+	  "" },
+	{ "To: ca@example.test\r\n", "", "" },
+	{ "To: ca+@example.test\r\n", "", "" },
+	{ "To: ca+server@example.test.evil.test\r\n", "", "" },
+	{ "To: ca+server@example.tests\r\n", "", "" },
+	{ "To: xca+server@example.test\r\n", "", "" },
+	{ "To: x.ca+server@example.test\r\n", "", "" },
+	{ "To: ca+ser ver@example.test\r\n", "", "" },
+	{ "To: ca+" L64 "@example.test\r\n", "", "" },
+	{ "Content-Language: de-AT, en\r\n", "", "de-at" },
+	{ "Content-Language: (x) EN\r\n", "", "en" },
+	{ "Content-Language: ../../x\r\n", "", "" },
+	{ "Content-Language: " L64 "\r\n", "", "" },
+	{ "Content-Language:\r\n", "", "" },
+};
+
+START_TEST(a_sender_may_wish_for_a_profile_and_a_language)
+{
+	struct envelope envelope = scan(wishes[_i].header);
+
+	ck_assert_msg(strcmp(envelope.detail, wishes[_i].detail) == 0,
+	    "%s: \"%s\"", wishes[_i].header, envelope.detail);
+	ck_assert_msg(strcmp(envelope.language, wishes[_i].language) == 0,
+	    "%s: \"%s\"", wishes[_i].header, envelope.language);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -644,6 +682,8 @@ main(void)
 	tcase_add_loop_test(tc, a_reply_threads_under_its_request, 0,
 	    ROWS(threads));
 	tcase_add_test(tc, long_references_keep_the_root_and_the_last);
+	tcase_add_loop_test(tc,
+	    a_sender_may_wish_for_a_profile_and_a_language, 0, ROWS(wishes));
 	tcase_add_test(tc, a_message_id_has_its_ceiling);
 	tcase_add_test(tc, a_subject_is_unfolded_tamed_and_cut);
 	tcase_add_loop_test(tc, a_date_is_read_or_absent, 0, ROWS(dates));

@@ -436,6 +436,43 @@ START_TEST(a_key_whose_certificate_was_compromised_is_blocked)
 }
 END_TEST
 
+/* A list and the journal know more than the backup: of the list alone, the
+ * serial is known, and of the journal the key. */
+START_TEST(a_stolen_key_that_only_the_journal_has_is_blocked)
+{
+	struct crl_terms terms = { .number = 3, .this_update = NOON + 30,
+		.next_update = NOON + DAY };
+	struct crl_entry e = entry(1, compromises[_i].reason, NOON + 20);
+	OWNED(EVP_PKEY) *key = EVP_EC_gen("P-256");
+	struct cert_row reserved = row_of(1, CERT_RESERVED);
+	enum key_block_kind kind = KEY_WEAK;
+	uint8_t spki[32], *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+
+	EVP_Digest(der, (size_t)len, spki, NULL, EVP_sha256(), NULL);
+	OPENSSL_free(der);
+	if (compromises[_i].state == CERT_RESERVED) {
+		reserved.request = add_request(key, REQUEST_APPROVED);
+		OK(store_reserve(store, &reserved, &err));
+	}
+	append_issued(1, key);
+	merge_crl(&terms, &e, 1);
+	merge_journal();
+	ck_assert_msg(store_is_key_blocked(store, spki, &kind, &err) ==
+	    (compromises[_i].blocked ? 0 : 1), "%s", compromises[_i].name);
+	if (compromises[_i].blocked)
+		ck_assert_int_eq(kind, KEY_COMPROMISED);
+	ck_assert_int_eq(reason_of(1), compromises[_i].reason);
+	ck_assert_int_eq(find(1).state, CERT_REVOKED);
+	ck_assert_uint_gt(find(1).der.len, 0);
+	ck_assert_int_eq(find(1).not_after, NOON + DAY);
+	ck_assert_uint_eq(counts.issued, 1);
+	/* And the same once more changes nothing. */
+	merge_journal();
+	ck_assert_uint_eq(counts.issued, 1);
+}
+END_TEST
+
 /* --- numbers --------------------------------------------------------------------- */
 
 static int
@@ -460,73 +497,6 @@ START_TEST(the_next_crl_number_is_above_all_that_were_seen)
 	OK(store_find_ca(store, "users", keep_number, &number, &err));
 	ck_assert_uint_eq(number, 41);
 	OK(restore_crl_number(store, &ca, &err));	/* harmless */
-}
-END_TEST
-
-/* --- which lists are new enough ---------------------------------------------------- */
-
-static const struct {
-	const char	*point;
-	const char	*ca;
-	int		 want;
-} points[] = {
-	{ "", "users", 0 },
-	{ "?", "users", -1 },
-	{ "http://a.example/users.1.crl", "users", 1 },
-	{ "http://a.example/users.1024.crl", "users", 1024 },
-	{ "http://a.example/users.2", "users", 2 },
-	{ "http://users.7.example/users.2.crl", "users", 2 },
-	{ "http://a.example/users.0.crl", "users", -1 },
-	{ "http://a.example/users.1025.crl", "users", -1 },
-	{ "http://a.example/users.crl", "users", -1 },
-	{ "http://a.example/users.2x.crl", "users", -1 },
-	{ "http://a.example/others.2.crl", "users", -1 },
-	{ "http://a.example/myusers.2.crl", "users", -1 },
-};
-
-START_TEST(a_list_names_its_shard_by_its_distribution_point)
-{
-	ck_assert_msg(restore_shard_of(points[_i].point, points[_i].ca) ==
-	    points[_i].want, "%s: %d", points[_i].point,
-	    restore_shard_of(points[_i].point, points[_i].ca));
-}
-END_TEST
-
-#define FULL(n)		{ .terms = { .number = (n) } }
-#define DELTA(n, b)	{ .terms = { .number = (n), .base = (b) } }
-#define SHARD(n)	{ .terms = { .number = (n) },			\
-	    .point = "http://a.example/users.1.crl" }
-static const struct {
-	const char	*name;
-	struct crl_read	 lists[3];
-	uint16_t	 shard;
-	struct restore_reach want;
-} reaches[] = {
-	{ "one", { FULL(3) }, 0, { 3, 3 } },
-	{ "the newest of several, in any order", { FULL(2), FULL(5), FULL(4) },
-	    0, { 5, 5 } },
-	{ "those of a shard are no others'", { SHARD(9), FULL(3), SHARD(8) },
-	    0, { 3, 3 } },
-	{ "nor the other way round", { SHARD(2), FULL(3) }, 1, { 2, 2 } },
-	{ "two of one shard are not two shards", { SHARD(2), SHARD(3) }, 0,
-	    { 0, 0 } },
-	{ "a delta goes on from its base", { DELTA(7, 3), FULL(3) }, 0,
-	    { 3, 7 } },
-	{ "a delta to a newer one says nothing", { DELTA(7, 4), FULL(3) }, 0,
-	    { 3, 3 } },
-	{ "a delta alone says nothing", { DELTA(7, 3) }, 0, { 0, 0 } },
-	{ "another CA's", { { .issuer = 1, .terms = { .number = 9 } } }, 0,
-	    { 0, 0 } },
-};
-
-START_TEST(lists_reach_as_far_as_the_newest_of_their_shard)
-{
-	struct restore_reach reach = restore_reach_of(reaches[_i].lists, 3, 0,
-	    "users", reaches[_i].shard);
-
-	ck_assert_msg(reach.full == reaches[_i].want.full &&
-	    reach.any == reaches[_i].want.any, "%s: %d, %d",
-	    reaches[_i].name, (int)reach.full, (int)reach.any);
 }
 END_TEST
 
@@ -574,12 +544,6 @@ main(void)
 	Suite *s = suite_create("restore");
 	TCase *tc = tcase_create("all");
 
-	tcase_add_loop_test(tc,
-	    a_list_names_its_shard_by_its_distribution_point, 0,
-	    ROWS(points));
-	tcase_add_loop_test(tc,
-	    lists_reach_as_far_as_the_newest_of_their_shard, 0,
-	    ROWS(reaches));
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, an_old_status_learns_what_came_after, 0,
 	    ROWS(stories));
@@ -593,6 +557,9 @@ main(void)
 	tcase_add_test(tc, a_key_that_the_journal_blocks_is_blocked_again);
 	tcase_add_loop_test(tc,
 	    a_key_whose_certificate_was_compromised_is_blocked, 0,
+	    ROWS(compromises));
+	tcase_add_loop_test(tc,
+	    a_stolen_key_that_only_the_journal_has_is_blocked, 0,
 	    ROWS(compromises));
 	tcase_add_test(tc, the_next_crl_number_is_above_all_that_were_seen);
 	tcase_add_test(tc, a_copy_of_the_store_is_whole_and_stands_alone);

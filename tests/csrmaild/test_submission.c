@@ -1,10 +1,13 @@
 #include "tests/support/mail_stand.h"
 
 #include "csrmaild/acts.h"
+#include "csrmaild/answer.h"
 #include "csrmaild/key_check.h"
+#include "csrmaild/renewal.h"
 
 #include "common/err.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/test_ca.h"
 
 #include <openssl/bn.h>
 #include <openssl/param_build.h>
@@ -268,6 +271,213 @@ START_TEST(a_key_that_shares_a_prime_is_refused_and_its_kin_named)
 }
 END_TEST
 
+/* --- the same request again -------------------------------------------------- */
+
+static int
+note_id(const struct cert_row *row, void *arg)
+{
+	*(int64_t *)arg = row->id;
+	return 0;
+}
+
+static int
+note_renews(const struct request_row *row, void *arg)
+{
+	*(int64_t *)arg = row->renews;
+	return 0;
+}
+
+/* What that request renews. */
+static int64_t
+renewed_by(int64_t request)
+{
+	int64_t id = -1;
+
+	OK(store_find_request(registrar.store, request, note_renews, &id,
+	    &err));
+	return id;
+}
+
+static int
+note_submission(const struct request_row *row, void *arg)
+{
+	*(int64_t *)arg = row->submission;
+	return 0;
+}
+
+static int64_t
+submission_of(int64_t request)
+{
+	int64_t id = 0;
+
+	OK(store_find_request(registrar.store, request, note_submission, &id,
+	    &err));
+	return id;
+}
+
+static int64_t
+add_ca(void)
+{
+	const struct ca_row ca = { .name = "users", .parent = "",
+		.cert = bytes_of("CERT"), .not_before = NOON - DAY,
+		.not_after = NOON + 3650 * DAY };
+	int64_t id;
+
+	OK(store_begin(registrar.store, &err));
+	OK(store_add_ca(registrar.store, &ca, &id, &err));
+	OK(store_commit(registrar.store, &err));
+	return id;
+}
+
+/* The request gets a certificate with that serial, over in that time. */
+static int64_t
+certify_request(int64_t ca, const struct request_row *request, uint8_t n,
+    struct bytes der, time_t over)
+{
+	struct cert_row row = { .ca_id = ca, .serial = { { 0x77, n }, 2 },
+		.request = request->id, .state = CERT_RESERVED,
+		.not_before = NOON - DAY, .not_after = NOON + over,
+		.order = bytes_of("ORDER"), .profile = request->profile,
+		.names_text = "", .spki_sha256 = request->spki_sha256 };
+	int64_t id = 0;
+
+	OK(store_begin(registrar.store, &err));
+	OK(store_reserve(registrar.store, &row, &err));
+	OK(store_issue(registrar.store, ca, &row.serial, der, &err));
+	if (request->renews != 0)
+		OK(renewal_take_issued(&registrar, request->renews, ca,
+		    &row.serial, &err));
+	OK(store_find_certificate(registrar.store, ca, &row.serial, note_id,
+	    &id, &err));
+	OK(store_commit(registrar.store, &err));
+	return id;
+}
+
+static const struct old {
+	const char	*name;
+	const char	*ca, *profile, *principal;	/* of the old one */
+	bool		 other_names, other_key;
+	time_t		 over;		/* that long from now */
+	int		 reason;	/* 0: it is not revoked */
+	bool		 blocked;	/* the key: the request is refused */
+	bool		 want;
+} olds[] = {
+	{ "the same",		"users", "user", "mail:a@example.test",
+	    false, false, DAY, 0, false, true },
+	{ "another CA",		"staff", "user", "mail:a@example.test",
+	    false, false, DAY, 0, false, false },
+	{ "another profile",	"users", "host", "mail:a@example.test",
+	    false, false, DAY, 0, false, false },
+	{ "another person's",	"users", "user", "mail:b@example.test",
+	    false, false, DAY, 0, false, false },
+	{ "other names",	"users", "user", "mail:a@example.test",
+	    true, false, DAY, 0, false, false },
+	{ "another key",	"users", "user", "mail:a@example.test",
+	    false, true, DAY, 0, false, false },
+	{ "over",		"users", "user", "mail:a@example.test",
+	    false, false, -1, 0, false, false },
+	{ "over now",		"users", "user", "mail:a@example.test",
+	    false, false, 0, 0, false, true },
+	{ "revoked",		"users", "user", "mail:a@example.test",
+	    false, false, DAY, CRL_SUPERSEDED, false, false },
+	{ "on hold",		"users", "user", "mail:a@example.test",
+	    false, false, DAY, CRL_CERTIFICATE_HOLD, false, false },
+	{ "refused",		"users", "user", "mail:a@example.test",
+	    false, false, DAY, 0, true, false },
+};
+
+/* The request from which the old one was made; the caller's row borrows. */
+static void
+add_old(const struct old *old, const struct csr *csr,
+    struct request_row *row, struct buf *names)
+{
+	static const uint8_t other[32] = { 9 };
+	struct submission_row mail = { .channel = "mail", .mailbox = "users",
+		.principal = old->principal, .evidence = "auth",
+		.reply_to = "", .message_id = "", .references = "",
+		.subject = "", .outcome = "processed", .received_at = NOON };
+
+	put_names(names, &csr->names);
+	*row = (struct request_row){ .state = REQUEST_APPROVED,
+		.ca = old->ca, .profile = old->profile,
+		.csr = csr->der, .names = old->other_names ?
+		bytes_of("others") : buf_bytes(names), .names_text = "",
+		.key_text = "", .rule = "", .reason = "", .ignored = "",
+		.decided_by = "", .spki_sha256 = old->other_key ?
+		other : csr->key.spki_sha256 };
+	mail.identity[0] = 1;
+	OK(store_begin(registrar.store, &err));
+	OK(store_add_submission(registrar.store, &mail, &row->submission,
+	    &err));
+	OK(store_add_request(registrar.store, row, &row->id, &err));
+	OK(store_commit(registrar.store, &err));
+}
+
+START_TEST(the_same_request_again_renews_what_is_in_force)
+{
+	OWNED_STRUCT(csr) *csr = mail_stand_csr(key, "a@example.test");
+	const struct old *old = &olds[_i];
+	int64_t ca = add_ca(), id, wanted;
+	const struct serial serial = { { 0x77, 1 }, 2 };
+	struct request_row row;
+	OWNED_BUF(names, 4096);
+	unsigned int revoked;
+	struct stand_request seen;
+
+	add_old(old, csr, &row, &names);
+	id = certify_request(ca, &row, 1, bytes_of("DER"), old->over);
+	if (old->reason != 0) {
+		OK(store_begin(registrar.store, &err));
+		OK(store_revoke(registrar.store, ca, &serial, NOON,
+		    (enum crl_reason)old->reason, 0, &err));
+		OK(store_commit(registrar.store, &err));
+	}
+	if (old->blocked)
+		OK(registrar_block_key(&registrar, csr->key.spki_sha256,
+		    false, "test", "unix:boss", NOON, &revoked, &err));
+	seen = send_csr(csr, "a@example.test");
+	ck_assert_int_eq(seen.state == REQUEST_REJECTED, old->blocked);
+	wanted = old->want ? id : 0;
+	ck_assert_msg(renewed_by(seen.id) == wanted, "%s: %d", old->name,
+	    (int)renewed_by(seen.id));
+}
+END_TEST
+
+/* Its answer says so, and the one after it renews the newest. */
+START_TEST(a_renewal_by_mail_is_told_what_it_is_in_place_of)
+{
+	OWNED_STRUCT(csr) *csr = mail_stand_csr(key, "a@example.test");
+	struct test_ca issuer;
+	struct request_row row;
+	OWNED_BUF(names, 4096);
+	OWNED_BUF(mail, 1u << 20);
+	uint8_t *der = NULL;
+	struct bytes cert;
+	int64_t ca = add_ca(), first, second;
+	struct stand_request seen;
+
+	test_ca_make(&issuer, KEY_P256);
+	cert.len = (size_t)i2d_X509(issuer.cert, &der);
+	cert.data = der;
+	add_old(&olds[0], csr, &row, &names);
+	first = certify_request(ca, &row, 1, cert, DAY);
+	row.id = send_csr(csr, "a@example.test").id;
+	row.renews = renewed_by(row.id);
+	ck_assert_int_eq(row.renews, first);
+	second = certify_request(ca, &row, 2, cert, DAY);
+	OK(store_begin(registrar.store, &err));
+	OK(submission_answer(&registrar, submission_of(row.id), &err));
+	OK(store_commit(registrar.store, &err));
+	ck_assert_str_eq(mail_stand_mail(&mail, NULL), "a@example.test");
+	ck_assert_msg(strstr(buf_str(&mail), "In place of: 7701,") != NULL,
+	    "%s", buf_str(&mail));
+	seen = send_csr(csr, "a@example.test");
+	ck_assert_int_eq(renewed_by(seen.id), second);
+	OPENSSL_free(der);
+	test_ca_free(&issuer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -282,6 +492,10 @@ main(void)
 	    ROWS(blocks));
 	tcase_add_test(tc,
 	    a_key_that_shares_a_prime_is_refused_and_its_kin_named);
+	tcase_add_loop_test(tc,
+	    the_same_request_again_renews_what_is_in_force, 0, ROWS(olds));
+	tcase_add_test(tc,
+	    a_renewal_by_mail_is_told_what_it_is_in_place_of);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

@@ -22,7 +22,7 @@
 
 /*
  * A server that follows a script: what it replies to each command. NULL
- * closes the connection, "" says nothing more.
+ * closes the connection, "" says nothing more, "\b..." is cut off by its end.
  */
 struct script {
 	const char	*name;
@@ -56,6 +56,10 @@ serve_one(const struct script *s, int fd, volatile struct counts *counts)
 	for (;;) {
 		if (reply == NULL)
 			break;
+		if (reply[0] == '\b') {	/* and nothing behind it */
+			dprintf(fd, "%s", reply + 1);
+			break;
+		}
 		if (reply[0] != '\0')
 			dprintf(fd, "%s\r\n", reply);
 		if (fgets(line, sizeof(line), in) == NULL)
@@ -245,6 +249,15 @@ static const struct script scripts[] = {
 	{ "silent after the message", "220 hi", "250 test", NULL, "250 ok",
 	    "250 ok", "354 go on", "", "", TLS_NONE, SENT_DEFERRED, 0,
 	    "ended before", 1 },
+	{ "half a reply after the message", "220 hi", "250 test", NULL,
+	    "250 ok", "250 ok", "354 go on", "250-2.0.0 queued", "", TLS_NONE,
+	    SENT_DEFERRED, 0, "ended before", 1 },
+	{ "half a line after the message", "220 hi", "250 test", NULL,
+	    "250 ok", "250 ok", "354 go on", "\b250 2.0.0 que", "", TLS_NONE,
+	    SENT_DEFERRED, 0, "ended before", 1 },
+	{ "250 to DATA, before the message", "220 hi", "250 test", NULL,
+	    "250 ok", "250 ok", "250 why not", "250 queued", "", TLS_NONE,
+	    SENT_DEFERRED, 0, "", 0 },
 	/* Never without authentication where it is configured. */
 	{ "wrong password", "220 hi", "250-x\r\n250 AUTH PLAIN",
 	    "535 5.7.8 wrong password", "250 ok", "250 ok", "354 go on",

@@ -303,6 +303,71 @@ START_TEST(a_blocked_key_comes_through_and_has_all_its_octets)
 }
 END_TEST
 
+START_TEST(how_a_mailbox_does_comes_through)
+{
+	struct wire_mailbox m = { .mailbox = "users", .text = "NO",
+	    .since = 7, .next_attempt = 9 }, got = { 0 };
+	struct frame frame;
+	struct err err;
+
+	ck_assert_int_eq(wire_send_mailbox(here, &m, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_mailbox(&frame, &got, &err), 0);
+	ck_assert_str_eq(got.text, "NO");
+	ck_assert_int_eq(got.since, 7);
+	ck_assert_int_eq(got.next_attempt, 9);
+}
+END_TEST
+
+/* The longest, and neither a token nor a reason: that ends the peer. */
+START_TEST(a_token_comes_through_or_a_reason)
+{
+	static struct wire_token m, got;
+	struct frame frame;
+	struct err err;
+
+	m.id = 7;
+	m.token.expires_at = 9;
+	memset(m.token.text, 't', TOKEN_MAX);
+	ck_assert_int_eq(wire_send_token(here, &m, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_token(&frame, &got, &err), 0);
+	ck_assert_uint_eq(got.id, 7);
+	ck_assert_int_eq(got.token.expires_at, 9);
+	ck_assert_uint_eq(strlen(got.token.text), TOKEN_MAX);
+	m.token.text[0] = '\0';
+	ck_assert_int_eq(wire_send_token(here, &m, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_token(&frame, &got, &err), -1);
+	strcpy(m.text, "why not");
+	ck_assert_int_eq(wire_send_token(here, &m, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_token(&frame, &got, &err), 0);
+	ck_assert_str_eq(got.text, "why not");
+}
+END_TEST
+
+START_TEST(an_opened_token_file_is_a_descriptor_or_a_reason)
+{
+	struct frame frame;
+	struct err err;
+	char text[256];
+
+	ck_assert_int_eq(wire_send_token_opened(here, dup(0), "", &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_token_opened(&frame, text, &err), 0);
+	ck_assert_int_ge(frame.fd, 0);
+	close(frame.fd);
+	ck_assert_int_eq(wire_send_token_opened(here, -1, "no", &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_token_opened(&frame, text, &err), 0);
+	ck_assert_str_eq(text, "no");
+	ck_assert_int_eq(wire_send_token_opened(here, -1, "", &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_token_opened(&frame, text, &err), -1);
+}
+END_TEST
+
 START_TEST(a_crl_is_opened_with_its_descriptor_or_not_at_all)
 {
 	struct wire_crl_open m = { .ca = "example.org/users",
@@ -338,6 +403,9 @@ main(void)
 	tcase_add_test(tc, a_frame_of_another_type_is_refused);
 	tcase_add_test(tc, crl_entries_keep_their_fields_and_refuse_bad_ones);
 	tcase_add_test(tc, a_blocked_key_comes_through_and_has_all_its_octets);
+	tcase_add_test(tc, how_a_mailbox_does_comes_through);
+	tcase_add_test(tc, a_token_comes_through_or_a_reason);
+	tcase_add_test(tc, an_opened_token_file_is_a_descriptor_or_a_reason);
 	tcase_add_test(tc, a_crl_is_opened_with_its_descriptor_or_not_at_all);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

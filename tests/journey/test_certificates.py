@@ -66,6 +66,22 @@ class Certificates(unittest.TestCase):
         self.assertIn(pem.split("-----")[2].strip().replace("\r", ""),
                       chain)
 
+    def test_the_chain_of_a_ca_is_served(self):
+        """What a client may fetch where it has the certificate alone."""
+        url = self.system.env["CRL_URL"].replace("/crl/", "/ca/")
+        with urllib.request.urlopen(url.replace(".crl", ".p7c"),
+                                    timeout=10) as answer:
+            self.assertEqual(answer.headers.get_content_type(),
+                             "application/pkcs7-mime")
+            octets = answer.read()
+        chain = subprocess.run(
+            ["openssl", "pkcs7", "-inform", "DER", "-print_certs"],
+            input=octets, stdout=subprocess.PIPE,
+            check=True).stdout.decode()
+        for name in ("ISSUER_CERT", "ROOT_CERT"):
+            with open(self.system.env[name], encoding="ascii") as file:
+                self.assertIn(file.read().split("-----")[2].strip(), chain)
+
     def test_a_request_may_be_attached_in_pem_or_der(self):
         for form, content_type, name in (
                 ("DER", "application/pkcs10", "smime.p10"),

@@ -257,6 +257,32 @@ START_TEST(a_file_without_certificates_is_refused)
 }
 END_TEST
 
+/* Nobody is left out without a word: a slip in the second costs the file. */
+START_TEST(a_file_that_breaks_off_is_refused)
+{
+	struct requestors *r = NULL;
+	BIO *pem = BIO_new(BIO_s_mem());
+	char *text;
+	long len, one;
+
+	PEM_write_bio_X509(pem, ca.cert);
+	one = BIO_get_mem_data(pem, &text);
+	PEM_write_bio_X509(pem, stranger.cert);
+	len = BIO_get_mem_data(pem, &text);
+	ck_assert_int_eq(requestors_new(file_of(text, (size_t)len), &r, &err),
+	    0);
+	requestors_free(r);
+	r = NULL;
+	ck_assert_int_eq(requestors_new(file_of(text, (size_t)len - 40), &r,
+	    &err), -1);
+	text[one + 60] = '*';
+	ck_assert_int_eq(requestors_new(file_of(text, (size_t)len), &r, &err),
+	    -1);
+	ck_assert_ptr_null(r);
+	BIO_free(pem);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -271,6 +297,7 @@ main(void)
 	tcase_add_test(c, each_hash_is_counted);
 	tcase_add_test(c, a_preference_counts_when_there_is_such_a_key);
 	tcase_add_test(c, a_file_without_certificates_is_refused);
+	tcase_add_test(c, a_file_that_breaks_off_is_refused);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }

@@ -5,6 +5,7 @@
 #include "tests/support/ocsp_daemon.h"
 
 #include <openssl/ocsp.h>
+#include <sqlite3.h>
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -186,6 +187,31 @@ START_TEST(a_certificate_issued_since_is_carried)
 	ck_assert_int_eq(ask("2002", false, NULL), UNKNOWN);
 	carry(time(NULL));
 	daemon_await(&d, "2002", GOOD);
+}
+END_TEST
+
+/* What was restored from a backup has another past: a revocation in it may have
+ * a lower number than what was carried before. */
+START_TEST(a_revocation_of_another_past_is_carried)
+{
+	char file[160], change[160];
+	sqlite3 *db = NULL;
+
+	daemon_await(&d, "1001", GOOD);		/* held from now on */
+	snprintf(file, sizeof(file), "%s/store.db", d.stand.dir);
+	snprintf(change, sizeof(change), "UPDATE status SET state = 2,"
+	    " revoked_at = %lld, reason = 1 WHERE serial = x'1001'",
+	    (long long)time(NULL));
+	ck_assert_int_eq(sqlite3_open(file, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_busy_timeout(db, 5000), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, change, NULL, NULL, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	X509_free(stand_issue(&d.stand, "2002"));
+	carry(time(NULL));
+	daemon_await(&d, "2002", GOOD);
+	ck_assert_int_eq(ask("1001", false, NULL), REVOKED);
 }
 END_TEST
 
@@ -376,6 +402,7 @@ main(void)
 	tcase_add_test(t, this_update_is_the_moment_of_the_index);
 	tcase_add_test(t, a_revocation_is_carried);
 	tcase_add_test(t, a_certificate_issued_since_is_carried);
+	tcase_add_test(t, a_revocation_of_another_past_is_carried);
 	tcase_add_loop_test(t,
 	    what_is_not_fit_is_not_taken_and_the_last_stays, 0, ROWS(bad));
 	tcase_add_test(t, when_the_file_is_gone_the_last_stays);

@@ -135,6 +135,7 @@ class ImapConversation(Conversation):
             self.say("* OK fake")
         while True:
             words = self.line().split(" ", 2)
+            self.server.commands += 1
             self.tag = words[0]
             if len(words) < 2:
                 continue
@@ -305,6 +306,7 @@ class FakeImap(Server):
         """logins: what LOGIN, or SASL's answer, may say."""
         self.logins = logins
         self.inbox, self.filed = {}, {}
+        self.commands = 0
         self.uid_validity, self.last_uid = 42, 0
         super().__init__(tls, implicit)
 
@@ -350,13 +352,13 @@ class SmtpConversation(Conversation):
         elif command == "AUTH":
             self.authenticate(line.split(" ")[1:])
         elif command == "MAIL":
-            if not self.authenticated:
-                self.server.unauthenticated += 1
             self.recipient = None
             self.reply("MAIL", "250 fine")
         elif command == "RCPT":
             self.reply("RCPT", "250 fine")
             self.recipient = re.search("<(.*)>", line).group(1)
+        elif command == "DATA" and self.recipient is None:
+            self.say("554 5.5.1 for nobody")
         elif command == "DATA":
             self.reply("DATA", "354 go on")
             self.take()
@@ -409,6 +411,8 @@ class SmtpConversation(Conversation):
             if line == ".":
                 break
             lines.append(line[1:] if line.startswith(".") else line)
+        if not self.authenticated:
+            self.server.unauthenticated += 1
         self.reply("dot", "250 taken")
         self.server.taken.append(
             (self.recipient, "\r\n".join(lines).encode()))
@@ -421,5 +425,5 @@ class FakeSmtp(Server):
         self.logins = logins
         self.taken = []             # (recipient, octets)
         self.failed = 0             # times that `mode` went wrong
-        self.unauthenticated = 0    # MAIL without a login
+        self.unauthenticated = 0    # mails that came without a login
         super().__init__(tls, implicit)

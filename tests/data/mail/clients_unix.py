@@ -1,8 +1,8 @@
 """Mails of Thunderbird, of programs for terminals and scripts, and of those
 that make requests; see clients.py."""
 
-from build import Mail, attached, b64, forwarded, html, multi, octets, part, \
-    pem, plain, qp
+from build import Mail, attached, b64, html, multi, octets, part, pem, \
+    plain, qp
 
 FLOWED = "RFC 3676, 4.1 to 4.4 (soft breaks, space-stuffing, quotes)"
 

@@ -339,9 +339,17 @@ def mime():
     issued("encoding-in-capitals", lambda m: part(
         "CONTENT-TYPE: TEXT/PLAIN\nCONTENT-TRANSFER-ENCODING: BASE64",
         b64(m.request.pem)))
-    issued("content-md5-and-language", lambda m: part(
-        "Content-Type: text/plain\nContent-Language: de\nContent-MD5: x\n"
-        "Content-Location: a", m.request.pem))
+    issued("content-md5-and-location", lambda m: part(
+        "Content-Type: text/plain\nContent-MD5: x\nContent-Location: a",
+        m.request.pem))
+
+    m = Mail("language-german", "RFC 3282, 2")
+    m.write(plain(m.request.pem), "Content-Language: de\n")
+    m.row("processed", [m.request], ["Ihr Zertifikat ist ausgestellt"])
+    m = Mail("language-german-nothing", "RFC 3282, 2")
+    m.write(html(m.request.pem), "Content-Language: de-AT\n")
+    m.row("rejected", [], ["zu keinem Zertifikat", "HTML wird nicht gelesen"],
+          **{"Content-Type": "text/plain; charset=utf-8"})
 
     def named(name, header, shown, source):
         m = Mail(name, source)
