@@ -4,11 +4,11 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/store.h"
-#include "csrmaild/evidence.h"
 #include "csrmaild/outbox.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
+#include "csrmaild/smime.h"
 #include "csrmaild/answer.h"
 #include "csrmaild/confirm_code.h"
 
@@ -202,7 +202,7 @@ challenge_answer(struct registrar *r, const struct mailbox_settings *mailbox,
 		return missing;
 	if (r->now > found.expires_at ||
 	    strcmp(found.mailbox, mailbox->title) != 0 ||
-	    !evidence_same_mailbox(found.recipient, m->from)) {
+	    !smime_same_mailbox(found.recipient, m->from)) {
 		log_warn("challenge.misused", NUM("challenge", found.id),
 		    STR("from", m->from));
 		return 1;

@@ -3,25 +3,16 @@
 #include "common/err.h"
 #include "common/store.h"
 #include "csrmaild/registry.h"
+#include "csrmaild/smime.h"
 #include "csrmaild/wire.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* Older signatures are not believed: whoever has seen the mail can send it
  * again. As long as servers keep trying to deliver (RFC 5321, 4.5.4.1). */
 #define SIGNATURE_AGE_S		(5 * 86400)
 #define CLOCK_SLACK_S		3600
-
-bool
-evidence_same_mailbox(const char *a, const char *b)
-{
-	const char *at_a = strrchr(a, '@'), *at_b = strrchr(b, '@');
-
-	return at_a != NULL && at_b != NULL && at_a - a == at_b - b &&
-	    memcmp(a, b, (size_t)(at_a - a)) == 0 && strcasecmp(at_a, at_b) == 0;
-}
 
 void
 evidence_describe(uint8_t evidence, char *out, size_t size)
@@ -63,15 +54,6 @@ look(const struct cert_row *row, void *arg)
 	return 0;
 }
 
-static bool
-bears(const struct signature *s, const char *mailbox)
-{
-	for (size_t i = 0; i < s->n_addresses; i++)
-		if (evidence_same_mailbox(s->addresses[i], mailbox))
-			return true;
-	return false;
-}
-
 /* Why it proves nothing, or NULL. */
 static const char *
 doubt_of(const struct registrar *r, const struct wire_submit *m,
@@ -89,7 +71,7 @@ doubt_of(const struct registrar *r, const struct wire_submit *m,
 	if (s->signed_at > r->now + CLOCK_SLACK_S)
 		return "the signature was made in the future: a clock is "
 		    "wrong";
-	if (!bears(s, m->envelope.from))
+	if (!signature_bears(s, m->envelope.from))
 		return "the certificate of the signature is for another "
 		    "mailbox than the sender's";
 	if (found->id == 0)

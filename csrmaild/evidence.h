@@ -1,7 +1,6 @@
 #ifndef CSRMAILD_EVIDENCE_H
 #define CSRMAILD_EVIDENCE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +29,5 @@ int	evidence_weigh(struct registrar *, const struct wire_submit *,
 
 /* "auth,dkim", as it stands on record; size 32 does. */
 void	evidence_describe(uint8_t evidence, char *out, size_t size);
-
-/* Two mailboxes: local part octet for octet, domain in any case. */
-bool	evidence_same_mailbox(const char *, const char *);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define CHAIN_DEPTH	8
@@ -253,4 +254,22 @@ smime_examine(struct bytes message, struct bytes anchors, int64_t now,
 		buf_clear(content);
 	ERR_clear_error();
 	return r;
+}
+
+bool
+smime_same_mailbox(const char *a, const char *b)
+{
+	const char *at_a = strrchr(a, '@'), *at_b = strrchr(b, '@');
+
+	return at_a != NULL && at_b != NULL && at_a - a == at_b - b &&
+	    memcmp(a, b, (size_t)(at_a - a)) == 0 && strcasecmp(at_a, at_b) == 0;
+}
+
+bool
+signature_bears(const struct signature *s, const char *mailbox)
+{
+	for (size_t i = 0; i < s->n_addresses; i++)
+		if (smime_same_mailbox(s->addresses[i], mailbox))
+			return true;
+	return false;
 }

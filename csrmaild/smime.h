@@ -32,6 +32,11 @@ int	smime_examine(struct bytes message, struct bytes anchors, int64_t now,
 	    struct signature *, struct buf *der, struct buf *content,
 	    struct err *);
 
+/* Is the mailbox one of its certificate's? Local part octet for octet, domain
+ * in any case. */
+bool	signature_bears(const struct signature *, const char *mailbox);
+bool	smime_same_mailbox(const char *, const char *);
+
 /* Is this the form of a certificate list that smime_examine can use as
  * anchors? For the one who reads the configuration. */
 bool	smime_anchors_are_whole(struct bytes anchors, unsigned int *n);

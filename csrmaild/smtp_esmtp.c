@@ -34,6 +34,10 @@ struct session {
 		ASKED_QUIT,
 	}		 asked;		/* the last command */
 	int64_t		 asked_at;	/* when it was said; monotonic, ms */
+	/* The reply to it, as far as it has come. */
+	char		 line[4];	/* how its last line begins */
+	size_t		 n_line;
+	bool		 whole;		/* its last line has come, to the end */
 	bool		 connected;
 	bool		 authenticated;
 	bool		 refused;	/* AUTH was tried, and failed */
@@ -91,6 +95,26 @@ see_reply(struct session *s, const char *octets, size_t len)
 	case ASKED_OTHER:
 	case ASKED_QUIT:
 		break;
+	}
+}
+
+/*
+ * RFC 5321, 4.2.1: "DDD-" goes on, and a line that has no end is none. libesmtp
+ * takes both for the reply, also when the connection ends there.
+ */
+static void
+follow_reply(struct session *s, const char *octets, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (octets[i] != '\n') {
+			if (s->n_line < sizeof(s->line))
+				s->line[s->n_line++] = octets[i];
+			s->whole = false;
+			continue;
+		}
+		s->whole = s->n_line >= 3 && (s->n_line == 3 ||
+		    s->line[3] != '-');
+		s->n_line = 0;
 	}
 }
 
@@ -154,12 +178,19 @@ on_octets(const char *octets, int len, int writing, void *arg)
 		return;
 	if (writing == 0) {
 		see_reply(s, octets, (size_t)len);
+		if (s->asked != ASKED_QUIT)
+			follow_reply(s, octets, (size_t)len);
 		check_deadline(s);
 		return;
 	}
 	s->asked_at = clock_monotonic_ms();
 	if (writing == 1)
 		see_command(s, octets, (size_t)len);
+	/* What it says to QUIT is no reply to what came before. */
+	if (s->asked != ASKED_QUIT) {
+		s->n_line = 0;
+		s->whole = false;
+	}
 }
 
 /* libesmtp asks for the octets of a message: all at once, then the end. */
@@ -227,7 +258,10 @@ settle_if_accepted(struct item *item)
 	const smtp_status_t *message =
 	    smtp_message_transfer_status(item->message);
 
-	if (message == NULL || message->code != 250 ||
+	/* Not a 250 to something before the message, which libesmtp notes as
+	 * if it were about it. */
+	if (message == NULL || message->code != 250 || !item->handed_out ||
+	    !item->session->whole ||
 	    !is_2xx(smtp_recipient_status(item->recipient)) ||
 	    !session_may_send(item->session))
 		return;

@@ -82,3 +82,23 @@ activation_find(const char *name, size_t n)
 			return FIRST_FD + (int)i;
 	return -1;
 }
+
+int
+activation_hand_over(void)
+{
+	char number[32], names[MAX_SOCKETS * (MAX_NAME + 1)] = "";
+
+	if (given.n == 0)
+		return 0;
+	for (size_t i = 0; i < given.n; i++) {
+		fcntl(FIRST_FD + (int)i, F_SETFD, 0);
+		snprintf(names + strlen(names), sizeof(names) - strlen(names),
+		    "%s%s", i == 0 ? "" : ":", given.names[i]);
+	}
+	snprintf(number, sizeof(number), "%ld", (long)getpid());
+	if (setenv("LISTEN_PID", number, 1) == -1 ||
+	    setenv("LISTEN_FDNAMES", names, 1) == -1)
+		return -1;
+	snprintf(number, sizeof(number), "%zu", given.n);
+	return setenv("LISTEN_FDS", number, 1);
+}

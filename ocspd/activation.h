@@ -14,6 +14,9 @@ struct err;
 /* Once, first of all in main: notes the sockets and takes the variables out of
  * the environment. ERR_FAULT when one is no listening stream socket. */
 int	activation_take(struct err *);
+/* For a successor that is about to be executed in this process: the variables
+ * again, and the sockets stay open. -1: there is no memory. */
+int	activation_hand_over(void);
 /* The nth socket of that name ("" for any); -1: there is none. Borrowed. */
 int	activation_find(const char *name, size_t n);
 

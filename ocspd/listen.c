@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -311,4 +312,104 @@ int
 listen_share_health(const struct listeners *l, struct err *err)
 {
 	return share(l->health_fd, err);
+}
+
+/* --- for a successor ------------------------------------ */
+
+void
+listen_describe(const struct listeners *l, struct buf *out,
+    void (*each)(int fd))
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (settings_listen_kind(l->each[i].address) ==
+		    LISTEN_KIND_SYSTEMD)
+			continue;
+		buf_printf(out, "%s=", l->each[i].address);
+		for (size_t k = 0; k < l->each[i].n; k++) {
+			buf_printf(out, "%d,", l->each[i].fds[k]);
+			each(l->each[i].fds[k]);
+		}
+		buf_append_str(out, "\n");
+	}
+	if (l->health_fd < 0)
+		return;
+	buf_printf(out, "*%s=%d,\n", l->health_address, l->health_fd);
+	each(l->health_fd);
+}
+
+static bool
+is_listening(int fd)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+	    &len) == 0 && listening != 0 &&
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/* "3,4,5,": into fds, when that is not NULL; how many, or -1. */
+static int
+read_numbers(const char *text, size_t len, int *fds)
+{
+	const char *end = text + len;
+	char *next;
+	int n = 0;
+
+	for (; text < end; text = next + 1, n++) {
+		long fd = strtol(text, &next, 10);
+
+		if (next == text || next >= end || *next != ',' || fd < 3 ||
+		    fd > INT_MAX || !is_listening((int)fd))
+			return -1;
+		if (fds != NULL)
+			fds[n] = (int)fd;
+	}
+	return n;
+}
+
+static int
+read_line(const char *line, size_t len, struct listeners *out,
+    struct err *err)
+{
+	const char *equals = memchr(line, '=', len);
+	size_t rest = equals == NULL ? 0 : len - (size_t)(equals + 1 - line);
+	int n = equals == NULL ? -1 : read_numbers(equals + 1, rest, NULL);
+	OWNED_HEAP(char) *address = equals == NULL ? NULL :
+	    strndup(line, (size_t)(equals - line));
+	struct listener *one;
+
+	if (n < 1 || address == NULL)
+		return err_set(err, ERR_FAULT,
+		    "the sockets of the predecessor are not what they seem");
+	if (address[0] == '*') {
+		out->health_address = strdup(address + 1);
+		if (out->health_address != NULL)
+			read_numbers(equals + 1, rest, &out->health_fd);
+		return n == 1 && out->health_address != NULL ? 0 :
+		    err_set(err, ERR_FAULT, "out of memory");
+	}
+	one = add(out, address, (size_t)n, err);
+	if (one == NULL)
+		return -1;
+	read_numbers(equals + 1, rest, one->fds);
+	return 0;
+}
+
+int
+listen_from_description(const char *text, struct listeners *out,
+    struct err *err)
+{
+	struct listeners l = { .health_fd = -1 };
+	size_t len;
+
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		if (read_line(text, len, &l, err) == -1) {
+			listen_close(&l);
+			return -1;
+		}
+	}
+	*out = l;
+	return 0;
 }

@@ -1,6 +1,7 @@
 #ifndef OCSPD_LISTEN_H
 #define OCSPD_LISTEN_H
 
+#include "common/bytes.h"
 #include "ocspd/settings.h"
 
 struct err;
@@ -43,5 +44,15 @@ size_t	listen_count(const struct listeners *, size_t front);
 int	listen_share(const struct listeners *, size_t front, size_t which,
 	    struct err *);
 int	listen_share_health(const struct listeners *, struct err *);
+
+/*
+ * For a successor (ocspd/upgrade.h): "ADDRESS=FD,FD" a line, the monitor's
+ * behind a "*". each is called for every descriptor. What is read again must be
+ * listening sockets; those of systemd are not among them.
+ */
+void	listen_describe(const struct listeners *, struct buf *,
+	    void (*each)(int fd));
+int	listen_from_description(const char *, struct listeners *out,
+	    struct err *);
 
 #endif

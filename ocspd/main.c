@@ -6,7 +6,7 @@
  *	clients <-> front.0 .. front.N-1 <-> responder <-> store (read only)
  *
  * A role that dies is replaced alone. On SIGHUP a whole new set takes over,
- * once it is ready, the sockets of the old one.
+ * once it is ready, the sockets of the old one; on SIGUSR2 a whole new main.
  */
 #include "common/clock.h"
 #include "common/err.h"
@@ -19,6 +19,7 @@
 #include "ocspd/responder.h"
 #include "ocspd/set.h"
 #include "ocspd/settings.h"
+#include "ocspd/upgrade.h"
 
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -51,6 +52,8 @@ struct daemon {
 	struct set		*next;	/* being started by a reload */
 	struct set		*last;	/* being ended after one */
 	bool			 again;	/* reload once that is done */
+	char			**argv;	/* as main got it */
+	struct upgrade		 upgrade;
 };
 
 /* The fronts inherit it: two for each connection (ocspd/places.h). Who may not
@@ -87,7 +90,7 @@ reload(struct daemon *d)
 	struct err err;
 
 	/* One at a time; what was asked for meanwhile is one more. */
-	d->again = d->next != NULL || d->last != NULL;
+	d->again = d->next != NULL || d->last != NULL || d->upgrade.pid != 0;
 	if (d->again)
 		return;
 	notify_reloading();
@@ -166,6 +169,51 @@ stop(struct daemon *d)
 }
 
 static void
+begin_upgrade(struct daemon *d)
+{
+	struct err err;
+
+	if (d->stopping || d->upgrade.pid != 0)
+		return;
+	if (d->next != NULL || d->last != NULL) {
+		log_error("upgrade.refused", STR("why",
+		    "a reload is not over; send SIGUSR2 again"));
+		return;
+	}
+	if (upgrade_start(&d->upgrade, d->argv, &d->current->listeners,
+	    clock_monotonic_ms(), &err) == -1)
+		log_error("upgrade.refused", STR("why", err.text),
+		    STR("detail", err.detail));
+	else
+		log_info("upgrade", NUM("pid", d->upgrade.pid));
+}
+
+static void
+finish_upgrade(struct daemon *d, int64_t now_ms)
+{
+	char main_pid[40];
+
+	switch (upgrade_look(&d->upgrade, now_ms)) {
+	case UPGRADE_WAITING:
+		return;
+	case UPGRADE_FAILED:
+		log_error("upgrade.refused", STR("why",
+		    "the successor did not become ready; its own words "
+		    "are above"));
+		if (d->again)
+			reload(d);
+		return;
+	case UPGRADE_DONE:
+		log_info("upgrade.done", NUM("pid", d->upgrade.pid));
+		snprintf(main_pid, sizeof(main_pid), "MAINPID=%ld",
+		    (long)d->upgrade.pid);
+		notify(main_pid);
+		d->upgrade.pid = 0;
+		stop(d);
+	}
+}
+
+static void
 take_signals(struct daemon *d, int signals)
 {
 	struct signalfd_siginfo info;
@@ -175,6 +223,9 @@ take_signals(struct daemon *d, int signals)
 		case SIGHUP:
 			if (!d->stopping)
 				reload(d);
+			break;
+		case SIGUSR2:
+			begin_upgrade(d);
 			break;
 		case SIGTERM:
 		case SIGINT:
@@ -205,7 +256,8 @@ one_round(struct daemon *d, int signals, struct pollfd *p)
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	for (size_t i = 0; i < 3; i++)
 		n += set_poll(sets[i], p + n);
-	if (d->next != NULL || d->last != NULL || d->stopping)
+	if (d->next != NULL || d->last != NULL || d->stopping ||
+	    d->upgrade.pid != 0)
 		next = earlier(next, now_ms + 200);
 	if (d->current->unpublished)
 		next = earlier(next, now_ms + 1000);
@@ -234,12 +286,14 @@ run(struct daemon *d, int signals)
 	for (;;) {
 		one_round(d, signals, p);
 		finish_reload(d, clock_monotonic_ms());
+		finish_upgrade(d, clock_monotonic_ms());
 		set_look_for_published(d->current);
 		if (!told && set_is_ready(d->current)) {
 			told = true;
 			log_info("ready", NUM("fronts",
 			    d->current->settings->fronts));
 			notify("READY=1");
+			upgrade_tell();
 		}
 		if (d->options.probe && set_is_ready(d->current))
 			d->stopping = true;
@@ -321,6 +375,7 @@ take_over_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -369,15 +424,19 @@ static int
 run_as_main(struct daemon *d)
 {
 	OWNED_STRUCT(settings) *settings = NULL;
+	struct listeners inherited;
 	struct err err = { 0 };
 	int signals, status;
 
-	if (settings_read(d->conf, &settings, &err) == -1)
+	if (settings_read(d->conf, &settings, &err) == -1 ||
+	    upgrade_inherit(&inherited, &err) == -1)
 		return complain(&err);
 	log_open("ocspd", "", settings->log_level);
-	if (prepare(d, settings, &err) == -1 ||
-	    set_new(&d->options, TAKE(settings), NULL, &d->current,
-	    &err) == -1)
+	status = prepare(d, settings, &err) == -1 ? -1 :
+	    set_new(&d->options, TAKE(settings), &inherited, &d->current,
+	    &err);
+	listen_close(&inherited);
+	if (status == -1)
 		return complain(&err);
 	signals = take_over_signals();
 	if (signals < 0)
@@ -412,7 +471,7 @@ check_only(const char *conf)
 int
 main(int argc, char **argv)
 {
-	struct daemon d = { .conf = DEFAULT_CONF };
+	struct daemon d = { .conf = DEFAULT_CONF, .argv = argv };
 	struct role role;
 	struct err err = { 0 };
 	bool is_role = false, check = false;
@@ -424,6 +483,7 @@ main(int argc, char **argv)
 	if (is_role)
 		_exit(run_as_role(&role));
 	privsep_harden_process();
+	upgrade_note_program();
 	if (activation_take(&err) == -1)
 		return complain(&err);
 	notify_open();

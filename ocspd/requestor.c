@@ -47,22 +47,24 @@ trust(struct requestors *r, X509 *cert)
 static int
 read_certificates(struct requestors *r, FILE *f, struct err *err)
 {
-	size_t n = 0;
-
-	while (n < MAX_CERTIFICATES) {
+	for (size_t n = 0;; n++) {
 		OWNED(X509) *cert = PEM_read_X509(f, NULL, NULL, NULL);
 
+		if (cert == NULL && n > 0 && ERR_GET_REASON(
+		    ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+			break;		/* the end of the file */
 		if (cert == NULL)
-			break;
+			return err_openssl(err, ERR_FAULT, n == 0 ?
+			    "request_anchors: no certificate in PEM" :
+			    "request_anchors: a certificate cannot be read");
+		if (n == MAX_CERTIFICATES)
+			return err_set(err, ERR_FAULT, "request_anchors: more "
+			    "than %d certificates", MAX_CERTIFICATES);
 		if (trust(r, cert) == -1)
 			return err_openssl(err, ERR_FAULT,
 			    "trusting a CA for requests");
-		n++;
 	}
-	if (n == 0)
-		return err_openssl(err, ERR_FAULT,
-		    "request_anchors: no certificate in PEM");
-	ERR_clear_error();	/* the end of the file */
+	ERR_clear_error();
 	return 0;
 }
 

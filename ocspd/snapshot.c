@@ -176,12 +176,16 @@ follow_compromise(struct snapshot *s, struct authority *a, struct err *err)
 static int
 read_changes(struct snapshot *s, uint64_t last, struct err *err)
 {
-	if (!s->taken) {
-		;	/* the table is empty: nothing to forget */
-	} else if (last < s->change) {
+	if (s->taken && last < s->change)
 		log_warn("store.went.back", NUM("from", s->change),
 		    NUM("to", last));
+	if (!s->taken) {
+		;	/* the table is empty: nothing to forget */
+	} else if (last < s->change || s->island != NULL) {
+		/* An index of a store that was restored has another past: what
+		 * changed in it may have a number that was read before. */
 		answers_forget_all(s->answers);
+		s->signers++;
 	} else if (store_changes_since(s->store, s->change, forget_one, s,
 	    err) == -1) {
 		return -1;

@@ -39,7 +39,8 @@ struct snapshot {
 	uint64_t		 signers;	/* counts what may make other
 						 * answers of all: a CA comes,
 						 * goes or is compromised, a
-						 * key is certified */
+						 * key is certified, the past
+						 * is another */
 	uint64_t		 change;	/* the table is true up to it */
 	bool			 taken;
 	time_t			 read_at;	/* Unix seconds; never back */

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 CSRMAIL = os.path.join(os.path.abspath(sys.argv[1]), "csrmail")
+KINDS = ("fifo", "/dev/zero", "folder")
 DEADLINE_S = 60         # for a command that answers in milliseconds
 
 # "@" is the file that is none. What stands before it is sound.
@@ -44,7 +45,16 @@ CASES = [
     "backup verify @",
     "restore @ --configuration restored",
     "policy check --config @",
+    "-c etc/csrmaild.conf policy test @",
+    "-c etc/csrmaild.conf restore backup --replace --crl @",
+    "-c etc/csrmaild.conf restore backup --replace --journal @",
+    # The folder is one, and what is in it under the right name is none.
+    "-c etc/csrmaild.conf restore backup --replace --crl crls.@",
+    "-c etc/csrmaild.conf restore backup --replace --journal journals.@",
 ]
+# A folder of certificates can be imported, and lists and journals are read
+# from folders.
+FOLDERS_TOO = ("import other @", "--crl @", "--journal @")
 
 
 class Place:
@@ -70,6 +80,7 @@ class Place:
 
 def prepare(place):
     with open(place.path("pass"), "w", encoding="ascii") as f:
+        os.chmod(f.fileno(), 0o600)
         f.write("correct horse\n")
     os.mkfifo(place.path("fifo"))
     os.mkdir(place.path("folder"))
@@ -82,14 +93,40 @@ def prepare(place):
     place.must("--folder", "ca", "cert", "sign", "www.p10", "--ca", "root",
                "--profile", "tls-server", "--passphrase-file", "pass",
                "-o", "www.pem")
+    prepare_restore(place)
     shown = place.must("--folder", "ca", "--json", "cert", "list").decode()
     return shown.split('"serial":')[1].split('"')[1]
 
 
+def prepare_restore(place):
+    """A whole CA and its backup; folders with what is no file in them."""
+    place.must(
+        "init", "--yes", "--unprivileged", "--conf-dir", place.path("etc"),
+        "--state-dir", place.path("state"), "--run-dir", place.path("run"),
+        "--ocspd-dir", place.path("ocspd"), "--name", "Test", "--address",
+        "ca@example.test", "--imap-host", "127.0.0.1", "--imap-tls", "none",
+        "--imap-port", "1", "--smtp-host", "127.0.0.1", "--smtp-port", "1",
+        "--smtp-tls", "none", "--user", "ca", "--password-file",
+        place.path("pass"), "--authserv-id", "mail.example.test", "--ocsp-url",
+        "http://127.0.0.1:1/", "--ocsp-listen", "127.0.0.1:0",
+        "--health-listen", "")
+    place.must("-c", "etc/csrmaild.conf", "backup", "backup")
+    for folder, file in (("crls", "x.crl"), ("journals", "users.journal")):
+        for kind in KINDS:
+            inside = place.path(folder + "." + os.path.basename(kind))
+            os.mkdir(inside)
+            if kind == "fifo":
+                os.mkfifo(os.path.join(inside, file))
+            elif kind == "folder":
+                os.mkdir(os.path.join(inside, file))
+            else:
+                os.symlink(kind, os.path.join(inside, file))
+
+
 def words_of(case, name, serial):
-    words = [name if w == "@" else serial if w == "SERIAL" else w
-             for w in case.split()]
-    own = words[0] in ("lint", "restore", "policy") or \
+    words = [serial if w == "SERIAL" else name if w == "@" else
+             w.replace("@", os.path.basename(name)) for w in case.split()]
+    own = words[0] in ("lint", "restore", "policy", "-c") or \
         words[:2] == ["backup", "verify"]
     return words if own else ["--folder", "ca", *words]
 
@@ -103,7 +140,8 @@ def try_one(place, case, name, serial):
     said = done.stderr.decode(errors="replace")
     if done.returncode <= 0:
         return "exit %d" % done.returncode
-    if name not in said or "file" not in said:
+    shown = name if "@" in case.split() else os.path.basename(name)
+    if shown not in said or "file" not in said:
         return "says %r" % said
     return None
 
@@ -114,9 +152,8 @@ def main():
     try:
         serial = prepare(place)
         for case in CASES:
-            for name in ("fifo", "/dev/zero", "folder"):
-                # A folder of certificates can be imported.
-                if name == "folder" and "import other @" in case:
+            for name in KINDS:
+                if name == "folder" and any(f in case for f in FOLDERS_TOO):
                     continue
                 wrong = try_one(place, case, name, serial)
                 if wrong is not None:

@@ -28,7 +28,7 @@ FOLDERS = {
 CLIENT_SIDE = {"bundle", "ceremony", "ceremony_offline", "certs_only",
                "crl_read", "describe", "desk", "header", "import",
                "index_line", "journal", "message", "parser", "passphrase",
-               "pem", "policy", "principal", "restore", "settings",
+               "pem", "policy", "principal", "restore", "settings", "smime",
                "state_lock", "unlock", "wire"}
 
 # common, floor by floor. A file includes from its own floor and from below.

@@ -4,8 +4,10 @@
 #include "csrmaild/message.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/settings.h"
+#include "csrmaild/smime.h"
 #include "csrmaild/wire.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/owned.h"
 #include "common/privsep.h"
@@ -24,14 +26,29 @@
  * scanner, parser and rules as csrmaild's, but nothing is written. As there,
  * the mail is read by a process that can reach nothing, here a child.
  *
- * Does not ask the store: that a key is blocked, ours or another's, only the
- * registrar knows.
+ * Does not ask the store: that a key is blocked, ours or another's, and which
+ * signatures are made with certificates of ours, only the registrar knows.
  */
 #define PARSER_USER	"csrmail-parse"
 #define MAX_CPU_S	10
 #define MAX_WAIT_MS	20000
 
 /* --- the child --- */
+
+/* What a signature is worth, as far as it can be told here. */
+static const char *
+weigh_signature(const struct signature *s, struct envelope *envelope)
+{
+	if (!s->good)
+		return s->text;
+	if (!signature_bears(s, envelope->from))
+		return "good, but for another mailbox than the sender's";
+	if (!s->anchored)
+		return "good; whether the certificate is one of ours, only "
+		    "csrmaild knows";
+	envelope->evidence |= EVIDENCE_SMIME;
+	return "good, by a CA of smime_anchors";
+}
 
 static int
 examine(struct bytes mail, const struct mailbox_settings *mailbox,
@@ -46,14 +63,28 @@ examine(struct bytes mail, const struct mailbox_settings *mailbox,
 		.max_parts = mailbox->max_parts,
 		.max_depth = mailbox->max_depth };
 	OWNED_STRUCT(message) *message = NULL;
+	OWNED_BUF(der, WIRE_MAX_SIGNER);
+	OWNED_BUF(covered, WIRE_MAX_FINDINGS);
+	struct signature signature;
+	const char *worth = "";
 	struct envelope envelope;
 
 	header_scan(mail, &rules, &envelope);
+	if (header_is_signed(mail)) {
+		if (smime_examine(mail, mailbox->smime_anchors, clock_now(),
+		    &signature, &der, &covered, err) != 0)
+			return -1;
+		worth = weigh_signature(&signature, &envelope);
+		if (signature.good)
+			mail = buf_bytes(&covered);
+	}
 	if (message_examine(mail, &limits, &message, err) != 0)
 		return -1;
 	put_str(out, envelope.from);
 	put_u8(out, envelope.evidence);
 	put_str(out, envelope.automatic);
+	put_str(out, envelope.detail);
+	put_str(out, worth);
 	put_findings(out, message_findings(message));
 	return out->failed ? -1 : 0;
 }
@@ -133,12 +164,29 @@ examine_apart(struct bytes mail, const struct mailbox_settings *mailbox,
 static const char *const actions[] = { [ACTION_SIGN] = "sign",
 	[ACTION_HOLD] = "hold", [ACTION_REJECT] = "reject" };
 
+/* A sender may do better by answering a mail of ours. */
+static void
+tell_confirmed(const struct rules *rules, const struct petition *petition,
+    const struct verdict *now, json_t *out)
+{
+	struct petition confirmed = *petition;
+	struct verdict verdict;
+
+	confirmed.evidence |= EVIDENCE_REPLY;
+	policy_decide(rules, &confirmed, &verdict, NULL);
+	if (verdict.action < now->action)
+		json_object_set_new(out, "confirmed", json_sprintf(
+		    "%s, by the rule \"%s\"", actions[verdict.action],
+		    verdict.rule));
+}
+
 static json_t *
 judge(const struct settings *settings, const struct mailbox_settings *mailbox,
-    const char *from, uint8_t evidence, const struct candidate *csr)
+    const char *from, const char *detail, uint8_t evidence,
+    const struct candidate *csr)
 {
 	const struct petition petition = { .mailbox = mailbox->title,
-		.sender = from, .evidence = evidence,
+		.sender = from, .detail = detail, .evidence = evidence,
 		.forwarded = csr->forwarded, .names = &csr->names,
 		.key = &csr->key,
 		.challenge = csr->has_challenge ? csr->challenge : NULL };
@@ -173,6 +221,9 @@ judge(const struct settings *settings, const struct mailbox_settings *mailbox,
 	json_object_set_new(out, "profile", json_string(verdict.profile));
 	json_object_set_new(out, "text", json_string(verdict.text));
 	json_object_set_new(out, "why", json_string(buf_str(&why)));
+	if (from[0] != '\0')
+		tell_confirmed(settings_rules(settings, mailbox->rules),
+		    &petition, &verdict, out);
 	return out;
 }
 
@@ -182,6 +233,7 @@ tell(const struct ctl *ctl, const json_t *out)
 	static const struct column head[] = {
 		{ "from",	"from",		0 },
 		{ "evidence",	"evidence",	0 },
+		{ "signature",	"signature",	0 },
 		{ "automatic",	"automatic",	0 },
 		{ "refused",	"refused",	0 },
 	};
@@ -191,6 +243,7 @@ tell(const struct ctl *ctl, const json_t *out)
 		{ "rule",	"rule",		0 },
 		{ "profile",	"profile",	0 },
 		{ "text",	"text",		0 },
+		{ "confirmed",	"confirmed",	0 },
 	};
 	const json_t *request;
 	size_t i;
@@ -227,25 +280,31 @@ explain(struct ctl *ctl, const struct mailbox_settings *mailbox,
 	OWNED_STRUCT(findings) *found = NULL;
 	struct cursor cursor = CURSOR(octets);
 	char from[MAILBOX_MAX + 1], automatic[80], evidence[32] = "";
+	char detail[64], worth[256];
 	uint8_t bits;
 	json_t *out, *requests;
 
 	get_str(&cursor, from, sizeof(from));
 	bits = get_u8(&cursor);
 	get_str(&cursor, automatic, sizeof(automatic));
+	get_str(&cursor, detail, sizeof(detail));
+	get_str(&cursor, worth, sizeof(worth));
 	get_findings(&cursor, &found);
 	if (!cursor_end(&cursor))
 		return err_set(err, ERR_FAULT, "the examination told nonsense");
-	snprintf(evidence, sizeof(evidence), "%s%s",
+	snprintf(evidence, sizeof(evidence), "%s%s%s",
 	    (bits & EVIDENCE_AUTH) != 0 ? "auth " : "",
-	    (bits & EVIDENCE_DKIM) != 0 ? "dkim" : "");
+	    (bits & EVIDENCE_DKIM) != 0 ? "dkim " : "",
+	    (bits & EVIDENCE_SMIME) != 0 ? "smime" : "");
 	requests = json_array();
 	for (size_t i = 0; i < found->n_candidates; i++)
 		json_array_append_new(requests, judge(ctl->settings, mailbox,
-		    from, bits, &found->candidates[i]));
+		    from, detail, bits, &found->candidates[i]));
 	out = json_pack("{s:s, s:s, s:o}", "from",
 	    from[0] == '\0' ? "nobody that can be told" : from, "evidence",
 	    evidence[0] == '\0' ? "none" : evidence, "requests", requests);
+	if (worth[0] != '\0')
+		json_object_set_new(out, "signature", json_string(worth));
 	if (automatic[0] != '\0')
 		json_object_set_new(out, "automatic", json_string(automatic));
 	if (found->status != FINDINGS_OK)

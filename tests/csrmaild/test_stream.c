@@ -9,6 +9,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -115,6 +117,94 @@ START_TEST(tls_is_verified_or_refused)
 	close_low(low);
 	SSL_CTX_free(tls);
 	fake_finish(&server);
+}
+END_TEST
+
+/* A server that wants to see a certificate, whoever made it, and says of whom
+ * it is. */
+static int
+take_any(int good, X509_STORE_CTX *store)
+{
+	(void)good;
+	(void)store;
+	return 1;
+}
+
+static void
+serve_who_shows_a_certificate(struct fake_server *s)
+{
+	char name[100] = "";
+
+	SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER |
+	    SSL_VERIFY_FAIL_IF_NO_PEER_CERT, take_any);
+	if (!fake_start_tls(s))
+		return;
+	X509_NAME_get_text_by_NID(X509_get_subject_name(
+	    SSL_get0_peer_certificate(s->ssl)), NID_commonName, name,
+	    sizeof(name));
+	if (fake_say(s, "hello, %s\r\n", name))
+		fake_wait_for_close(s);
+}
+
+static struct buf
+read_pem(const char *path)
+{
+	struct buf out = BUF(1 << 16);
+	FILE *f = fopen(path, "r");
+	char octets[1024];
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	while ((n = fread(octets, 1, sizeof(octets), f)) > 0)
+		buf_append(&out, octets, n);
+	fclose(f);
+	return out;
+}
+
+#define MAKE(name) "openssl req -x509 -newkey ec -pkeyopt " \
+	"ec_paramgen_curve:P-256 -nodes -subj /CN=" name " -keyout " name \
+	".key -out " name ".crt 2>/dev/null; "
+
+START_TEST(a_server_that_asks_sees_our_certificate)
+{
+	char dir[] = "/tmp/stream-test-XXXXXX", octets[64] = "";
+	SSL_CTX *tls = NULL;
+	mailstream_low *low;
+	struct err err = { 0 };
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	ck_assert_int_eq(system(MAKE("ours") MAKE("other")), 0);
+	struct buf crt = read_pem("ours.crt"), key = read_pem("ours.key"),
+	    other = read_pem("other.key");
+
+	ck_assert_int_eq(system("rm ours.* other.*"), 0);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(stream_tls_context(fake_ca_file(), &tls, &err), 0);
+	/* Not by another's key, nor out of the wrong file. */
+	ck_assert_int_eq(stream_tls_identify(tls, buf_bytes(&crt),
+	    buf_bytes(&other), &err), -1);
+	ck_assert_int_eq(err.kind, ERR_FAULT);
+	ck_assert_int_eq(stream_tls_identify(tls, buf_bytes(&key),
+	    buf_bytes(&key), &err), -1);
+	ck_assert_int_eq(stream_tls_identify(tls, buf_bytes(&crt),
+	    buf_bytes(&crt), &err), -1);
+	ck_assert_msg(stream_tls_identify(tls, buf_bytes(&crt),
+	    buf_bytes(&key), &err) == 0, "%s", err.text);
+	fake_start(&server, serve_who_shows_a_certificate, FAKE_GOOD);
+	low = connect_to_fake(LONG_MS, -1);
+	ck_assert_msg(stream_start_tls(low, tls, "localhost", &err) == 0,
+	    "%s", err.text);
+	ck_assert_int_gt(mailstream_low_read(low, octets,
+	    sizeof(octets) - 1), 0);
+	ck_assert_str_eq(octets, "hello, ours\r\n");
+	close_low(low);
+	SSL_CTX_free(tls);
+	fake_finish(&server);
+	buf_free(&crt);
+	buf_free(&key);
+	buf_free(&other);
 }
 END_TEST
 
@@ -371,6 +461,7 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, tls_is_verified_or_refused, 0,
 	    ROWS(handshakes));
+	tcase_add_test(tc, a_server_that_asks_sees_our_certificate);
 	tcase_add_test(tc, an_unreadable_trust_store_is_our_fault);
 	tcase_add_test(tc, no_one_there_is_said_at_once);
 	tcase_add_loop_test(tc,

@@ -89,7 +89,13 @@ class Evidence(unittest.TestCase):
                   f"To: {self.address('signed')}\r\n"
                   f"Subject: my next one\r\nMessage-ID: {message_id}\r\n")
         self.system.deposit((header + out).encode())
+        self.mail = header + out
         return message_id
+
+    def explain(self, mail):
+        """What `csrmail policy test` says of it."""
+        return self.system.csrmail("policy", "test", self.system.file(
+            f"{uuid.uuid4().hex}.eml", mail))
 
     def test_a_certificate_of_ours_renews_by_signing(self):
         key, cert, _ = self.certificate_by_mail()
@@ -98,6 +104,8 @@ class Evidence(unittest.TestCase):
                 _, csr = self.key_and_csr()
                 message_id = self.signed(key, cert, csr, opaque)
                 self.user.wait_certificate(message_id)
+                self.assertIn("one of ours, only csrmaild knows",
+                              self.explain(self.mail))
         self.assertIn("smime", [row["evidence"] for row in
                                 self.system.requests(self.user)])
 
@@ -141,6 +149,8 @@ class Evidence(unittest.TestCase):
         mail = compose(self.user, csr)
         mail.replace_header("To", self.address("confirm"))
         self.system.deposit(mail.as_bytes(policy=email.policy.SMTP))
+        self.assertIn('sign, by the rule "confirmed"',
+                      self.explain(mail.as_string()))
         self.assertEqual(self.system.wait_filed(mail["Message-ID"]), "Held")
         challenge = self.challenge()
         self.assertEqual(challenge["Auto-Submitted"], "auto-generated")

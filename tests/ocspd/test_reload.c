@@ -4,7 +4,9 @@
 
 #include <openssl/ocsp.h>
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 
 static struct ocsp_daemon d;
 static FILE *log_file;
+static struct ocsp_said said;
 
 /* With its log in a file. */
 static void
@@ -124,7 +127,6 @@ END_TEST
 /* The old front answers whoever it has, once more, and says good-bye. */
 START_TEST(a_right_one_takes_over_and_the_old_connections_are_finished)
 {
-	struct ocsp_said said;
 	int64_t begun;
 	int fd, begins;
 
@@ -156,6 +158,97 @@ START_TEST(a_right_one_takes_over_and_the_old_connections_are_finished)
 }
 END_TEST
 
+/* --- SIGUSR2: another program ------------------------------------------------ */
+
+/* Is it a main? Roles have names of their own instead of arguments. */
+static bool
+is_main(pid_t pid)
+{
+	char path[64], line[256];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return false;
+	n = fread(line, 1, sizeof(line) - 1, f);
+	line[n] = '\0';
+	fclose(f);
+	return n > strlen(line) + 1 && strcmp(line + strlen(line) + 1,
+	    "-c") == 0;
+}
+
+/* The child of main that is one, too; 0: there is none. */
+static pid_t
+find_successor(pid_t of)
+{
+	char path[64];
+	pid_t found = 0;
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)of,
+	    (long)of);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (found == 0 && fscanf(f, "%d", &pid) == 1)
+		if (is_main(pid))
+			found = pid;
+	fclose(f);
+	return found;
+}
+
+static pid_t
+await_successor(pid_t of)
+{
+	int64_t begun = daemon_now_ms();
+	pid_t found;
+
+	while ((found = find_successor(of)) == 0) {
+		ck_assert(daemon_now_ms() - begun < PATIENCE_MS);
+		daemon_take_breath();
+	}
+	return found;
+}
+
+START_TEST(a_successor_takes_over_and_nobody_is_refused)
+{
+	pid_t old, new;
+	int status;
+
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	start("");
+	old = d.pid;
+	ck_assert_int_eq(kill(old, SIGUSR2), 0);
+	new = await_successor(old);
+	/* All the time, until the first is gone. */
+	while (waitpid(old, &status, WNOHANG) == 0)
+		ck_assert_int_eq(daemon_ask(&d, "1001", EVP_sha256(), false,
+		    &said), V_OCSP_CERTSTATUS_GOOD);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(daemon_ask(&d, "1001", EVP_sha256(), true,
+		    &said), V_OCSP_CERTSTATUS_GOOD);
+	/* And it can be followed in turn. */
+	d.pid = new;
+	ck_assert_int_eq(kill(new, 0), 0);
+	stop();
+}
+END_TEST
+
+START_TEST(a_successor_that_fails_changes_nothing)
+{
+	start("");
+	add_line("nonsense = 1");
+	ck_assert_int_eq(kill(d.pid, SIGUSR2), 0);
+	await_log("event=upgrade.refused");
+	ck_assert_int_eq(daemon_ask(&d, "1001", EVP_sha256(), false, &said),
+	    V_OCSP_CERTSTATUS_GOOD);
+	stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -168,6 +261,8 @@ main(void)
 	    ROWS(bad_lines));
 	tcase_add_test(c,
 	    a_right_one_takes_over_and_the_old_connections_are_finished);
+	tcase_add_test(c, a_successor_takes_over_and_nobody_is_refused);
+	tcase_add_test(c, a_successor_that_fails_changes_nothing);
 	suite_add_tcase(s, c);
 	return fixture_run(s);
 }
