@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,58 +42,25 @@ bundle_add_text(struct buf *bundle, enum bundle_kind kind, const char *name,
 	return 0;
 }
 
+static bool
+ends_in(const struct dirent *entry, const char *ending)
+{
+	size_t n = strlen(entry->d_name), e = strlen(ending);
+
+	return n > e && entry->d_name[0] != '.' &&
+	    strcmp(entry->d_name + n - e, ending) == 0;
+}
+
 static int
 ends_in_conf(const struct dirent *entry)
 {
-	size_t n = strlen(entry->d_name);
-
-	return n > 5 && entry->d_name[0] != '.' &&
-	    strcmp(entry->d_name + n - 5, ".conf") == 0;
-}
-
-int
-bundle_add_folder(struct buf *bundle, enum bundle_kind kind, const char *dir,
-    const char *sub, struct err *err)
-{
-	char folder[PATH_MAX], path[PATH_MAX + 300];
-	char name[PROFILE_NAME_MAX + 1];
-	struct dirent **entries = NULL;
-	int n, r = 0;
-
-	snprintf(folder, sizeof(folder), "%s/%s", dir, sub);
-	n = scandir(folder, &entries, ends_in_conf, alphasort);
-	if (n < 0)
-		return err_set(err, ERR_FAULT, "%s: %s", folder,
-		    strerror(errno));
-	for (int i = 0; i < n; i++) {
-		size_t len = strlen(entries[i]->d_name) - strlen(".conf");
-
-		snprintf(path, sizeof(path), "%s/%s", folder,
-		    entries[i]->d_name);
-		snprintf(name, sizeof(name), "%.*s", (int)len,
-		    entries[i]->d_name);
-		if (r == 0 && i >= BUNDLE_MAX_FILES)
-			r = err_set(err, ERR_FAULT,
-			    "%s: more than %d files", folder, BUNDLE_MAX_FILES);
-		if (r == 0 && len > PROFILE_NAME_MAX)
-			r = err_set(err, ERR_FAULT,
-			    "%s: a name longer than %d octets", path,
-			    PROFILE_NAME_MAX);
-		if (r == 0)
-			r = bundle_add_file(bundle, kind, name, path, err);
-		free(entries[i]);
-	}
-	free(entries);
-	return r;
+	return ends_in(entry, ".conf");
 }
 
 static int
 ends_in_txt(const struct dirent *entry)
 {
-	size_t n = strlen(entry->d_name);
-
-	return n > 4 && entry->d_name[0] != '.' &&
-	    strcmp(entry->d_name + n - 4, ".txt") == 0;
+	return ends_in(entry, ".txt");
 }
 
 static int
@@ -101,37 +69,68 @@ is_no_dot(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
+/* One of a folder's files, called "PREFIX" and its name without the ending. */
 static int
-add_language(struct buf *bundle, const char *dir, const char *language,
+add_entry(struct buf *bundle, enum bundle_kind kind, const char *prefix,
+    const char *path, struct err *err)
+{
+	const char *base = strrchr(path, '/') + 1, *dot = strrchr(base, '.');
+	char name[PROFILE_NAME_MAX + 1];
+
+	if ((size_t)snprintf(name, sizeof(name), "%s%.*s", prefix,
+	    (int)(dot - base), base) >= sizeof(name))
+		return err_set(err, ERR_FAULT,
+		    "%s: a name longer than %d octets", path,
+		    PROFILE_NAME_MAX);
+	return bundle_add_file(bundle, kind, name, path, err);
+}
+
+static int
+add_files(struct buf *bundle, enum bundle_kind kind, const char *folder,
+    const char *prefix, int (*filter)(const struct dirent *),
     struct err *err)
 {
-	char folder[PATH_MAX], path[PATH_MAX + 300];
-	char name[PROFILE_NAME_MAX + 1];
+	char path[PATH_MAX + 300];
 	struct dirent **entries = NULL;
-	int n, r = 0;
+	int n = scandir(folder, &entries, filter, alphasort), r = 0;
 
-	snprintf(folder, sizeof(folder), "%s/%s", dir, language);
-	n = scandir(folder, &entries, ends_in_txt, alphasort);
 	if (n < 0)
 		return err_set(err, ERR_FAULT, "%s: %s", folder,
 		    strerror(errno));
+	if (n > BUNDLE_MAX_FILES)
+		r = err_set(err, ERR_FAULT, "%s: more than %d files", folder,
+		    BUNDLE_MAX_FILES);
 	for (int i = 0; i < n; i++) {
-		size_t len = strlen(entries[i]->d_name) - strlen(".txt");
-
 		snprintf(path, sizeof(path), "%s/%s", folder,
 		    entries[i]->d_name);
-		if (r == 0 && (size_t)snprintf(name, sizeof(name), "%s/%.*s",
-		    language, (int)len, entries[i]->d_name) >= sizeof(name))
-			r = err_set(err, ERR_FAULT,
-			    "%s: a name longer than %d octets", path,
-			    PROFILE_NAME_MAX);
 		if (r == 0)
-			r = bundle_add_file(bundle, BUNDLE_WORDING, name,
-			    path, err);
+			r = add_entry(bundle, kind, prefix, path, err);
 		free(entries[i]);
 	}
 	free(entries);
 	return r;
+}
+
+int
+bundle_add_folder(struct buf *bundle, enum bundle_kind kind, const char *dir,
+    const char *sub, struct err *err)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%s/%s", dir, sub);
+	return add_files(bundle, kind, folder, "", ends_in_conf, err);
+}
+
+static int
+add_language(struct buf *bundle, const char *dir, const char *language,
+    struct err *err)
+{
+	char folder[PATH_MAX], prefix[300];
+
+	snprintf(folder, sizeof(folder), "%s/%s", dir, language);
+	snprintf(prefix, sizeof(prefix), "%s/", language);
+	return add_files(bundle, BUNDLE_WORDING, folder, prefix, ends_in_txt,
+	    err);
 }
 
 int

@@ -25,7 +25,7 @@ add_state(struct verb_call *vc, json_t *out, const char *name)
 		return;
 	ca_family(name, family, sizeof(family));
 	json_object_set_new(out, "signs", json_boolean(
-	    authority_current(all, family, vc->now) == ca));
+	    authority_current(all, family, vc->now) == ca && !ca->revoked));
 	json_object_set_new(out, "key_open", json_boolean(ca->key_open));
 	if (!ca->key_open)
 		describe_text(out, "key_why", ca->key_text);

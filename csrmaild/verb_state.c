@@ -149,6 +149,41 @@ look_at_end(struct verb_call *vc, const struct ca_row *row)
 		look_for_cuts(vc, current);
 }
 
+static bool
+is_revoked_since(struct verb_call *vc, const struct ca_row *by, X509 *cert)
+{
+	struct status_row status;
+	struct serial serial;
+	struct err ignored;
+
+	return serial_from_asn1(X509_get0_serialNumber(cert), &serial,
+	    &ignored) == 0 && store_find_status(vc->registrar->store, by->id,
+	    &serial, &status, &ignored) == 0 &&
+	    status.state == STATUS_REVOKED &&
+	    status.revoked_at > by->crl_this_update;
+}
+
+/* Who reads CRLs goes on trusting it. */
+static void
+look_for_unlisted(struct verb_call *vc, const struct ca_row *row)
+{
+	const struct authorities *all = &vc->registrar->authorities;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct authority *ca = &all->rows[i];
+		bool unlisted = false;
+
+		if (strcmp(ca->parent, row->name) != 0)
+			continue;
+		for (size_t c = 0; c < ca->n_certs; c++)
+			unlisted |= is_revoked_since(vc, row, ca->certs[c]);
+		if (unlisted)
+			trouble(vc, "the CRL of %s does not say yet that %s is "
+			    "revoked: make the next one where its key is",
+			    row->name, ca->name);
+	}
+}
+
 /* An offline root makes its list elsewhere: somebody has to carry it. */
 static void
 look_at_carried_crl(struct verb_call *vc, const struct ca_row *row)
@@ -164,6 +199,7 @@ look_at_carried_crl(struct verb_call *vc, const struct ca_row *row)
 		trouble(vc, "the CRL of %s ends on %s: make the next one "
 		    "where its key is", row->name, day_of(
 		    row->crl_next_update, day));
+	look_for_unlisted(vc, row);
 }
 
 static int

@@ -115,7 +115,12 @@ restore_find_journal(struct restoring *r, struct one_ca *ca)
 	const char *option = ctl_option(r->ctl, "journal");
 	char file[CA_NAME_MAX + 16], folder[PATH_MAX], path[PATH_MAX];
 	struct wanting wanting = { r, (size_t)(ca - r->cas) };
+	struct stat st;
 
+	if (option != NULL && (stat(option, &st) < 0 || !S_ISDIR(st.st_mode)))
+		return ctl_fail(r->ctl, EX_NOINPUT, r->err, "%s: it is no "
+		    "folder; --journal wants the one with the journal files",
+		    option);
 	ca_file_name(ca->merge.name, ".journal", file, sizeof(file));
 	restore_path(folder, r->work, "journal");
 	restore_path(path, folder, file);

@@ -58,8 +58,13 @@ restore_copy_file(struct restoring *r, const char *from, const char *to,
 	OWNED_FD out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
 	char octets[64 * 1024];
+	struct stat st;
 	ssize_t n = 0;
 
+	if ((in < 0 && errno == ELOOP) ||
+	    (in >= 0 && fstat(in, &st) == 0 && !S_ISREG(st.st_mode)))
+		return ctl_fail(r->ctl, EX_NOINPUT, r->err,
+		    "%s: it is no plain file", from);
 	if (in < 0 || out < 0)
 		return ctl_fail(r->ctl, in < 0 ? EX_NOINPUT : EX_CANTCREAT,
 		    r->err, "%s: %s", in < 0 ? from : to, strerror(errno));

@@ -877,6 +877,45 @@ START_TEST(status_tells_in_time_that_something_ends)
 }
 END_TEST
 
+/* It is on no list until somebody makes one where the key of its parent is. */
+START_TEST(status_tells_that_a_carried_crl_lacks_a_revoked_ca)
+{
+	static const char lacks[] = "the CRL of a/b does not say yet that "
+	    "users is revoked: make the next one where its key is";
+	const struct crl_terms terms = { .number = 1, .this_update = NOON,
+		.next_update = NOON + 365 * DAY };
+	const struct serial serial = { { 2 }, 1 };
+	const bool after = _i == 1;
+	struct authority *a = registrar.authorities.rows;
+	struct err err = { 0 };
+	char text[4096];
+
+	*a = (struct authority){ .id = ca_id, .not_before = NOON,
+		.not_after = NOON + 3650 * DAY, .n_certs = 1,
+		.certs = { X509_new() } };
+	strcpy(a->name, "users");
+	strcpy(a->parent, "a/b");
+	ck_assert_int_eq(ASN1_INTEGER_set(X509_get_serialNumber(
+	    a->certs[0]), 2), 1);
+	registrar.authorities.n = 1;
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_int_eq(store_reserve_crl(registrar.store, other_ca, &terms,
+	    0, &err), 0);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	clock_set_test_offset(NOON + DAY - time(NULL));
+	ck_assert_uint_eq(call_as(&boss, "GET", "status", "{}", text), 200);
+	ck_assert_msg(strstr(text, lacks) == NULL, "%s", text);
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_int_eq(store_revoke(registrar.store, other_ca, &serial,
+	    after ? NOON + 9 : NOON - 9, CRL_CA_COMPROMISE, 0, &err), 0);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	ck_assert_uint_eq(call_as(&boss, "GET", "status", "{}", text), 200);
+	ck_assert_msg((strstr(text, lacks) != NULL) == after, "%s", text);
+	X509_free(a->certs[0]);
+	a->n_certs = 0;
+}
+END_TEST
+
 START_TEST(a_failure_says_whose_it_is)
 {
 	static const struct {
@@ -1100,6 +1139,8 @@ main(void)
 	    ROWS(about_cas));
 	tcase_add_loop_test(tc, csrmail_security_alone_decides_about_cas, 0,
 	    ROWS(for_security));
+	tcase_add_loop_test(tc,
+	    status_tells_that_a_carried_crl_lacks_a_revoked_ca, 0, 2);
 	tcase_add_loop_test(tc, status_tells_in_time_that_something_ends, 0,
 	    ROWS(ends));
 	tcase_add_test(tc, a_failure_says_whose_it_is);
