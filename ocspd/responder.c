@@ -340,7 +340,9 @@ open_snapshot(struct responder *r, struct err *err)
 	const struct settings *s = r->settings;
 
 	counters_set(r->counters, COUNT_STORE_MAX_AGE, (uint64_t)
-	    (s->max_index_age_s > 0 ? s->max_index_age_s : STORE_TROUBLE_S));
+	    (s->max_index_age_s > 0 ? s->max_index_age_s :
+	    s->max_staleness_s < STORE_TROUBLE_S ? s->max_staleness_s :
+	    STORE_TROUBLE_S));
 	return s->max_index_age_s > 0 ?
 	    snapshot_open_index(&r->snapshot, s->store, s->max_index_age_s,
 	    r->answers, &r->places, err) :

@@ -19,6 +19,17 @@
 #include <limits.h>
 #include <string.h>
 
+static int
+check_folder(struct ctl *ctl, const char *path, struct err *err)
+{
+	OWNED_HEAP(char) *copy = strdup(path);
+	OWNED_FD folder = copy == NULL ? -1 : open(dirname(copy), O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC);
+
+	return folder >= 0 ? 0 : ctl_fail(ctl, EX_CANTCREAT, err, "%s: %s",
+	    path, strerror(errno));
+}
+
 /* Nothing but an index is replaced by one: a slip of the hand shall not cost
  * the store. */
 static int
@@ -29,7 +40,7 @@ check_place(struct ctl *ctl, const char *path, struct err *err)
 	    O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
-		return 0;
+		return check_folder(ctl, path, err);
 	if (fd < 0)
 		return ctl_fail(ctl, EX_CANTCREAT, err, "%s: %s", path,
 		    strerror(errno));
@@ -87,6 +98,9 @@ ctl_export_index(struct ctl *ctl, struct err *err)
 	const char *path = ctl->args[0];
 
 	snprintf(from, sizeof(from), "%s/store.db", ctl->settings->state_dir);
+	if (strcmp(path, "-") == 0)
+		return ctl_fail(ctl, EX_USAGE, err, "an index is a file, put "
+		    "in its place as a whole: name one, and carry it");
 	if (snprintf(aside, sizeof(aside), "%s.%ld.new", path,
 	    (long)getpid()) >= (int)sizeof(aside))
 		return ctl_fail(ctl, EX_USAGE, err, "%s: the name is too long",

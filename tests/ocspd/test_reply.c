@@ -131,7 +131,8 @@ static const struct {
 	{ "another tag, though not modified", HTTP_GET, OTHER_ETAG, 0, 200 },
 	{ "this tag, though modified", HTTP_GET, "\"" ETAG "\"", -1, 304 },
 	{ "modified since", HTTP_GET, NULL, -1, 200 },
-	{ "modified just then", HTTP_GET, NULL, 0, 304 },
+	/* An answer of the same second may be another one. */
+	{ "modified just then", HTTP_GET, NULL, 0, 200 },
 	{ "not modified since", HTTP_GET, NULL, 1, 304 },
 	{ "POST has no conditions", HTTP_POST, "\"" ETAG "\"", 0, 200 },
 };
