@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define PREFIX	"csrmail_ocspd_"
+#define CLOCK_SLACK_S	300	/* a clock may be set, that much */
 
 /* --- health ----------------------------------------------------------------- */
 
@@ -52,6 +53,9 @@ look_at_responder(struct trouble *t, const struct counters_view *view,
 	else if (now - read_at > (int64_t)counters_get(view,
 	    COUNT_STORE_MAX_AGE))
 		say(t, "the store was last read at %s", when);
+	else if (read_at - now > CLOCK_SLACK_S)
+		say(t, "the clock went back: answers say %s; restart ocspd "
+		    "once it is right", when);
 	if (read_at != 0 && n == 0)
 		say(t, "no CA has certified this responder yet");
 	for (size_t i = 0; i < n; i++) {

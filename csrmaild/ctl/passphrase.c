@@ -64,8 +64,9 @@ passphrase_ask(struct ctl *ctl, const char *prompt, struct buf *out,
 	OWNED_FD tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
 	if (tty < 0)
-		return ctl_fail(ctl, EX_USAGE, err, "a passphrase is needed "
-		    "and there is no terminal to ask at: name a file");
+		return ctl_fail(ctl, EX_USAGE, err, "%.*s: needed, and there "
+		    "is no terminal to ask at: name a file (csrmail(1) has "
+		    "the option)", (int)strcspn(prompt, ":"), prompt);
 	if (make_room(out, err) != 0)
 		return -1;
 	return read_line(tty, prompt, out, err);

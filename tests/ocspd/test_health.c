@@ -72,6 +72,10 @@ static void old_store(void)
 {
 	counters_set(responder, COUNT_STORE_READ_AT, (uint64_t)NOON - 6);
 }
+static void clock_went_back(void)
+{
+	counters_set(responder, COUNT_STORE_READ_AT, (uint64_t)NOON + 301);
+}
 static void no_ca(void) { counters_put_cas(responder, NULL, 0); }
 static void
 certificate(int64_t from, int64_t until)
@@ -93,6 +97,8 @@ static const struct {
 	{ no_front,	"[\"front.0 does not run\"]" },
 	{ no_responder,	"[\"responder does not run\"]" },
 	{ no_store,	"[\"the store was not read yet\"]" },
+	{ clock_went_back, "[\"the clock went back: answers say "
+	    "2026-01-01T12:05:01Z; restart ocspd once it is right\"]" },
 	{ old_store,	"[\"the store was last read at 2026-01-01T11:59:54Z\"]" },
 	{ no_ca,	"[\"no CA has certified this responder yet\"]" },
 	{ no_certificate, "[\"example.test/users: no valid responder "
