@@ -43,6 +43,7 @@ struct job {
 	int		 fd;		/* the child's pipe */
 	struct channel	*peer;		/* borrowed */
 	uint64_t	 id;
+	bool		 asks_who;	/* signed it; else for requests */
 	int64_t		 until_ms;
 	struct buf	 out;		/* u32 length, findings */
 };
@@ -65,6 +66,22 @@ is_test(struct bytes octets, const char *name)
 
 	return at != (size_t)-1 && bytes_equal(bytes_slice(octets,
 	    at + sizeof(field) - 1, strlen(name)), bytes_of(name));
+}
+
+/* Findings for a question that nobody asked: who signed a mail. */
+static void
+tell_of_signature(int out)
+{
+	const struct findings found = { .id = 11, .status = FINDINGS_OK,
+		.is_signed = true };
+	OWNED_BUF(findings, 65536);
+	OWNED_BUF(length, 4);
+
+	put_findings(&findings, &found);
+	put_u32(&length, (uint32_t)findings.len);
+	if (write(out, length.data, length.len) == (ssize_t)length.len &&
+	    write(out, findings.data, findings.len) == (ssize_t)findings.len)
+		_exit(0);
 }
 
 /* What a child that was taken over, or fell over, might do. */
@@ -90,6 +107,8 @@ misbehave(struct bytes octets, int out)
 	if (is_test(octets, "other") &&
 	    write(out, other, sizeof(other)) == sizeof(other))
 		_exit(0);
+	if (is_test(octets, "signed"))
+		tell_of_signature(out);
 	if (is_test(octets, "escape")) {
 		if (fork() != -1 || open("/etc/passwd", O_RDONLY) != -1 ||
 		    socket(AF_INET, SOCK_STREAM, 0) != -1 ||
@@ -287,6 +306,7 @@ start_job(struct parser *parser, struct job *job, struct channel *peer,
 	job->fd = ends[0];
 	job->peer = peer;
 	job->id = m->id;
+	job->asks_who = m->kind == EXAMINE_SIGNED;
 	job->until_ms = clock_monotonic_ms() + DEADLINE_MS;
 	job->out = BUF(4 + WIRE_MAX_FINDINGS);
 	return 0;
@@ -306,7 +326,9 @@ job_has_answer(const struct job *job, struct bytes *findings)
 		return false;
 	answer = CURSOR(*findings);
 	get_findings(&answer, &found);
-	return found != NULL && cursor_end(&answer) && found->id == job->id;
+	return found != NULL && cursor_end(&answer) &&
+	    found->id == job->id && (found->status != FINDINGS_OK ||
+	    found->is_signed == job->asks_who);
 }
 
 /* It has nothing more to say, whatever it may be doing. */

@@ -175,6 +175,7 @@ static const struct {
 	{ "says nothing",	"X-Parser-Test: hang\r\n\r\n" },
 	{ "says too much",	"X-Parser-Test: flood\r\n\r\n" },
 	{ "answers another",	"X-Parser-Test: other\r\n\r\n" },
+	{ "speaks of signers",	"X-Parser-Test: signed\r\n\r\n" },
 };
 
 START_TEST(a_child_that_fails_is_a_verdict)
