@@ -810,7 +810,8 @@ def test_a_key_that_does_not_open_leaves_nothing(p):
             "--profile", "tls-server", "-o", "www.pem"]
     p.refused(70, "passphrase", *sign, "--passphrase-file", "other",
               folders=["issue"])
-    p.refused(64, "passphrase", *sign, folders=["issue"])
+    p.refused(64, "Passphrase for the key of users: needed, and there is no",
+              *sign, folders=["issue"])
     check(p.rows("issue", "request", "list", "all") == [],
           "no request is on record")
     p.refused(70, "passphrase", *ISSUE, "crl", "update", "users",
