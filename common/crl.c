@@ -141,17 +141,17 @@ int
 crl_add(struct crl_writer *w, const struct crl_entry *entries, size_t n,
     struct err *err)
 {
-	OWNED_BUF(one, CRL_ENTRY_MAX);
+	bool delta = w->terms->base != 0;
+	size_t len;
 
 	for (size_t i = 0; i < n; i++) {
-		buf_clear(&one);
-		if (crl_put_entry(&one, &entries[i], w->terms->base != 0, err) < 0)
-			return -1;
-		if (w->n_chunk + one.len > sizeof(w->chunk) &&
+		if (w->n_chunk + CRL_ENTRY_MAX > sizeof(w->chunk) &&
 		    flush_chunk(w, err) < 0)
 			return -1;
-		memcpy(w->chunk + w->n_chunk, one.data, one.len);
-		w->n_chunk += one.len;
+		if (crl_write_entry(w->chunk + w->n_chunk, &len, &entries[i],
+		    delta, err) < 0)
+			return -1;
+		w->n_chunk += len;
 	}
 	return 0;
 }

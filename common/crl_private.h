@@ -17,8 +17,9 @@
 #define DER_CONTEXT_6		0x86
 #define DER_EXPLICIT_0		0xa0	/* constructed [0] */
 
-/* A serial, two dates, a reason and all tags: 21 + 17 + 14 + 19 + 14. */
+/* A serial, two dates, a reason and all tags: 23 + 17 + 12 + 26 + 4. */
 #define CRL_ENTRY_MAX		128
+#define CRL_TIME_MAX		17
 #define CRL_EXTENSION_MAX	((size_t)CRL_URL_MAX + 64)
 #define CRL_TAIL_MAX		((size_t)4096)
 
@@ -33,8 +34,8 @@ int	crl_put_time(struct buf *, time_t, struct err *);
 void	crl_put_extension(struct buf *, uint8_t id_ce, bool critical,
 	    struct bytes value);
 /* One of revokedCertificates (5.1.2.6, 5.3). */
-int	crl_put_entry(struct buf *, const struct crl_entry *, bool delta,
-	    struct err *);
+int	crl_write_entry(uint8_t out[CRL_ENTRY_MAX], size_t *len,
+	    const struct crl_entry *, bool delta, struct err *);
 /* crlExtensions, [0] EXPLICIT (5.1.2.7). */
 int	crl_put_extensions(struct buf *, X509 *ca, const struct crl_terms *,
 	    struct err *);

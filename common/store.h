@@ -441,7 +441,8 @@ int	store_find_shards(struct store *, int64_t ca, uint16_t *highest,
  * What stands on a CRL, page by page in the order of (shard, change): rows
  * above (after_shard, after_change), to last_shard, with a change above
  * `since` (0: all; the base's for a delta), whose not_after is at least
- * expired_before. One list over several pages needs store_read_begin.
+ * expired_before. One list over several pages needs store_read_begin. The rows
+ * are without not_after.
  */
 struct crl_page {
 	uint16_t	 after_shard, last_shard;

@@ -296,14 +296,15 @@ static const char *const sql[N_STATEMENTS] = {
 	    " 0))",
 	[Q_HAS_UNSHARDED] =
 	    "SELECT 1 FROM status WHERE issuer_id = ? AND shard = 0 LIMIT 1",
-	[Q_EACH_REVOKED] = STATUS_COLUMNS " INDEXED BY status_revoked"
-	    " WHERE state = 2 AND issuer_id = ?1"
+	[Q_EACH_REVOKED] =
+	    "SELECT serial, revoked_at, reason, invalidity, change, shard"
+	    " FROM status INDEXED BY status_revoked WHERE state = 2 AND issuer_id = ?1"
 	    " AND (shard, change) > (?2, ?3) AND shard <= ?4 AND change > ?5"
 	    " AND not_after >= ?6 ORDER BY shard, change LIMIT ?7",
 	/* As an entry of a delta: removeFromCRL. */
 	[Q_EACH_RELEASED] =
-	    "SELECT issuer_id, serial, 2, released_at, 8, NULL, not_after,"
-	    " change, shard FROM status INDEXED BY status_released"
+	    "SELECT serial, released_at, 8, NULL, change, shard"
+	    " FROM status INDEXED BY status_released"
 	    " WHERE released_at IS NOT NULL AND issuer_id = ?1"
 	    " AND (shard, change) > (?2, ?3) AND shard <= ?4 AND change > ?5"
 	    " AND not_after >= ?6 ORDER BY shard, change LIMIT ?7",

@@ -182,7 +182,7 @@ desk_open(struct settings *settings, desk_passphrase *passphrase, void *arg,
 	    NULL)
 		return err_set(err, ERR_RETRY, "out of memory");
 	d->lock = -1;
-	d->registrar->published_fd = d->registrar->crl_fd = -1;
+	d->registrar->published_fd = -1;
 	d->registrar->listen_fd = -1;
 	d->signer = (struct signer){ .keys_fd = -1, .journal_fd = -1,
 		.published_fd = -1 };
@@ -210,7 +210,6 @@ free_registrar(struct registrar *r)
 	channel_free(r->api);
 	store_free(r->store);
 	fd_release(&r->published_fd);
-	fd_release(&r->crl_fd);
 	free(r);
 }
 

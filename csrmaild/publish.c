@@ -7,8 +7,6 @@
 #include "common/store.h"
 #include "csrmaild/problem.h"
 
-#include <sys/mman.h>
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,9 +112,11 @@ static int
 begin(struct registrar *r, struct publication *p, struct err *err)
 {
 	struct wire_crl_open open_it = { .terms = p->terms };
-	OWNED_FD fd = memfd_create("crl", MFD_CLOEXEC);
-	int for_signer = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int for_signer;
 
+	if (publication_create_files(r, p, err) == -1)
+		return -1;
+	for_signer = fcntl(p->der_fd, F_DUPFD_CLOEXEC, 0);
 	if (for_signer < 0)
 		return err_errno(err, ERR_RETRY, "a place for the CRL");
 	if (reserve(r, p->ca, &p->terms, &p->change, err) == -1) {
@@ -136,9 +136,6 @@ begin(struct registrar *r, struct publication *p, struct err *err)
 	if (wire_send_crl_open(r->signer, &open_it, for_signer, err) == -1)
 		return -1;
 	p->stage = PUBLISH_ENTRIES;
-	if (r->crl_fd >= 0)
-		close(r->crl_fd);
-	r->crl_fd = TAKE_FD(fd);
 	return 0;
 }
 
@@ -157,9 +154,6 @@ put_away(struct registrar *r)
 		store_free(p->snapshot);
 		free(p);
 	}
-	if (r->crl_fd >= 0)
-		close(r->crl_fd);
-	r->crl_fd = -1;
 	r->crl_in_hand = NULL;
 	r->publication = NULL;
 }
@@ -292,10 +286,10 @@ note_published(struct registrar *r, struct publication *p)
 }
 
 static void
-copy_files(struct registrar *r, struct publication *p)
+write_files(struct registrar *r, struct publication *p)
 {
 	struct err err;
-	int last = publication_copy(r, p, &err);
+	int last = publication_write(r, p, &err);
 
 	if (last == -1) {
 		fail(r, err.text, err.detail);
@@ -359,8 +353,8 @@ publish_pump(struct registrar *r)
 		break;
 	case PUBLISH_SIGNING:
 		break;
-	case PUBLISH_COPYING:
-		copy_files(r, p);
+	case PUBLISH_WRITING:
+		write_files(r, p);
 		break;
 	}
 }
@@ -371,7 +365,7 @@ publish_is_busy(const struct registrar *r)
 	const struct publication *p = r->publication;
 
 	/* With octets in the signer's queue, its socket wakes us. */
-	return p != NULL && (p->stage == PUBLISH_COPYING ||
+	return p != NULL && (p->stage == PUBLISH_WRITING ||
 	    (p->stage == PUBLISH_ENTRIES && channel_queued(r->signer) == 0));
 }
 
@@ -389,8 +383,8 @@ publish_take_done(struct registrar *r, const struct wire_crl_done *m)
 		fail(r, p->failed, "");
 		return;
 	}
-	p->stage = PUBLISH_COPYING;
-	copy_files(r, p);
+	p->stage = PUBLISH_WRITING;
+	write_files(r, p);
 }
 
 void

@@ -55,7 +55,7 @@ create(struct registrar *r, const struct publication *p, const char *suffix,
 	char file[NAME_SIZE];
 
 	file_name(p->ca->name, &p->terms, suffix, file);
-	*out = openat(r->published_fd, file, O_WRONLY | O_CREAT | O_TRUNC |
+	*out = openat(r->published_fd, file, O_RDWR | O_CREAT | O_TRUNC |
 	    O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (*out < 0 || fchmod(*out, 0644) == -1)
 		return err_errno(err, ERR_RETRY, "writing the CRL");
@@ -95,23 +95,29 @@ write_pem(int fd, const uint8_t *octets, size_t len, struct err *err)
 	return write_all(fd, text, n, err);
 }
 
+/* The disk may begin with it while we go on: the wait at the end is shorter. */
+static void
+write_soon(int fd, off_t at, off_t len)
+{
+	(void)!sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE);
+}
+
 /* Chunks are whole lines of PEM, but for the last. 1 at the end. */
 static int
-copy_chunk(struct registrar *r, struct publication *p, struct err *err)
+encode_chunk(struct publication *p, struct err *err)
 {
 	static uint8_t octets[CHUNK];
 	size_t len = 0;
 	ssize_t n = 1;
 
-	while (len < sizeof(octets) && (n = pread(r->crl_fd, octets + len,
-	    sizeof(octets) - len, p->copied + (off_t)len)) > 0)
+	while (len < sizeof(octets) && (n = pread(p->der_fd, octets + len,
+	    sizeof(octets) - len, p->encoded + (off_t)len)) > 0)
 		len += (size_t)n;
 	if (n < 0)
 		return err_errno(err, ERR_RETRY, "reading the CRL");
-	if (write_all(p->der_fd, octets, len, err) == -1 ||
-	    write_pem(p->pem_fd, octets, len, err) == -1)
+	if (write_pem(p->pem_fd, octets, len, err) == -1)
 		return -1;
-	p->copied += (off_t)len;
+	p->encoded += (off_t)len;
 	return len < sizeof(octets);
 }
 
@@ -150,16 +156,27 @@ finish(struct registrar *r, struct publication *p, struct err *err)
 }
 
 int
-publication_copy(struct registrar *r, struct publication *p, struct err *err)
+publication_create_files(struct registrar *r, struct publication *p,
+    struct err *err)
+{
+	publication_close_files(p);
+	if (create(r, p, ".new", &p->der_fd, err) == -1 ||
+	    create(r, p, ".pem.new", &p->pem_fd, err) == -1)
+		return -1;
+	return write_all(p->pem_fd, pem_begin, strlen(pem_begin), err);
+}
+
+int
+publication_write(struct registrar *r, struct publication *p, struct err *err)
 {
 	int last = 0;
 
-	if (p->der_fd < 0 && (create(r, p, ".new", &p->der_fd, err) == -1 ||
-	    create(r, p, ".pem.new", &p->pem_fd, err) == -1 ||
-	    write_all(p->pem_fd, pem_begin, strlen(pem_begin), err) == -1))
-		return -1;
+	if (p->encoded == 0)
+		write_soon(p->der_fd, 0, 0);
 	for (int i = 0; i < CHUNKS_A_TURN && last == 0; i++)
-		last = copy_chunk(r, p, err);
+		last = encode_chunk(p, err);
+	if (last == 0)
+		write_soon(p->pem_fd, 0, 0);
 	return last == 1 ? finish(r, p, err) : last;
 }
 
@@ -171,5 +188,5 @@ publication_close_files(struct publication *p)
 	if (p->pem_fd >= 0)
 		close(p->pem_fd);
 	p->der_fd = p->pem_fd = -1;
-	p->copied = 0;
+	p->encoded = 0;
 }

@@ -2,12 +2,9 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "common/owned.h"
 #include "common/serial.h"
 #include "common/store.h"
 #include "csrmaild/problem.h"
-
-#include <sys/mman.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -77,16 +74,14 @@ place(struct registrar *r, struct authority *a, const struct crl_terms *terms,
 {
 	struct publication p = { .ca = a, .terms = *terms, .der_fd = -1,
 		.pem_fd = -1 };
-	OWNED_FD fd = memfd_create("crl", MFD_CLOEXEC);
-	int done = 0;
+	int done = publication_create_files(r, &p, err);
 
-	if (fd < 0 || write(fd, der.data, der.len) != (ssize_t)der.len)
-		return err_errno(err, ERR_RETRY, "a place for the CRL");
-	r->crl_fd = fd;
+	if (done == 0 && write(p.der_fd, der.data, der.len) !=
+	    (ssize_t)der.len)
+		done = err_errno(err, ERR_RETRY, "writing the CRL");
 	while (done == 0)
-		done = publication_copy(r, &p, err);
+		done = publication_write(r, &p, err);
 	publication_close_files(&p);
-	r->crl_fd = -1;
 	return done < 0 ? -1 : 0;
 }
 

@@ -15,7 +15,7 @@
 enum publish_stage {
 	PUBLISH_ENTRIES = 1,	/* entries are sent to the signer */
 	PUBLISH_SIGNING,	/* the signer has all of it */
-	PUBLISH_COPYING,	/* into the published folder */
+	PUBLISH_WRITING,	/* the same as PEM; then both are published */
 };
 
 struct publication {
@@ -33,7 +33,8 @@ struct publication {
 	uint64_t	 n_entries;
 
 	int		 der_fd, pem_fd;	/* owned; -1 */
-	off_t		 copied;	/* octets of the DER */
+	off_t		 encoded;	/* octets of the DER that are in the
+					 * PEM */
 };
 
 /* --- publish_scope.c --- */
@@ -58,8 +59,13 @@ void	publication_describe_installed(const struct registrar *,
  * reservation and rename leaves an older one. */
 bool	publication_is_there(const struct registrar *, const char *ca,
 	    const struct crl_terms *);
-/* A slice more of both files; 1 when they stand under their names. */
-int	publication_copy(struct registrar *, struct publication *,
+/* Both files, empty, under temporary names. der_fd is for whoever makes the
+ * list, at its beginning. */
+int	publication_create_files(struct registrar *, struct publication *,
+	    struct err *);
+/* With the DER whole: a slice more of the PEM; 1 when both stand under their
+ * names. */
+int	publication_write(struct registrar *, struct publication *,
 	    struct err *);
 /* What is half done stays under its temporary name, to be written over. */
 void	publication_close_files(struct publication *);

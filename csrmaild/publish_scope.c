@@ -150,7 +150,6 @@ resume_scope(struct registrar *r, struct authority *ca,
 int
 publish_resume(struct registrar *r, struct err *err)
 {
-	r->crl_fd = -1;
 	r->crl_in_hand = NULL;
 	r->publication = NULL;
 	for (size_t i = 0; i < r->authorities.n; i++)

@@ -90,7 +90,6 @@ struct registrar {
 	struct authority *crl_in_hand;	/* NULL: none */
 	struct publication *publication;	/* owned by publish.c, while
 						 * one is in hand */
-	int		 crl_fd;	/* owned while one is in hand */
 	size_t		 crl_turn;	/* whose scope is looked at first */
 
 	struct responder_desk *responders;	/* owned by responders.c */

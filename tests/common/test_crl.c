@@ -463,6 +463,47 @@ START_TEST(a_long_list_is_whole)
 }
 END_TEST
 
+/* Each date in the form and with the octets that OpenSSL gives it, leap days
+ * and the ends of the calendar included. */
+START_TEST(dates_are_those_of_the_calendar)
+{
+	static const time_t ends[] = { -631152000, -1, 0, 68169599, 68169600,
+		951782400, 951868799, 951868800, 4107542400, 4107542399,
+		YEAR_2050 - 1, YEAR_2050, YEAR_10000 - 1 };
+	OWNED_STRUCT(crl_writer) *w = NULL;
+	OWNED_BUF(der, 16 << 20);
+	OWNED(X509_CRL) *crl = NULL;
+	struct err err = { 0 };
+	STACK_OF(X509_REVOKED) *list;
+	time_t at = ends[0];
+
+	ck_assert_int_eq(crl_open(&cas[0].issuer, &week, &w, &err), 0);
+	for (uint32_t i = 0; at < YEAR_10000; i++) {
+		struct crl_entry e = { .serial = serial_of(0x55, 16, i),
+			.revoked_at = i < ROWS(ends) ? ends[i] : at };
+
+		ck_assert_int_eq(crl_add(w, &e, 1, &err), 0);
+		at += 12345678;
+	}
+	crl = finish(w, &der);
+	list = X509_CRL_get_REVOKED(crl);
+	ck_assert_int_gt(sk_X509_REVOKED_num(list), 20000);
+	at = ends[0];
+	for (int i = 0; i < sk_X509_REVOKED_num(list); i++) {
+		const ASN1_TIME *got = X509_REVOKED_get0_revocationDate(
+		    sk_X509_REVOKED_value(list, i));
+		ASN1_TIME *want = ASN1_TIME_set(NULL,
+		    i < (int)ROWS(ends) ? ends[i] : at);
+
+		ck_assert_int_eq(ASN1_STRING_type(got),
+		    ASN1_STRING_type(want));
+		ck_assert_int_eq(ASN1_STRING_cmp(got, want), 0);
+		ASN1_TIME_free(want);
+		at += 12345678;
+	}
+}
+END_TEST
+
 START_TEST(reasons_have_the_rfcs_words)
 {
 	enum crl_reason reason;
@@ -740,6 +781,7 @@ main(void)
 	tcase_add_test(tc, a_list_is_closed_once);
 	tcase_add_test(tc, a_full_disk_is_said);
 	tcase_add_loop_test(tc, a_long_list_is_whole, 0, 2);
+	tcase_add_test(tc, dates_are_those_of_the_calendar);
 	tcase_add_test(tc, reasons_have_the_rfcs_words);
 	tcase_add_test(tc, a_delta_says_critically_which_base_it_changes);
 	tcase_add_test(tc, a_full_list_is_no_delta);
