@@ -91,7 +91,10 @@ add_file(struct backing *b, const char *folder, const char *file,
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	if (snprintf(path, sizeof(path), "%s/%s", folder, file) >=
+	    (int)sizeof(path))
+		return err_set(b->err, ERR_FAULT, "%s: its path is too long",
+		    name);
 	return add_path(b, path, name, true);
 }
 

@@ -41,6 +41,23 @@ def cpu_s(pids):
     return ticks / TICKS_A_SECOND
 
 
+def programs_cpu_s(name_of):
+    """Processor seconds so far by what name_of(pid) calls a process (None:
+    left out), with those of children that it has waited for."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            name = name_of(pid)
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if name is not None:
+            found[name] = found.get(name, 0) + \
+                sum(int(ticks) for ticks in fields[11:15]) / TICKS_A_SECOND
+    return found
+
+
 def memory_kib(pids, kind):
     """KiB of these processes together; kind: "Rss" or "Pss"."""
     total = 0

@@ -13,6 +13,7 @@ released; it stays the same CA from run to run.
 import argparse
 import concurrent.futures
 import os
+import re
 import resource
 import shutil
 import signal
@@ -160,16 +161,38 @@ def children_cpu_s():
     return usage.ru_utime + usage.ru_stime
 
 
+def program_of(pid):
+    """Whose process it is, for the table of where the time goes."""
+    with open(f"/proc/{pid}/cmdline", "rb") as f:
+        words = f.read().decode("utf-8", "replace").split("\0")
+    if words[0] == "csrmaild:":
+        return " ".join(words[:2]).strip()
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+        comm = f.read().strip()
+    if "/postfix/" in os.readlink(f"/proc/{pid}/exe"):
+        return "Postfix"
+    if "/dovecot" in os.readlink(f"/proc/{pid}/exe"):
+        return "Dovecot"
+    return {"opendkim": "OpenDKIM", "csrmaild": "csrmaild: main"}.get(comm)
+
+
+def difference(after, before):
+    return {name: after[name] - before.get(name, 0) for name in after}
+
+
 def measure(sys_, n, start, finish):
     """Wall time from start() to the n-th reply, processor time of what it
-    started until that has ended, and of the whole machine until the reply."""
+    started until that has ended, and of the whole machine until the reply;
+    by programs as well."""
     accepted = Accepted(sys_)
+    programs = machine.programs_cpu_s(program_of)
     ours, all_ = children_cpu_s(), machine.machine_cpu_s()
     began = time.monotonic()
     process = start()
     accepted.wait(n, 60 + n)
     wall = time.monotonic() - began
     all_ = machine.machine_cpu_s() - all_
+    programs = difference(machine.programs_cpu_s(program_of), programs)
     finish(process)
     process.wait(60)
     ours = children_cpu_s() - ours
@@ -177,10 +200,26 @@ def measure(sys_, n, start, finish):
     if accepted.count() != n:
         raise AssertionError(f"{accepted.count()} replies to {n} mails")
     return {"rate": n / wall, "wall": wall, "cpu": 1000 * ours / n,
-            "machine": 1000 * all_ / n}
+            "machine": 1000 * all_ / n,
+            "programs": {name: 1000 * s / n for name, s in programs.items()}}
 
 
-def run_csrmaild(sys_, n):
+def set_sessions(sys_, sessions):
+    """smtp.sessions of csrmaild.conf."""
+    path = os.path.join(sys_.folder, "etc", "csrmaild.conf")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    text = re.sub(r"\n\tsessions = \d+", "", text)
+    text, n = re.subn(r"\nsmtp \{", f"\nsmtp {{\n\tsessions = {sessions}",
+                      text)
+    if n != 1:
+        raise AssertionError(f"{path} has no section smtp")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def run_csrmaild(sys_, n, sessions):
+    set_sessions(sys_, sessions)
     issued = len(sys_.replies_of_user())
     row = measure(sys_, n, lambda: sys_.start("csrmaild"),
                   lambda process: process.send_signal(signal.SIGTERM))
@@ -333,14 +372,17 @@ def main():
     machine.describe("postfix", "dovecot-core", "opendkim", "openssl",
                      "libssl3", "libsqlite3-0", "fetchmail", "procmail",
                      "mpack")
-    ours, classic, one, four = [], [], [], []
+    ours, many, classic, one, four = [], [], [], [], []
     for i in range(options.runs):
         print(f"run {i + 1} of {options.runs}", end="", flush=True)
-        mails = make_requests(sys_.user, options.mails)
         print(": csrmaild", end="", flush=True)
-        fill(sys_, sys_.user, mails)
-        ours.append(run_csrmaild(sys_, len(mails)))
-        print(f" {ours[-1]['rate']:.1f}/s, SMTP alone", end="", flush=True)
+        for rows, sessions in ((ours, 1), (many, SESSIONS)):
+            mails = make_requests(sys_.user, options.mails)
+            fill(sys_, sys_.user, mails)
+            rows.append(run_csrmaild(sys_, len(mails), sessions))
+            empty_inbox(sys_.user)
+        print(f" {ours[-1]['rate']:.1f}/s and {many[-1]['rate']:.1f}/s, "
+              "SMTP alone", end="", flush=True)
         reply = as_sent(sys_.reply)
         one.append(run_smtp(sys_, reply, options.mails, 1))
         four.append(run_smtp(sys_, reply, options.mails, SESSIONS))
@@ -355,18 +397,30 @@ def main():
 Medians of {options.runs} runs (least to most); {options.mails} mails, """
           f"""classic {options.classic_mails}; a reply has {len(reply)} octets
                           mails/s                 CPU ms/mail, own  whole machine""")
-    for name, rows in (("csrmaild", ours), ("classic pipeline", classic)):
+    for name, rows in (("csrmaild, 1 session", ours),
+                       ("csrmaild, 4 sessions", many),
+                       ("classic pipeline", classic)):
         print(f"{name:25} {machine.spread(rows, 'rate', '{:.1f}'):23} "
               f"{machine.median(rows, 'cpu'):16.2f} "
               f"{machine.median(rows, 'machine'):14.1f}")
     for name, rows in (("SMTP alone, 1 session", one),
                        ("SMTP alone, 4 sessions", four)):
         print(f"{name:25} {machine.spread(rows, 'rate', '{:.1f}')}")
-    rate = machine.median(ours, "rate")
-    print(f"""
-csrmaild / classic pipeline:     {rate / machine.median(classic, 'rate'):.1f}
-csrmaild / SMTP on one session:  {rate / machine.median(one, 'rate'):.2f}
-csrmaild / SMTP on four:         {rate / machine.median(four, 'rate'):.2f}""")
+    print("\nCPU ms a mail by program, median run")
+    for name, rows in (("csrmaild, 1 session", ours),
+                       ("csrmaild, 4 sessions", many),
+                       ("classic pipeline", classic)):
+        run = sorted(rows, key=lambda row: row["rate"])[len(rows) // 2]
+        print(f"{name}: " + ", ".join(
+            f"{program} {ms:.2f}" for program, ms in
+            sorted(run["programs"].items(), key=lambda item: -item[1])
+            if ms >= 0.01))
+    rate = machine.median(classic, "rate")
+    for name, rows, smtp in (("one session", ours, one),
+                             ("four sessions", many, four)):
+        got = machine.median(rows, "rate")
+        print(f"csrmaild on {name}: {got / rate:.1f} x the classic pipeline, "
+              f"{got / machine.median(smtp, 'rate'):.2f} x SMTP alone")
 
 
 if __name__ == "__main__":
