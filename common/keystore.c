@@ -130,10 +130,13 @@ keystore_read(int dir_fd, const char *file, struct buf *out, struct err *err)
 	if (fd < 0 && errno == ELOOP)
 		return err_set(err, ERR_FAULT, "%s is a symbolic link", file);
 	if (fd < 0) {
+		bool forbidden = errno == EACCES;
 		int r = err_errno(err, ERR_FAULT, "");
 
-		snprintf(err->text, sizeof(err->text),
-		    "cannot open the key file %s", file);
+		snprintf(err->text, sizeof(err->text), forbidden ?
+		    "cannot open the key file %s, which belongs to another "
+		    "user than its folder" : "cannot open the key file %s",
+		    file);
 		return r;
 	}
 	if (check_file(fd, file, &size, err) < 0)

@@ -64,6 +64,10 @@ exec_role(const struct role_spec *spec, int exe, int control_end)
 		    STR("why", err.text), STR("detail", err.detail));
 		_exit(71);
 	}
+	/* Started from root's home, say: libraries look for files of theirs
+	 * beside us (libesmtp for STARTTLS), and give up where they may not. */
+	if (access(".", X_OK) == -1 && chdir("/") == -1)
+		_exit(71);
 	fexecve(exe, args, no_environment);
 	log_error("role.failed", STR("role", spec->role),
 	    STR("why", "this program cannot be executed by the role's user"),

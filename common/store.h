@@ -145,6 +145,8 @@ struct submission_row {
 					 * with; 0: none */
 	const char	*language;	/* to answer in; "" (or NULL) */
 	const char	*detail;	/* of ca+DETAIL@; "" (or NULL) */
+	const char	*file;		/* of a drop folder, 200 characters; ""
+					 * (or NULL) */
 };
 /* The same submission seen before? 0 and its id and outcome (size octets),
  * 1 when not. By (mailbox, uid_validity, uid) or by identity. A known
@@ -226,7 +228,7 @@ struct request_row {
 	/* From the submission, when read; not written. */
 	const char	*principal, *evidence, *reply_to, *channel,
 			*message_id, *references, *subject, *mailbox,
-			*language;
+			*language, *file;
 	time_t		 received_at;
 	/* The certificate, when issued. */
 	struct serial	 serial;	/* len 0: none */
@@ -257,6 +259,60 @@ int	store_find_key(struct store *, const uint8_t spki_sha256[32],
 	    int (*fn)(const struct request_row *, void *), void *,
 	    struct err *);
 
+/* The newest requests of a principal, newest first; at most limit, out of his
+ * last 200 submissions. */
+int	store_each_request_of(struct store *, const char *principal,
+	    unsigned int limit, int (*fn)(const struct request_row *, void *),
+	    void *, struct err *);
+
+/* --- revocations that mails ask for (store_revocations.c) -------------- */
+enum revocation_state {
+	REVOCATION_HELD = 1,
+	REVOCATION_REJECTED,
+	REVOCATION_REVOKED,
+};
+const char *revocation_state_name(enum revocation_state);
+int	revocation_state_from_name(const char *, enum revocation_state *);
+struct revocation_row {
+	int64_t		 id;
+	int64_t		 submission;
+	int64_t		 certificate;	/* its id; 0: none that we found */
+	enum revocation_state state;
+	const char	*serial_text;	/* as it was asked; "": it had none */
+	enum crl_reason	 reason;
+	const char	*rule;		/* which rule decided */
+	const char	*why;		/* held or rejected; "" */
+	time_t		 decided_at;
+	const char	*decided_by;	/* principal; "" for policy */
+	/* From the submission, when read; not written. */
+	const char	*principal, *evidence, *reply_to, *mailbox,
+			*message_id, *references, *subject, *language, *file;
+	time_t		 received_at;
+	/* Of the certificate, when read; id 0, "" and len 0: none. */
+	int64_t		 ca_id;
+	const char	*ca, *names_text;
+	struct serial	 serial;
+};
+int	store_add_revocation(struct store *, const struct revocation_row *,
+	    int64_t *id, struct err *);
+/* 0 found (fn called once), 1 not found, -1. */
+int	store_find_revocation(struct store *, int64_t id,
+	    int (*fn)(const struct revocation_row *, void *), void *,
+	    struct err *);
+/* Paged by key: ids above `after`, at most limit. state 0: all. */
+int	store_each_revocation(struct store *, enum revocation_state,
+	    int64_t after, unsigned int limit,
+	    int (*fn)(const struct revocation_row *, void *), void *,
+	    struct err *);
+/* In the order of the mail. */
+int	store_each_revocation_of(struct store *, int64_t submission,
+	    int (*fn)(const struct revocation_row *, void *), void *,
+	    struct err *);
+/* One that is held. 1: it is in another state by now, or not there. */
+int	store_settle_revocation(struct store *, int64_t id,
+	    enum revocation_state to, const char *decided_by, const char *why,
+	    time_t now, struct err *);
+
 /* --- certificates ----------------------------------------------------- */
 enum cert_state {
 	CERT_RESERVED = 1,
@@ -284,7 +340,8 @@ struct cert_row {
 	time_t		 revoked_at;	/* 0: never */
 	enum crl_reason	 reason;
 	time_t		 invalidity;	/* 0: none */
-	const char	*reply_to;	/* of the submission; "" */
+	const char	*reply_to;	/* of the submission, or "file:" and
+					 * its file; "" */
 	const uint8_t	*spki_sha256;	/* 32 octets; NULL when unknown */
 	uint16_t	 shard;		/* of the CRL that it names; 0: the
 					 * only one. Fixed at issuance. */
@@ -341,7 +398,9 @@ int	store_each_certificate(struct store *, const struct cert_filter *,
 int	store_revoke(struct store *, int64_t ca, const struct serial *,
 	    time_t at, enum crl_reason, time_t invalidity, struct err *);
 /* A serial that is reserved or abandoned here, and was revoked all the same:
- * an older store learns of it. origin: who says so. 1: in another state. */
+ * an older store learns of it. So it had been signed: a request that waits for
+ * it, and for no other certificate, is issued by that, and not signed once
+ * more. origin: who says so. 1: in another state. */
 int	store_revoke_unissued(struct store *, int64_t ca, const struct serial *,
 	    time_t at, enum crl_reason, time_t invalidity, const char *origin,
 	    struct err *);
@@ -533,6 +592,10 @@ int	store_retry_outbox(struct store *, int64_t id, time_t now,
  * or sent before. */
 int	store_set_outbox(struct store *, int64_t id, enum outbox_state,
 	    const char *answer, time_t next, time_t now, struct err *);
+/* Queued again for `next`, without an attempt: why, it says. 1: there is
+ * none that is queued. */
+int	store_defer_outbox(struct store *, int64_t id, const char *why,
+	    time_t next, struct err *);
 /* Replies to one address since then. Certificates do not count: rows whose
  * request, or one of whose submission's when none is named, is issued. */
 int	store_count_replies(struct store *, const char *recipient,
@@ -641,6 +704,7 @@ int	store_each_broken_key(struct store *, unsigned int limit,
 /* --- counts for `csrmail status` ------------------------------------------ */
 struct store_counts {
 	uint64_t	held, approved, issued, revoked, queued, failed;
+	uint64_t	held_revocations;	/* that mails ask for */
 	time_t		oldest_queued;	/* 0: none */
 };
 int	store_count(struct store *, struct store_counts *, struct err *);

@@ -230,6 +230,7 @@ store_revoke_unissued(struct store *store, int64_t ca,
 	struct status_row status = { .ca_id = ca, .serial = *serial,
 	    .state = STATUS_REVOKED, .revoked_at = at, .reason = reason,
 	    .invalidity = invalidity };
+	int64_t id, request;
 	int r;
 
 	if (store_check_writing(store, err) == -1)
@@ -245,8 +246,17 @@ store_revoke_unissued(struct store *store, int64_t ca,
 			return r;
 		status.not_after = column_int(&q, 0);
 		status.shard = (uint16_t)column_int(&q, 1);
+		id = column_int(&q, 2);
+		request = column_int(&q, 3);
 	}
-	return add_status(store, &status, err);
+	if (add_status(store, &status, err) == -1)
+		return -1;
+	if (request == 0)
+		return 0;
+	QUERY(q, store, Q_SETTLE_REQUEST);
+	query_int(&q, id);
+	query_int(&q, request);
+	return query_run(&q, NULL, err);
 }
 
 static int

@@ -187,6 +187,23 @@ store_set_outbox(struct store *store, int64_t id, enum outbox_state state,
 }
 
 int
+store_defer_outbox(struct store *store, int64_t id, const char *why,
+    time_t next, struct err *err)
+{
+	QUERY(q, store, Q_DEFER_OUTBOX);
+	int changed;
+
+	if (store_check_writing(store, err) == -1)
+		return -1;
+	query_text_cut(&q, why, 512);
+	query_int(&q, next);
+	query_int(&q, id);
+	if (query_run(&q, &changed, err) == -1)
+		return -1;
+	return changed == 1 ? 0 : 1;
+}
+
+int
 store_count_replies(struct store *store, const char *recipient, time_t since,
     unsigned int *out, struct err *err)
 {
@@ -344,6 +361,7 @@ store_count(struct store *store, struct store_counts *out, struct err *err)
 		.queued = (uint64_t)column_int(&q, 4),
 		.failed = (uint64_t)column_int(&q, 5),
 		.oldest_queued = column_int(&q, 6),
+		.held_revocations = (uint64_t)column_int(&q, 7),
 	};
 	return 0;
 }

@@ -112,6 +112,7 @@ store_add_submission(struct store *store, const struct submission_row *row,
 	query_int_or_null(&q, row->signer);
 	query_text(&q, row->language == NULL ? "" : row->language);
 	query_text(&q, row->detail == NULL ? "" : row->detail);
+	query_text(&q, row->file == NULL ? "" : row->file);
 	if (query_run(&q, NULL, err) == -1)
 		return -1;
 	added = store_last_id(store);
@@ -216,6 +217,7 @@ store_read_request(const struct query *q, struct request_row *row)
 		.no_mail = column_int(q, 29) != 0,
 		.revoke_old = column_int(q, 30) != 0,
 		.language = column_text(q, 32),
+		.file = column_text(q, 33),
 	};
 	if (column_text(q, 31)[0] != '\0' &&
 	    request_state_from_name(column_text(q, 31),
@@ -261,6 +263,19 @@ store_each_of_submission(struct store *store, int64_t submission,
 	struct request_row row;
 
 	query_int(&q, submission);
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
+}
+
+int
+store_each_request_of(struct store *store, const char *principal,
+    unsigned int limit, int (*fn)(const struct request_row *, void *),
+    void *arg, struct err *err)
+{
+	QUERY(q, store, Q_EACH_REQUEST_OF);
+	struct request_row row;
+
+	query_text(&q, principal);
+	query_int(&q, limit);
 	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
 }
 

@@ -17,17 +17,29 @@
 	" r.decided_at, r.decided_by, s.principal, s.evidence,"		\
 	" s.reply_to, s.channel, s.message_id, s.refs, s.subject,"	\
 	" s.received_at, c.serial, s.mailbox, c.issuer_id,"		\
-	" r.renews, r.no_mail, r.revoke_old, r.on_confirm, s.language"	\
+	" r.renews, r.no_mail, r.revoke_old, r.on_confirm, s.language," \
+	" s.file"							\
 	" FROM request AS r JOIN submission AS s ON s.id = r.submission_id" \
 	" LEFT JOIN certificate AS c ON c.id = r.certificate_id"
 #define CHALLENGE_COLUMNS						\
 	"SELECT id, token_sha256, submission_id, mailbox, recipient,"	\
 	" created_at, expires_at FROM challenge"
+#define REVOCATION_COLUMNS						\
+	"SELECT v.id, v.submission_id, v.certificate_id, v.state,"	\
+	" v.serial_text, v.reason, v.rule, v.why, v.decided_at,"	\
+	" v.decided_by, s.principal, s.evidence, s.reply_to, s.mailbox,"	\
+	" s.message_id, s.refs, s.subject, s.language, s.received_at,"	\
+	" c.issuer_id, ca.name, c.serial, c.names_text, s.file"		\
+	" FROM revocation AS v JOIN submission AS s"			\
+	" ON s.id = v.submission_id"					\
+	" LEFT JOIN certificate AS c ON c.id = v.certificate_id"	\
+	" LEFT JOIN ca ON ca.id = c.issuer_id"
 #define CERTIFICATE_COLUMNS						\
 	"SELECT c.id, c.issuer_id, ca.name, c.serial, c.request_id,"	\
 	" c.state, c.not_before, c.not_after, c.issue_order, c.der,"	\
 	" c.profile, c.names_text, t.revoked_at, t.reason, t.invalidity," \
-	" coalesce(s.reply_to, ''), c.spki_sha256, c.shard,"		\
+	" CASE WHEN s.reply_to = '' AND s.file <> '' THEN 'file:' || s.file" \
+	" ELSE coalesce(s.reply_to, '') END, c.spki_sha256, c.shard,"	\
 	" c.superseded_by, c.origin,"					\
 	" (SELECT serial FROM certificate WHERE id = c.superseded_by)," \
 	" (SELECT serial FROM certificate WHERE id = r.renews)"		\
@@ -99,8 +111,8 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_ADD_SUBMISSION] =
 	    "INSERT INTO submission (channel, mailbox, identity, principal,"
 	    " evidence, reply_to, message_id, refs, subject, outcome,"
-	    " received_at, signer_id, language, detail)"
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " received_at, signer_id, language, detail, file)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_SET_OUTCOME] = "UPDATE submission SET outcome = ? WHERE id = ?",
 	[Q_VOUCH] =
 	    "UPDATE submission SET evidence = ?, reply_to = ? WHERE id = ?",
@@ -117,12 +129,22 @@ static const char *const sql[N_STATEMENTS] = {
 	    " WHERE r.id > ? AND r.state = ? ORDER BY r.id LIMIT ?",
 	[Q_EACH_OF_SUBMISSION] = REQUEST_COLUMNS
 	    " WHERE r.submission_id = ? ORDER BY r.id",
+	[Q_EACH_REQUEST_OF] = REQUEST_COLUMNS
+	    " WHERE r.submission_id IN (SELECT id FROM submission"
+	    " WHERE principal = ? ORDER BY id DESC LIMIT 200)"
+	    " ORDER BY r.id DESC LIMIT ?",
 	[Q_DECIDE_REQUEST] =
 	    "UPDATE request SET state = ?, decided_by = ?, reason = ?,"
 	    " decided_at = ? WHERE id = ? AND state = ?",
 	[Q_FIND_KEY] = REQUEST_COLUMNS
 	    " WHERE r.spki_sha256 = ? AND r.state IN ('received', 'held',"
 	    " 'approved', 'issued') ORDER BY r.id DESC LIMIT 1",
+	[Q_SETTLE_REQUEST] =
+	    "UPDATE request SET state = 'issued', certificate_id = ?1,"
+	    " reason = 'its certificate was revoked before it was on record"
+	    " here' WHERE id = ?2 AND state = 'approved'"
+	    " AND NOT EXISTS (SELECT 1 FROM certificate WHERE request_id = ?2"
+	    " AND state IN ('reserved', 'issued'))",
 	[Q_ISSUE_REQUEST] =
 	    "UPDATE request SET state = 'issued', certificate_id = ?"
 	    " WHERE id = ?",
@@ -144,6 +166,22 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_COUNT_CHALLENGES_TO] =
 	    "SELECT count(*) FROM challenge WHERE created_at >= ?"
 	    " AND recipient = ?",
+
+	/* --- store_revocations.c --- */
+	[Q_ADD_REVOCATION] =
+	    "INSERT INTO revocation (submission_id, certificate_id, state,"
+	    " serial_text, reason, rule, why, decided_at, decided_by)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[Q_FIND_REVOCATION] = REVOCATION_COLUMNS " WHERE v.id = ?",
+	[Q_EACH_REVOCATION] = REVOCATION_COLUMNS
+	    " WHERE v.id > ? ORDER BY v.id LIMIT ?",
+	[Q_EACH_REVOCATION_IN] = REVOCATION_COLUMNS
+	    " WHERE v.id > ? AND v.state = ? ORDER BY v.id LIMIT ?",
+	[Q_EACH_REVOCATION_OF] = REVOCATION_COLUMNS
+	    " WHERE v.submission_id = ? ORDER BY v.id",
+	[Q_SETTLE_REVOCATION] =
+	    "UPDATE revocation SET state = ?, decided_by = ?, why = ?,"
+	    " decided_at = ? WHERE id = ? AND state = 'held'",
 
 	/* --- store_certificates.c --- */
 	[Q_RESERVE] =
@@ -196,7 +234,7 @@ static const char *const sql[N_STATEMENTS] = {
 	    "UPDATE certificate SET state = 'revoked', origin = ?"
 	    " WHERE issuer_id = ? AND serial = ?"
 	    " AND state IN ('reserved', 'abandoned')"
-	    " RETURNING not_after, shard",
+	    " RETURNING not_after, shard, id, request_id",
 	[Q_REVOKE] =
 	    "UPDATE certificate SET state = 'revoked'"
 	    " WHERE issuer_id = ?1 AND serial = ?2"
@@ -357,6 +395,9 @@ static const char *const sql[N_STATEMENTS] = {
 	    " next_attempt = ?3, attempts = attempts + 1,"
 	    " sent_at = CASE WHEN ?1 = 'sent' THEN ?4 END"
 	    " WHERE id = ?5 AND state <> 'sent'",
+	[Q_DEFER_OUTBOX] =
+	    "UPDATE outbox SET last_answer = ?, next_attempt = ?"
+	    " WHERE id = ? AND state = 'queued'",
 	/* Certificates do not count: everybody gets theirs. */
 	[Q_COUNT_REPLIES] =
 	    "SELECT count(*) FROM outbox AS o WHERE o.recipient = ?"
@@ -453,7 +494,8 @@ static const char *const sql[N_STATEMENTS] = {
 	    " (SELECT count(*) FROM certificate WHERE state = 'revoked'),"
 	    " (SELECT count(*) FROM outbox WHERE state = 'queued'),"
 	    " (SELECT count(*) FROM outbox WHERE state = 'failed'),"
-	    " (SELECT min(created_at) FROM outbox WHERE state = 'queued')",
+	    " (SELECT min(created_at) FROM outbox WHERE state = 'queued'),"
+	    " (SELECT count(*) FROM revocation WHERE state = 'held')",
 };
 
 const char *

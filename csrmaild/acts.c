@@ -192,6 +192,7 @@ acts_add_request(struct registrar *r, const struct candidate *c,
 		submission.message_id = from->message_id;
 		submission.references = from->references;
 		submission.subject = from->subject;
+		submission.file = from->file;
 	}
 	/* Handing a file in twice is asking twice. */
 	if (RAND_bytes(submission.identity, sizeof(submission.identity)) != 1)
@@ -326,7 +327,8 @@ registrar_publish_crl(struct registrar *r, const char *name, struct err *err)
 	if (shut == NULL)
 		return err_set(err, ERR_REJECT,
 		    "CA %s does not sign here, or has ended: its CRLs are "
-		    "made where its key is", name);
+		    "made where its key is (if that is here by now: while "
+		    "csrmaild.conf has a section ca \"%s\")", name, name);
 	return err_set(err, ERR_RETRY, "the key of %s is not open: %s",
 	    shut->name, shut->key_text);
 }
@@ -349,10 +351,16 @@ static void
 describe_server(const struct wire_mailbox *m, const char *what,
     json_t *object, json_t *trouble)
 {
-	char sentence[400];
+	char sentence[600];
 
 	json_object_set_new(object, "connected", json_boolean(m->connected));
 	json_object_set_new(object, "answer", json_text(m->text));
+	if (m->trouble[0] != '\0') {
+		json_object_set_new(object, "trouble", json_text(m->trouble));
+		snprintf(sentence, sizeof(sentence), "%s %s: %s", what,
+		    m->mailbox, m->trouble);
+		json_array_append_new(trouble, json_text(sentence));
+	}
 	describe_time(object, "since", m->since);
 	describe_time(object, "next_attempt", m->next_attempt);
 	if (m->connected || m->since == 0)
@@ -360,6 +368,35 @@ describe_server(const struct wire_mailbox *m, const char *what,
 	snprintf(sentence, sizeof(sentence), "%s %s: %s", what, m->mailbox,
 	    m->text);
 	json_array_append_new(trouble, json_text(sentence));
+}
+
+/* "smtp" is the one that is worst off; where those that were at work do not
+ * fare alike, each is told. */
+static void
+describe_sessions(const struct registrar *r, json_t *out)
+{
+	const struct wire_mailbox *first = NULL;
+	json_t *sessions = json_array(), *unused = json_array();
+	bool differ = false;
+
+	for (size_t i = 0; i < r->n_submits; i++) {
+		const struct wire_mailbox *m = &r->submits[i].state;
+		json_t *one;
+
+		if (m->since == 0)
+			continue;
+		if (first == NULL)
+			first = m;
+		differ = differ || m->connected != first->connected ||
+		    strcmp(m->text, first->text) != 0;
+		one = json_object();
+		describe_server(m, "session", one, unused);
+		json_array_append_new(sessions, one);
+	}
+	if (differ)
+		json_object_set(out, "smtp_sessions", sessions);
+	json_decref(sessions);
+	json_decref(unused);
 }
 
 void
@@ -403,5 +440,6 @@ registrar_describe_status(struct registrar *r, json_t *out)
 		json_array_append_new(trouble, json_text(r->trouble));
 	json_object_set_new(out, "mailboxes", mailboxes);
 	json_object_set_new(out, "smtp", smtp);
+	describe_sessions(r, out);
 	json_object_set_new(out, "keys", keys);
 }

@@ -39,11 +39,32 @@ int	registrar_revoke(struct registrar *, int64_t ca,
 	    const struct serial *, enum crl_reason, time_t invalidity,
 	    const char *who, time_t now, struct err *);
 /* The same, and whatever `also` writes, in one transaction: both or neither.
- * It is not called when the certificate cannot be revoked. */
+ * It is not called when the certificate cannot be revoked. answered: this
+ * mailbox hears of it by another mail; NULL. */
 int	registrar_revoke_and(struct registrar *, int64_t ca,
 	    const struct serial *, enum crl_reason, time_t invalidity,
 	    const char *who, time_t now, int (*also)(struct registrar *,
-	    void *, struct err *), void *arg, struct err *);
+	    void *, struct err *), void *arg, const char *answered,
+	    struct err *);
+/*
+ * The same inside the caller's transaction, but never a CA's certificate.
+ * answered: this mailbox hears of it by another mail; NULL. 1, and nothing is
+ * changed: it is not in force. What others are to be told of it waits:
+ */
+int	registrar_revoke_within(struct registrar *, int64_t ca,
+	    const struct serial *, enum crl_reason, const char *who,
+	    const char *answered, struct err *);
+/* after the commit; or the transaction was taken back, to where r->n_revoked
+ * was `mark`; or the registrar ends. */
+void	registrar_tell_revoked(struct registrar *);
+void	registrar_forget_revoked(struct registrar *, size_t mark);
+void	registrar_free_revoked(struct registrar *);
+/* A revocation that a mail asks for, and that waits for a person: its sender is
+ * answered (csrmaild/acts_revocation.c). */
+int	registrar_approve_revocation(struct registrar *, int64_t revocation,
+	    const char *who, time_t now, struct err *);
+int	registrar_reject_revocation(struct registrar *, int64_t revocation,
+	    const char *why, const char *who, time_t now, struct err *);
 /* Lift a hold. ERR_REJECT for what is revoked for good. */
 int	registrar_release(struct registrar *, int64_t ca,
 	    const struct serial *, const char *who, time_t now, struct err *);

@@ -291,7 +291,7 @@ registrar_renew(struct registrar *r, const struct renewal *renewal,
 		!old.is_over };
 	result = renewal->reissue ?
 	    registrar_revoke_and(r, renewal->ca, &renewal->serial,
-	    renewal->reason, 0, who, now, add, &re, err) :
+	    renewal->reason, 0, who, now, add, &re, NULL, err) :
 	    renew(r, &re, err);
 	if (result == 0)
 		r->approvals = true;

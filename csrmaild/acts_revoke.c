@@ -11,6 +11,7 @@
 #include "csrmaild/publish.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
+#include "csrmaild/smime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,7 @@ add_siblings(struct batch *batch, size_t n, struct err *err)
 struct notice {
 	struct registrar *registrar;
 	const struct reply_revocation *m;
+	const char	*answered;
 	struct err	*err;
 	int		 result;
 };
@@ -145,15 +147,19 @@ write_notice(const struct request_row *row, void *arg)
 	const struct mailbox_settings *mailbox =
 	    settings_mailbox(r->settings, row->mailbox);
 	struct reply_head head;
-	OWNED_BUF(mail, WIRE_MAX_MAIL);
+	OWNED_BUF(mail, WIRE_MAX_REPLY);
 
-	if (mailbox == NULL || row->reply_to[0] == '\0')
+	if (mailbox == NULL ||
+	    !outbox_reaches(mailbox, row->reply_to, row->file) ||
+	    (notice->answered != NULL &&
+	    smime_same_mailbox(notice->answered, row->reply_to)))
 		return 0;
 	notice->result = -1;
 	if (outbox_new_head(r, mailbox, row->language, &head,
 	    notice->err) == -1)
 		return 0;
 	head.to = row->reply_to;
+	head.file = row->file;
 	head.in_reply_to = row->message_id;
 	head.references = row->references;
 	head.subject = row->subject;
@@ -168,13 +174,14 @@ write_notice(const struct request_row *row, void *arg)
 /* By mail to the one who asked for it, if it came by mail. */
 static int
 tell_owner(struct registrar *r, const struct target *t,
-    enum crl_reason reason, struct err *err)
+    const struct revoking *how, struct err *err)
 {
+	enum crl_reason reason = how->reason;
 	char hex[SERIAL_HEX_SIZE];
 	struct reply_revocation m = { .what = REPLY_REVOKED, .serial = hex,
 		.names_text = t->names, .reason = crl_reason_name(reason),
 		.request = t->request };
-	struct notice notice = { r, &m, err, 0 };
+	struct notice notice = { r, &m, how->answered, err, 0 };
 
 	if (!t->has_mail || t->request == 0)
 		return 0;
@@ -232,7 +239,7 @@ revoke_one(struct registrar *r, struct target *t, const struct revoking *how,
 	if (store_find_status(r->store, t->ca_id, &t->serial, &t->status,
 	    err) != 0 ||
 	    write_audit(r, t, "cert.revoked", how, err) == -1 ||
-	    tell_owner(r, t, how->reason, err) == -1)
+	    tell_owner(r, t, how, err) == -1)
 		return -1;
 	t->done = true;
 	return 0;
@@ -260,8 +267,8 @@ note_change(struct registrar *r, const struct target *t)
 		    STR("why", later.text));
 }
 
-static void
-note_all(struct registrar *r, const struct target *items, size_t n)
+void
+acts_revoke_note(struct registrar *r, const struct target *items, size_t n)
 {
 	struct err later;
 
@@ -276,23 +283,30 @@ note_all(struct registrar *r, const struct target *items, size_t n)
 		log_warn("authority.unread", STR("why", later.text));
 }
 
-/* All of the batch in one transaction. */
+int
+acts_revoke_inside(struct registrar *r, struct batch *batch,
+    const struct revoking *how, struct err *err)
+{
+	if (is_key_lost(how) && add_siblings(batch, batch->n, err) == -1)
+		return -1;
+	for (size_t i = 0; i < batch->n; i++)
+		if (revoke_one(r, &batch->items[i], how, err) == -1)
+			return -1;
+	return how->also != NULL && batch->items[0].done ?
+	    how->also(r, how->arg, err) : 0;
+}
+
 int
 acts_revoke_batch(struct registrar *r, struct batch *batch,
     const struct revoking *how, unsigned int *n, struct err *err)
 {
-	int result = 0;
+	int result;
 
-	if (is_key_lost(how) && add_siblings(batch, batch->n, err) == -1)
-		return -1;
 	if (batch->n == 0)
 		return 0;
 	if (store_begin(r->store, err) == -1)
 		return -1;
-	for (size_t i = 0; i < batch->n && result == 0; i++)
-		result = revoke_one(r, &batch->items[i], how, err);
-	if (result == 0 && how->also != NULL && batch->items[0].done)
-		result = how->also(r, how->arg, err);
+	result = acts_revoke_inside(r, batch, how, err);
 	if (result == 0)
 		result = store_commit(r->store, err);
 	if (result == -1) {
@@ -303,7 +317,7 @@ acts_revoke_batch(struct registrar *r, struct batch *batch,
 	for (size_t i = 0; i < batch->n; i++)
 		if (batch->items[i].done)
 			++*n;
-	note_all(r, batch->items, batch->n);
+	acts_revoke_note(r, batch->items, batch->n);
 	return 0;
 }
 
@@ -315,17 +329,17 @@ registrar_revoke(struct registrar *r, int64_t ca_id,
     const char *who, time_t now, struct err *err)
 {
 	return registrar_revoke_and(r, ca_id, serial, reason, invalidity, who,
-	    now, NULL, NULL, err);
+	    now, NULL, NULL, NULL, err);
 }
 
 int
 registrar_revoke_and(struct registrar *r, int64_t ca_id,
     const struct serial *serial, enum crl_reason reason, time_t invalidity,
     const char *who, time_t now, int (*also)(struct registrar *, void *,
-    struct err *), void *arg, struct err *err)
+    struct err *), void *arg, const char *answered, struct err *err)
 {
 	const struct revoking how = { reason, invalidity, who, now,
-		crl_reason_is_compromise(reason), also, arg };
+		crl_reason_is_compromise(reason), also, arg, answered };
 	__attribute__((cleanup(acts_batch_free))) struct batch batch = {
 		.registrar = r, .reason = reason, .cas_too = true };
 	char hex[SERIAL_HEX_SIZE];
@@ -366,7 +380,7 @@ release(struct registrar *r, struct target *t, const struct revoking *how,
 	t->status.reason = CRL_REMOVE_FROM_CRL;
 	t->done = true;
 	return write_audit(r, t, "cert.released", how, err) == -1 ? -1 :
-	    tell_owner(r, t, CRL_REMOVE_FROM_CRL, err);
+	    tell_owner(r, t, how, err);
 }
 
 int
@@ -395,6 +409,6 @@ registrar_release(struct registrar *r, int64_t ca_id,
 		store_rollback(r->store);
 		return -1;
 	}
-	note_all(r, batch.items, 1);
+	acts_revoke_note(r, batch.items, 1);
 	return 0;
 }

@@ -27,6 +27,8 @@ struct revoking {
 	 * when the first of the batch cannot be revoked. */
 	int		(*also)(struct registrar *, void *, struct err *);
 	void		*arg;
+	/* This mailbox hears of it by another mail; NULL: none does. */
+	const char	*answered;
 };
 
 /* One that is to be revoked, copied out of the store. */
@@ -70,6 +72,11 @@ int	acts_batch_add(const struct cert_row *, void *arg);
  */
 int	acts_revoke_batch(struct registrar *, struct batch *,
 	    const struct revoking *, unsigned int *n, struct err *);
+/* Its two halves: what the caller's transaction does, */
+int	acts_revoke_inside(struct registrar *, struct batch *,
+	    const struct revoking *, struct err *);
+/* and what others are told after its commit. */
+void	acts_revoke_note(struct registrar *, const struct target *, size_t n);
 
 /* --- csrmaild/acts_revoke_many.c --- */
 /* What the filter and the pattern find, batch by batch. n goes up, also when

@@ -15,7 +15,8 @@ struct answer {
 	struct registrar *registrar;
 	int64_t		 submission;
 	char		 mailbox[64], to[MAILBOX_MAX + 1], message_id[256],
-			 references[1000], subject[201], language[16];
+			 references[1000], subject[201], language[16],
+			 file[WIRE_MAX_FILE + 1];
 	struct reply_item items[WIRE_MAX_CANDIDATES];
 	struct told {
 		char	names[512], reason[256], ignored[256];
@@ -28,6 +29,11 @@ struct answer {
 		char	renews[SERIAL_HEX_SIZE];
 	}		 told[WIRE_MAX_CANDIDATES];
 	size_t		 n;
+	struct reply_wish wishes[WIRE_MAX_WISHES];
+	struct told_wish {
+		char	serial[SERIAL_HEX_SIZE], names[512], why[256];
+	}		 told_wishes[WIRE_MAX_WISHES];
+	size_t		 n_wishes;
 	bool		 waits;		/* for the signer */
 	bool		 has_certificate;
 };
@@ -65,6 +71,7 @@ add_request(const struct request_row *row, void *arg)
 	copy(a->references, sizeof(a->references), row->references);
 	copy(a->subject, sizeof(a->subject), row->subject);
 	copy(a->language, sizeof(a->language), row->language);
+	copy(a->file, sizeof(a->file), row->no_mail ? "" : row->file);
 	copy(told->names, sizeof(told->names), row->names_text);
 	copy(told->reason, sizeof(told->reason), row->reason);
 	copy(told->ignored, sizeof(told->ignored), row->ignored);
@@ -92,6 +99,48 @@ add_request(const struct request_row *row, void *arg)
 		return 0;
 	}
 	a->n++;
+	return 0;
+}
+
+static int
+add_revocation(const struct revocation_row *row, void *arg)
+{
+	struct answer *a = arg;
+	struct reply_wish *wish = &a->wishes[a->n_wishes];
+	struct told_wish *told = &a->told_wishes[a->n_wishes];
+
+	if (a->n_wishes == WIRE_MAX_WISHES)
+		return 0;
+	a->n_wishes++;
+	a->submission = row->submission;
+	copy(a->to, sizeof(a->to), row->reply_to);
+	copy(a->mailbox, sizeof(a->mailbox), row->mailbox);
+	copy(a->message_id, sizeof(a->message_id), row->message_id);
+	copy(a->references, sizeof(a->references), row->references);
+	copy(a->subject, sizeof(a->subject), row->subject);
+	copy(a->language, sizeof(a->language), row->language);
+	copy(a->file, sizeof(a->file), row->file);
+	/* Found or not, as it was asked; else the signer's. */
+	copy(told->serial, sizeof(told->serial), row->serial_text);
+	if (row->serial.len > 0)
+		serial_to_hex(&row->serial, told->serial);
+	copy(told->names, sizeof(told->names), row->names_text);
+	copy(told->why, sizeof(told->why), row->why);
+	*wish = (struct reply_wish){ .number = row->id,
+		.serial = told->serial, .names_text = told->names,
+		.reason = row->reason == CRL_UNSPECIFIED ? "" :
+		    crl_reason_name(row->reason), .why = told->why };
+	switch (row->state) {
+	case REVOCATION_HELD:
+		wish->fate = REPLY_WISH_HELD;
+		break;
+	case REVOCATION_REJECTED:
+		wish->fate = REPLY_WISH_REJECTED;
+		break;
+	case REVOCATION_REVOKED:
+		wish->fate = REPLY_WISH_DONE;
+		break;
+	}
 	return 0;
 }
 
@@ -169,20 +218,23 @@ send_answer(struct answer *a, int64_t request, struct err *err)
 	const struct mailbox_settings *mailbox =
 	    settings_mailbox(r->settings, a->mailbox);
 	struct reply_head head;
-	OWNED_BUF(mail, WIRE_MAX_MAIL);
+	OWNED_BUF(mail, WIRE_MAX_REPLY);
 
 	/* Nobody to answer; or the mailbox left the configuration, and with
 	 * it the address that the reply would come from. */
-	if (a->waits || a->n == 0 || a->to[0] == '\0' || mailbox == NULL)
+	if (a->waits || a->n + a->n_wishes == 0 || mailbox == NULL ||
+	    !outbox_reaches(mailbox, a->to, a->file))
 		return 0;
 	if (add_certificates(a, err) == -1 ||
 	    outbox_new_head(r, mailbox, a->language, &head, err) == -1)
 		return -1;
 	head.to = a->to;
+	head.file = a->file;
 	head.in_reply_to = a->message_id;
 	head.references = a->references;
 	head.subject = a->subject;
-	if (reply_compose(&head, a->items, a->n, &mail, err) == -1)
+	if (reply_compose(&head, a->items, a->n, a->wishes, a->n_wishes,
+	    &mail, err) == -1)
 		return -1;
 	return outbox_add(r, mailbox, &head, buf_bytes(&mail), a->submission,
 	    request, a->has_certificate, err);
@@ -196,8 +248,9 @@ submission_answer(struct registrar *r, int64_t submission, struct err *err)
 	if (a == NULL)
 		return err_set(err, ERR_RETRY, "out of memory");
 	a->registrar = r;
-	if (store_each_of_submission(r->store, submission, add_request, a,
-	    err) == -1)
+	if (store_each_revocation_of(r->store, submission, add_revocation, a,
+	    err) == -1 || store_each_of_submission(r->store, submission,
+	    add_request, a, err) == -1)
 		return -1;
 	return send_answer(a, 0, err);
 }
@@ -213,4 +266,19 @@ submission_answer_one(struct registrar *r, int64_t request, struct err *err)
 	if (store_find_request(r->store, request, add_request, a, err) == -1)
 		return -1;
 	return send_answer(a, request, err);
+}
+
+int
+submission_answer_revocation(struct registrar *r, int64_t revocation,
+    struct err *err)
+{
+	OWNED_STRUCT(answer) *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	a->registrar = r;
+	if (store_find_revocation(r->store, revocation, add_revocation, a,
+	    err) == -1)
+		return -1;
+	return send_answer(a, 0, err);
 }

@@ -1,6 +1,7 @@
 #include "csrmaild/api.h"
 
 #include "csrmaild/problem.h"
+#include "csrmaild/upload.h"
 #include "csrmaild/wire.h"
 
 #include "common/err.h"
@@ -21,6 +22,9 @@
 #define PREFIX			"/api/v1/"
 #define MAX_GUESTS		64
 #define MAX_BODY_OCTETS		(64u << 10)
+#define MAX_UPLOADED_OCTETS	((size_t)WIRE_MAX_MESSAGE)	/* by all guests
+							 * together */
+#define OCTETS_TYPE		"application/octet-stream"
 #define MAX_DEPTH		8
 #define MAX_ARGS		32
 #define IDLE_TIMEOUT_S		30
@@ -39,6 +43,8 @@ struct guest {
 	uint64_t		 call;		/* 0: none with the registrar */
 	bool			 too_long;
 	struct buf		 body;
+	bool			 may_upload;
+	struct upload		 upload;	/* the body, when it is no JSON */
 	uint16_t		 status;	/* 0: no answer yet */
 	struct buf		 answer;
 };
@@ -47,6 +53,7 @@ struct api {
 	struct channel		*registrar;
 	struct MHD_Daemon	*http;
 	uint64_t		 last_call;
+	size_t			 uploaded;	/* octets of all uploads */
 	bool			 broken;	/* the registrar's channel */
 	struct guest		 guests[MAX_GUESTS];
 };
@@ -74,6 +81,7 @@ forget_request(struct guest *guest)
 {
 	buf_free(&guest->body);
 	buf_free(&guest->answer);
+	upload_drop(&guest->upload, &guest->api->uploaded);
 	guest->connection = NULL;
 	guest->call = 0;
 	guest->status = 0;
@@ -140,7 +148,7 @@ read_body(struct guest *guest)
 	json_error_t why;
 	json_t *args;
 
-	if (guest->body.len == 0)
+	if (guest->body.len == 0 || upload_is_open(&guest->upload))
 		return json_object();
 	/* Also keeps out what a browser can be made to send (forms). */
 	if (type == NULL || strncasecmp(type, "application/json", 16) != 0 ||
@@ -217,6 +225,15 @@ call_registrar(struct guest *guest, const char *method, const char *path)
 	json_decref(query.args);
 	if (guest->status != 0)
 		return;
+	if (upload_is_open(&guest->upload)) {
+		call.octets = upload_seal(&guest->upload,
+		    &guest->api->uploaded);
+		call.has_octets = call.octets >= 0;
+		if (!call.has_octets) {
+			refuse(guest, 503, "the octets could not be kept");
+			return;
+		}
+	}
 	call.call = ++guest->api->last_call;
 	call.json = buf_bytes(&json);
 	memcpy(call.method, method, strlen(method));
@@ -263,6 +280,24 @@ answer(struct guest *guest)
 	return r;
 }
 
+/* Octets that are not JSON go into a file in memory, unread. */
+static void
+take_body(struct guest *guest, const char *data, size_t len)
+{
+	const char *type = MHD_lookup_connection_value(guest->connection,
+	    MHD_HEADER_KIND, "Content-Type");
+
+	if (guest->too_long)
+		return;
+	if (!guest->may_upload || type == NULL ||
+	    strcasecmp(type, OCTETS_TYPE) != 0)
+		guest->too_long = buf_append(&guest->body, data, len) != 0;
+	else if (guest->api->uploaded + len > MAX_UPLOADED_OCTETS ||
+	    upload_append(&guest->upload, data, len,
+	    &guest->api->uploaded) != 0)
+		guest->too_long = true;
+}
+
 /*
  * libmicrohttpd calls this when the header is there, for each piece of the
  * body, at its end, and again when a suspended request is resumed.
@@ -287,8 +322,7 @@ handle(void *arg, struct MHD_Connection *connection, const char *url,
 		return MHD_YES;
 	}
 	if (*len > 0) {
-		if (buf_append(&guest->body, data, *len) != 0)
-			guest->too_long = true;
+		take_body(guest, data, *len);
 		*len = 0;
 		return MHD_YES;
 	}
@@ -344,7 +378,8 @@ unescape_nothing(void *arg, struct MHD_Connection *connection, char *text)
 /* --- frames from the registrar --- */
 
 static void
-take_connection(struct api *api, const struct frame *frame, uint64_t number)
+take_connection(struct api *api, const struct frame *frame, uint64_t number,
+    bool may_upload)
 {
 	/* A Unix socket's peer has no address worth a name. */
 	const struct sockaddr_un nobody = { .sun_family = AF_UNIX };
@@ -361,7 +396,8 @@ take_connection(struct api *api, const struct frame *frame, uint64_t number)
 		return;
 	}
 	*guest = (struct guest){ .used = true, .number = number,
-		.fd = frame->fd, .api = api };
+		.fd = frame->fd, .api = api, .may_upload = may_upload,
+		.upload = UPLOAD_NONE };
 	/* On failure libmicrohttpd has closed the descriptor. */
 	if (MHD_add_connection(api->http, frame->fd,
 	    (const struct sockaddr *)&nobody, sizeof(nobody)) != MHD_YES) {
@@ -395,13 +431,15 @@ take_frame(struct api *api, const struct frame *frame, struct err *err)
 {
 	struct wire_result result;
 	uint64_t number;
+	bool may_upload;
 
 	switch (frame->type) {
 	case WIRE_CONNECTION:
 		if (frame->fd < 0 ||
-		    wire_get_connection(frame, &number, err) != 0)
+		    wire_get_connection(frame, &number, &may_upload,
+		    err) != 0)
 			break;
-		take_connection(api, frame, number);
+		take_connection(api, frame, number, may_upload);
 		return 0;
 	case WIRE_RESULT:
 		if (wire_get_result(frame, &result, err) != 0 ||

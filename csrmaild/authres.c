@@ -126,8 +126,8 @@ octets_equal_nocase(struct bytes a, struct bytes b)
 
 /* Is d the domain, or a domain above it? "test" is above everything in
  * .test, and no one person's: such a one must be equal. */
-static bool
-domain_is_aligned(struct bytes d, struct bytes domain)
+bool
+authres_is_aligned(struct bytes d, struct bytes domain)
 {
 	size_t n;
 
@@ -175,7 +175,7 @@ read_results(struct bytes left, const char *from)
 		/* Another domain's signature says nothing about this one;
 		 * a message is submitted once and by one. */
 		if (kind == EVIDENCE_DKIM && !result.twice &&
-		    !domain_is_aligned(result.header_d, domain))
+		    !authres_is_aligned(result.header_d, domain))
 			kind = 0;
 		if (bytes_equal_nocase(result.verdict, "pass") &&
 		    !result.twice && (kind == EVIDENCE_DKIM ||
@@ -211,7 +211,8 @@ authres_evidence(struct bytes block, const struct authres_rules *rules,
 		if (field.doubtful || !lex_authserv_id(&body, &id))
 			return 0;
 		if (bytes_equal(id, bytes_of(rules->authserv_id)))
-			return read_results(body, from);
+			return read_results(body, from) &
+			    (uint8_t)~rules->ignored;
 		if (bytes_equal_nocase(id, rules->authserv_id))
 			return 0;
 	}

@@ -3,6 +3,7 @@
 
 #include "common/bytes.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -20,6 +21,8 @@ struct authres_rules {
 					 * octet, since a server strips forged
 					 * copies by its own spelling */
 	unsigned int	 trusted_received;
+	uint8_t		 ignored;	/* set of enum evidence that this field
+					 * cannot give */
 };
 
 /*
@@ -32,5 +35,8 @@ struct authres_rules {
  */
 uint8_t	authres_evidence(struct bytes block, const struct authres_rules *,
 	    const char *from);
+
+/* Does the signing domain d speak for a mailbox in this domain, as above? */
+bool	authres_is_aligned(struct bytes d, struct bytes domain);
 
 #endif

@@ -1,4 +1,4 @@
-#include "csrmaild/carry.h"
+#include "csrmaild/carry_private.h"
 
 #include "csrmaild/header.h"
 #include "csrmaild/settings.h"
@@ -16,16 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frame, fields and anchors around the octets. */
-#define EXAMINE_OVERHEAD	(64 + WIRE_MAX_ANCHORS)
+/* Frame, fields, anchors and keys around the octets. */
+#define EXAMINE_OVERHEAD	(64 + WIRE_MAX_ANCHORS + WIRE_MAX_DKIM_KEYS)
 /* More than an envelope and a signature can have. */
 #define ENVELOPE_OCTETS		(8192 + WIRE_MAX_SIGNER)
 
 enum stage {
-	TO_EXAMINE,		/* first who signed it, if it is signed */
+	TO_EXAMINE,		/* next_question says what for */
 	EXAMINING,
 	SUBMITTED,
 	ON_RECORD,
+	LEFT,			/* where it is: it comes again */
 };
 
 size_t
@@ -78,7 +79,19 @@ submit_too_large(struct carrier *c, struct arrival *a, struct err *err)
 static bool
 is_signed(const struct arrival *a)
 {
-	return header_is_signed(a->message);
+	return !a->is_csr && header_is_signed(a->message);
+}
+
+/* First whether its domain signed it, then who did, then what is in it: each
+ * is another child's to say. */
+static enum examine_kind
+next_question(const struct arrival *a)
+{
+	if (a->is_csr)
+		return EXAMINE_CSR;
+	if (a->dkim_keys.len > 0 && !a->asked_dkim)
+		return EXAMINE_DKIM;
+	return is_signed(a) && !a->asked_who ? EXAMINE_SIGNED : EXAMINE_MAIL;
 }
 
 static struct arrival *
@@ -136,6 +149,7 @@ take_findings(struct carrier *c, struct arrival *arrivals, size_t n,
 {
 	OWNED_STRUCT(findings) *findings = NULL;
 	struct cursor cursor = CURSOR(frame->payload);
+	enum examine_kind kind;
 	struct arrival *a;
 
 	drop_descriptor(frame);
@@ -146,10 +160,19 @@ take_findings(struct carrier *c, struct arrival *arrivals, size_t n,
 	a = find_arrival(arrivals, n, findings->id, EXAMINING);
 	if (a == NULL)
 		return 0;
-	if (findings->is_signed != (is_signed(a) && !a->asked_who) &&
-	    findings->status == FINDINGS_OK)
+	kind = next_question(a);
+	if (!findings_answer(findings, kind))
 		return err_set(err, ERR_FAULT,
 		    "parser: an answer to another question");
+	if (kind == EXAMINE_DKIM) {
+		/* What it died of is no verdict on the mail: that has the
+		 * child to say that reads it. */
+		carry_dkim_take(c, a, findings->status == FINDINGS_OK ?
+		    &findings->dkim : NULL);
+		a->asked_dkim = true;
+		a->stage = TO_EXAMINE;
+		return 0;
+	}
 	if (findings->is_signed)
 		return take_signature(a, findings, err);
 	/* With the envelope they would not fit the next frame. */
@@ -160,12 +183,14 @@ take_findings(struct carrier *c, struct arrival *arrivals, size_t n,
 }
 
 static int
-take_outcome(struct arrival *arrivals, size_t n, struct frame *frame,
-    struct err *err)
+take_outcome(struct carrier *c, struct arrival *arrivals, size_t n,
+    struct frame *frame, struct err *err)
 {
 	struct wire_outcome outcome;
 	struct arrival *a;
 
+	if (frame->type != WIRE_OUTCOME && c->on_other != NULL)
+		return c->on_other(c->arg, frame, err);
 	drop_descriptor(frame);
 	if (wire_get_outcome(frame, &outcome, err) < 0)
 		return -1;
@@ -202,7 +227,7 @@ take_frames(struct carrier *c, struct arrival *arrivals, size_t n,
 	if (r < 0)
 		return -1;
 	while ((r = channel_next(c->registrar, &frame, err)) == 1) {
-		if (take_outcome(arrivals, n, &frame, err) < 0)
+		if (take_outcome(c, arrivals, n, &frame, err) < 0)
 			return -1;
 		taken++;
 	}
@@ -210,6 +235,21 @@ take_frames(struct carrier *c, struct arrival *arrivals, size_t n,
 }
 
 /* --- the batch --------------------------------------------------------------------- */
+/* Of a CSR in a file: nothing in it says who sent it, and each such file is a
+ * request of its own. */
+static int
+digest_file(const struct arrival *a, uint8_t out[32], struct err *err)
+{
+	OWNED(EVP_MD_CTX) *md = EVP_MD_CTX_new();
+
+	if (md == NULL || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1 ||
+	    EVP_DigestUpdate(md, a->place.data, a->place.len) != 1 ||
+	    EVP_DigestUpdate(md, a->message.data, a->message.len) != 1 ||
+	    EVP_DigestFinal_ex(md, out, NULL) != 1)
+		return err_openssl(err, ERR_FAULT, "hashing");
+	return 0;
+}
+
 /* What the scanner says of each. */
 static int
 prepare(struct carrier *c, uint32_t uid_validity, struct arrival *a,
@@ -218,19 +258,26 @@ prepare(struct carrier *c, uint32_t uid_validity, struct arrival *a,
 	const struct mailbox_settings *mailbox = c->mailbox;
 	struct header_rules rules = {
 		.own_address = mailbox->address,
-		.authres = { mailbox->authserv_id, mailbox->trusted_received },
+		.authres = { mailbox->authserv_id, mailbox->trusted_received,
+		    mailbox->verify_dkim ? EVIDENCE_DKIM : 0 },
 	};
 	struct wire_submit *s = &a->submit;
 
 	*s = (struct wire_submit){ .id = c->next_id++, .uid = a->uid,
 	    .uid_validity = uid_validity, .octets = a->octets,
-	    .channel = CHANNEL_MAIL };
+	    .channel = (int)a->channel == 0 ? CHANNEL_MAIL : a->channel,
+	    .owner = a->owner, .delivery = a->delivery };
 	snprintf(s->mailbox, sizeof(s->mailbox), "%s", mailbox->title);
+	snprintf(s->file, sizeof(s->file), "%s", a->file == NULL ? "" :
+	    a->file);
 	a->stage = TO_EXAMINE;
-	a->asked_who = false;
+	a->stays = a->asked_dkim = a->asked_who = false;
+	a->dkim_keys = BUF(WIRE_MAX_DKIM_KEYS);
 	a->signer = BUF(WIRE_MAX_SIGNER);
 	a->covered = BUF(WIRE_MAX_FINDINGS);
 	a->outcome = 0;
+	if (a->is_csr)
+		return digest_file(a, s->octets_digest, err);
 	header_scan(a->message, &rules, &s->envelope);
 	/* Part of a header block: a second From field may be in the rest. */
 	if (a->too_large && a->message.len > mailbox->max_header_octets) {
@@ -249,18 +296,20 @@ send_examines(struct carrier *c, struct arrival *arrivals, size_t n,
 
 	for (size_t i = 0; i < n; i++) {
 		struct arrival *a = &arrivals[i];
-		bool who = is_signed(a) && !a->asked_who;
+		enum examine_kind kind = next_question(a);
 		struct wire_examine examine = {
 			.id = a->submit.id,
-			.kind = who ? EXAMINE_SIGNED : EXAMINE_MAIL,
+			.kind = kind,
 			.max_depth = c->mailbox->max_depth,
 			.max_parts = c->mailbox->max_parts,
 			.max_header_octets = c->mailbox->max_header_octets,
 			/* Nothing but that, even when it is nothing. */
 			.octets = a->submit.signature.good ?
 			    buf_bytes(&a->covered) : a->message,
-			.anchors = who ? c->mailbox->smime_anchors :
-			    (struct bytes){ NULL, 0 },
+			.anchors = kind == EXAMINE_SIGNED ?
+			    c->mailbox->smime_anchors : (struct bytes){ 0 },
+			.dkim_keys = kind == EXAMINE_DKIM ?
+			    buf_bytes(&a->dkim_keys) : (struct bytes){ 0 },
 		};
 
 		if (a->stage != TO_EXAMINE)
@@ -349,14 +398,22 @@ lose_patience(struct carrier *c, struct arrival *arrivals, size_t n,
 	    "the message could not be read in time", err) < 0 ? -1 : 1;
 }
 
+static bool
+all_done(const struct arrival *arrivals, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (arrivals[i].stage < ON_RECORD)
+			return false;
+	return true;
+}
+
 static int
 carry_all(struct carrier *c, struct arrival *arrivals, size_t n,
     struct err *err)
 {
 	int64_t until = clock_monotonic_ms() + c->patience_ms;
-	size_t on_record = 0;
 
-	while (on_record < n) {
+	while (!all_done(arrivals, n)) {
 		int r;
 
 		if (send_examines(c, arrivals, n, err) < 0)
@@ -375,9 +432,6 @@ carry_all(struct carrier *c, struct arrival *arrivals, size_t n,
 			return -1;
 		if (r > 0)
 			until = clock_monotonic_ms() + c->patience_ms;
-		on_record = 0;
-		for (size_t i = 0; i < n; i++)
-			on_record += arrivals[i].stage == ON_RECORD;
 	}
 	return 0;
 }
@@ -391,8 +445,15 @@ carry(struct carrier *c, uint32_t uid_validity, struct arrival *arrivals,
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = prepare(c, uid_validity, &arrivals[i], err);
 	if (r == 0)
+		r = carry_dkim_fetch(c, uid_validity, arrivals, n,
+		    clock_monotonic_ms(), err);
+	for (size_t i = 0; i < n; i++)
+		if (arrivals[i].stays)
+			arrivals[i].stage = LEFT;
+	if (r == 0)
 		r = carry_all(c, arrivals, n, err);
 	for (size_t i = 0; i < n; i++) {
+		buf_free(&arrivals[i].dkim_keys);
 		buf_wipe(&arrivals[i].signer);
 		buf_wipe(&arrivals[i].covered);
 	}

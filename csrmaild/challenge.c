@@ -73,7 +73,7 @@ challenge_send(struct registrar *r, const struct mailbox_settings *mailbox,
 	uint8_t octets[CONFIRM_OCTETS];
 	char token[2 * CONFIRM_OCTETS + 1], object[32];
 	struct reply_head head;
-	OWNED_BUF(mail, WIRE_MAX_MAIL);
+	OWNED_BUF(mail, WIRE_MAX_REPLY);
 	int64_t id;
 
 	if (RAND_bytes(octets, sizeof(octets)) != 1)

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/owned.h"
 #include "csrmaild/passphrase.h"
+#include "csrmaild/seal_files.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/wire.h"
 
@@ -98,6 +99,15 @@ has_commands(const struct settings *settings)
 	return settings->smtp.n_token_command > 0;
 }
 
+static bool
+has_seals(const struct settings *settings)
+{
+	for (size_t m = 0; m < settings->n_mailboxes; m++)
+		if (settings_signs(&settings->mailboxes[m]))
+			return true;
+	return false;
+}
+
 static int
 spawn_role(struct crew *crew, const struct crew_role *role,
     const struct crew_options *options, struct err *err)
@@ -110,6 +120,9 @@ spawn_role(struct crew *crew, const struct crew_role *role,
 		return spawn(crew, role, "", options, err);
 	case CREW_WITH_COMMANDS:
 		return has_commands(settings) ?
+		    spawn(crew, role, "", options, err) : 0;
+	case CREW_WITH_SEALS:
+		return has_seals(settings) ?
 		    spawn(crew, role, "", options, err) : 0;
 	case CREW_PER_MAILBOX:
 		for (size_t m = 0; m < settings->n_mailboxes; m++)
@@ -232,11 +245,14 @@ give_passphrases(struct crew_member *member, const struct settings *settings,
 static const struct server_settings *
 server_of(const struct crew_member *member, const struct settings *settings)
 {
+	const struct mailbox_settings *mailbox;
+
 	if (strcmp(member->role->name, "submit") == 0)
 		return settings->smtp.host == NULL ? NULL : &settings->smtp;
-	if (strcmp(member->role->name, "intake") == 0)
-		return &settings_mailbox(settings, member->instance)->imap;
-	return NULL;
+	if (strcmp(member->role->name, "intake") != 0)
+		return NULL;
+	mailbox = settings_mailbox(settings, member->instance);
+	return settings_is_drop(mailbox) ? NULL : &mailbox->imap;
 }
 
 static int
@@ -267,6 +283,38 @@ give_login(struct crew_member *member, const struct server_settings *server,
 	return 0;
 }
 
+/* One that cannot be opened any more is missed by its mailbox alone: sealer
+ * says so, and its mails wait. */
+static int
+give_seals(struct crew_member *member, const struct settings *settings,
+    struct err *err)
+{
+	char name[SEAL_DESCRIPTOR_SIZE];
+
+	for (unsigned int m = 0; m < settings->n_mailboxes; m++) {
+		const struct mailbox_settings *mailbox =
+		    &settings->mailboxes[m];
+
+		for (int i = 0; settings_signs(mailbox) &&
+		    i < SEAL_FILES; i++) {
+			enum seal_file file = (enum seal_file)i;
+			struct err why;
+			int fd;
+
+			if (mailbox->smime_files[i][0] == '\0')
+				continue;
+			fd = seal_file_open(mailbox, file, &why);
+			if (fd < 0)
+				log_error("seal.file", STR("mailbox",
+				    mailbox->title), STR("why", why.text));
+			else if (role_give(&member->process,
+			    seal_descriptor(file, m, name), fd, err) == -1)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 static int
 give_own(struct crew_member *member, const struct crew_options *options,
     struct err *err)
@@ -290,6 +338,9 @@ give_own(struct crew_member *member, const struct crew_options *options,
 	if (strcmp(name, "signer") == 0 &&
 	    (give_dup(member, "unlock_socket", options->unlock_fd,
 	    err) == -1 || give_passphrases(member, settings, err) == -1))
+		return -1;
+	if (strcmp(name, "sealer") == 0 &&
+	    give_seals(member, settings, err) == -1)
 		return -1;
 	server = server_of(member, settings);
 	return server == NULL ? 0 : give_login(member, server, err);

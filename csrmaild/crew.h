@@ -36,6 +36,7 @@ struct crew_role {
 		CREW_PER_MAILBOX,
 		CREW_PER_SESSION,	/* smtp.sessions */
 		CREW_WITH_COMMANDS,	/* one, when a command is configured */
+		CREW_WITH_SEALS,	/* one, when some mailbox signs */
 	}		 number;
 	int		(*run)(struct role *);
 };

@@ -23,6 +23,7 @@ evidence_describe(uint8_t evidence, char *out, size_t size)
 	} names[] = {
 		{ EVIDENCE_AUTH, "auth" }, { EVIDENCE_DKIM, "dkim" },
 		{ EVIDENCE_SMIME, "smime" }, { EVIDENCE_REPLY, "reply" },
+		{ EVIDENCE_FILE, "file" },
 	};
 
 	out[0] = '\0';
@@ -38,6 +39,8 @@ struct search {
 	int64_t		 id;		/* 0: not found */
 	enum cert_state	 state;
 	int64_t		 not_before, not_after;
+	bool		 has_key;
+	uint8_t		 spki_sha256[32];
 };
 
 static int
@@ -51,16 +54,16 @@ look(const struct cert_row *row, void *arg)
 	search->state = row->state;
 	search->not_before = row->not_before;
 	search->not_after = row->not_after;
+	search->has_key = row->spki_sha256 != NULL;
+	if (search->has_key)
+		memcpy(search->spki_sha256, row->spki_sha256, 32);
 	return 0;
 }
 
 /* Why it proves nothing, or NULL. */
 static const char *
-doubt_of(const struct registrar *r, const struct wire_submit *m,
-    const struct search *found)
+doubt_of_signature(const struct registrar *r, const struct signature *s)
 {
-	const struct signature *s = &m->signature;
-
 	if (!s->good)
 		return s->text;
 	if (s->signed_at == 0)
@@ -71,6 +74,16 @@ doubt_of(const struct registrar *r, const struct wire_submit *m,
 	if (s->signed_at > r->now + CLOCK_SLACK_S)
 		return "the signature was made in the future: a clock is "
 		    "wrong";
+	return NULL;
+}
+
+/* Why it does not vouch for the sender, or NULL. */
+static const char *
+doubt_of_sender(const struct registrar *r, const struct wire_submit *m,
+    const struct search *found)
+{
+	const struct signature *s = &m->signature;
+
 	if (!signature_bears(s, m->envelope.from))
 		return "the certificate of the signature is for another "
 		    "mailbox than the sender's";
@@ -95,13 +108,21 @@ evidence_weigh(struct registrar *r, const struct wire_submit *m,
 	*out = (struct vouching){ .evidence = m->envelope.evidence };
 	/* Not the front's to give. */
 	out->evidence &= (uint8_t)(EVIDENCE_AUTH | EVIDENCE_DKIM);
-	if (!m->is_signed || m->envelope.from[0] == '\0')
+	if (m->channel == CHANNEL_FILE)
+		out->evidence |= EVIDENCE_FILE;
+	if (!m->is_signed)
 		return 0;
-	if (m->signature.good && m->signature.serial.len > 0 &&
+	doubt = doubt_of_signature(r, &m->signature);
+	out->sound = doubt == NULL;
+	if (out->sound && m->signature.serial.len > 0 &&
 	    store_find_certificate(r->store, 0, &m->signature.serial, look,
 	    &found, err) == -1)
 		return -1;
-	doubt = doubt_of(r, m, &found);
+	out->certificate = found.id;
+	out->has_key = found.has_key;
+	memcpy(out->spki_sha256, found.spki_sha256, sizeof(found.spki_sha256));
+	if (out->sound)
+		doubt = doubt_of_sender(r, m, &found);
 	if (doubt != NULL) {
 		snprintf(out->doubt, sizeof(out->doubt), "%s", doubt);
 		return 0;

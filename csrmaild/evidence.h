@@ -1,6 +1,7 @@
 #ifndef CSRMAILD_EVIDENCE_H
 #define CSRMAILD_EVIDENCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,11 +19,22 @@ struct wire_submit;
  * force; or has a chain to an anchor of the mailbox (RFC 8550). A certificate
  * of ours that is revoked, expired or on hold is none, whatever the anchors
  * say.
+ *
+ * EVIDENCE_FILE for what came by CHANNEL_FILE, which the caller has checked
+ * against the kind of the mailbox; with it, nobody need be in From.
  */
 struct vouching {
 	uint8_t		 evidence;	/* set of enum evidence */
 	int64_t		 signer;	/* id of our certificate; 0: none */
 	char		 doubt[256];	/* why a signature did not count; "" */
+	/* Good, and made within the last days: then its key has signed,
+	 * whoever sent it. */
+	bool		 sound;
+	/* The certificate of a sound one, when it is ours octet for octet,
+	 * whatever became of it since; 0: it is none. */
+	int64_t		 certificate;
+	bool		 has_key;
+	uint8_t		 spki_sha256[32];	/* of it */
 };
 int	evidence_weigh(struct registrar *, const struct wire_submit *,
 	    struct vouching *out, struct err *);

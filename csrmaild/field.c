@@ -299,6 +299,18 @@ domain_octets(struct bytes view)
 }
 
 bool
+lex_domain(struct bytes *left, struct bytes *out)
+{
+	size_t n = domain_octets(*left);
+
+	if (n == 0)
+		return false;
+	*out = bytes_slice(*left, 0, n);
+	skip(left, n);
+	return true;
+}
+
+bool
 lex_mailbox(struct bytes *left, char *out)
 {
 	struct bytes at = *left;

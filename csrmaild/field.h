@@ -53,6 +53,9 @@ bool	lex_value(struct bytes *left, struct bytes *out);
  * space, no quotes, no address literal, ASCII only. out holds 255 octets;
  * the domain comes in lower case. */
 bool	lex_mailbox(struct bytes *left, char *out);
+/* A domain name of RFC 5321, 4.1.2: labels of letters, digits and inner
+ * hyphens, at most 63 octets each, and dots between them. */
+bool	lex_domain(struct bytes *left, struct bytes *out);
 /* atext of RFC 5322, 3.2.3. */
 bool	octet_is_atext(uint8_t);
 

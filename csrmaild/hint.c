@@ -22,9 +22,9 @@ static const char *const english[] = {
 	    "file itself.",
 	[HINT_ENCRYPTED] = "What is encrypted cannot be read here: send the "
 	    "mail unencrypted. A request holds no secret.",
-	[HINT_OPAQUE] = "A signed mail in one block (application/pkcs7-mime) "
-	    "is not opened as this one is: send it clear-signed "
-	    "(multipart/signed), or unsigned.",
+	[HINT_OPAQUE] = "A mail that is signed as one block (smime.p7m) is not "
+	    "opened as this one is: send it clear-signed (in Outlook: Send "
+	    "clear text signed message), or unsigned.",
 	[HINT_CMC] = "Full CMC requests are not read yet: send the PKCS#10 "
 	    "request (.p10) alone.",
 	[HINT_CERTIFICATE] = "A certificate is not a request, and cannot be "
@@ -43,6 +43,9 @@ static const char *const english[] = {
 	[HINT_MARKERS] = "The line -----BEGIN CERTIFICATE REQUEST----- or its "
 	    "END line is damaged; some programs make other characters of the "
 	    "dashes. Best attach the request as a file.",
+	[HINT_REVOKE] = "To have a certificate revoked, send a mail with the "
+	    "line REVOKE and its serial number, signed (S/MIME) with the key "
+	    "of that certificate.",
 };
 
 static const char *const german[] = {
@@ -66,10 +69,10 @@ static const char *const german[] = {
 	[HINT_ENCRYPTED] = "Verschlüsseltes kann hier nicht gelesen werden: "
 	    "schicken Sie die Mail unverschlüsselt. Ein Antrag enthält kein "
 	    "Geheimnis.",
-	[HINT_OPAQUE] = "Eine signierte Mail in einem Block "
-	    "(application/pkcs7-mime) wird so, wie diese ist, nicht geöffnet: "
-	    "schicken Sie sie im Klartext signiert (multipart/signed) oder "
-	    "unsigniert.",
+	[HINT_OPAQUE] = "Eine Mail, die als ein Block signiert ist "
+	    "(smime.p7m), wird so, wie diese ist, nicht geöffnet: schicken Sie "
+	    "sie im Klartext signiert (in Outlook: Signierte Nachrichten als "
+	    "Klartext senden) oder unsigniert.",
 	[HINT_CMC] = "Full-CMC-Anträge werden noch nicht gelesen: schicken Sie "
 	    "den PKCS#10-Antrag (.p10) allein.",
 	[HINT_CERTIFICATE] = "Ein Zertifikat ist kein Antrag, und aus ihm wird "
@@ -89,6 +92,9 @@ static const char *const german[] = {
 	    "die mit END ist beschädigt; manche Programme machen aus den "
 	    "Strichen andere Zeichen. Am besten hängen Sie den Antrag als "
 	    "Datei an.",
+	[HINT_REVOKE] = "Um ein Zertifikat widerrufen zu lassen, schicken Sie "
+	    "eine Mail mit der Zeile REVOKE und seiner Seriennummer, signiert "
+	    "(S/MIME) mit dem Schlüssel dieses Zertifikats.",
 };
 
 _Static_assert(sizeof(english) / sizeof(english[0]) == HINT_END &&

@@ -28,6 +28,7 @@ enum hint {
 	HINT_SPKAC,
 	HINT_UUENCODE,
 	HINT_MARKERS,
+	HINT_REVOKE,
 	HINT_END,		/* none of them */
 };
 

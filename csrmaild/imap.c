@@ -10,8 +10,6 @@
 
 #define LIST_WINDOW		500		/* sizes in one answer */
 #define LOGOUT_MS		2000
-#define LONGEST_WAIT_MS		(29 * 60 * 1000)	/* RFC 2177, 3: before the
-						 * server ends it, at 30 */
 
 /* --- one command ------------------------------------------------------------ */
 void
@@ -125,6 +123,8 @@ imap_free(struct imap *imap)
 	}
 	if (imap->session != NULL)
 		mailimap_free(imap->session);
+	if (imap->namespaces != NULL)
+		mailimap_namespace_data_free(imap->namespaces);
 	free(imap);
 }
 
@@ -401,7 +401,7 @@ int
 imap_wait(struct imap *imap, int64_t until_ms, const int *others, size_t n,
     struct err *err)
 {
-	int64_t latest = clock_monotonic_ms() + LONGEST_WAIT_MS;
+	int64_t latest = clock_monotonic_ms() + imap->longest_wait_ms;
 
 	if (until_ms > latest)
 		until_ms = latest;

@@ -51,9 +51,14 @@ bool	imap_is_broken(const struct imap *);
 /* What the server said last, for people; never NULL. */
 const char *imap_answer(const struct imap *);
 
-/* Names of folders are UTF-8, here and below; on the wire modified UTF-7 (RFC
- * 3501, 5.1.3). Opens the folder, or opens it anew: the count of messages is
- * then fresh. */
+/*
+ * Names of folders are UTF-8, here and below; on the wire modified UTF-7 (RFC
+ * 3501, 5.1.3). "/" parts levels, whatever the server parts them with, and a
+ * name stands among the user's own folders, also where those begin with
+ * "INBOX." (RFC 2342); one that is written as the server has it is left alone.
+ *
+ * Opens the folder, or opens it anew: the count of messages is then fresh.
+ */
 int	imap_select(struct imap *, const char *folder,
 	    uint32_t *uid_validity, struct err *);
 

@@ -4,13 +4,96 @@
 
 #include "common/err.h"
 
+#include <string.h>
+#include <strings.h>
+
+/* --- names ------------------------------------------------------------------------- */
+int
+imap_ask_namespaces(struct imap *imap, struct err *err)
+{
+	if (!imap_has(imap, "NAMESPACE") && !imap_has(imap, "IMAP4rev2"))
+		return 0;
+	imap_allow(imap, IMAP_ORDINARY_OCTETS);
+	if (imap_check(imap, mailimap_namespace(imap->session,
+	    &imap->namespaces), MAILIMAP_NO_ERROR, "NAMESPACE", err) == 0 ||
+	    !imap->broken)
+		return 0;
+	return -1;
+}
+
+static bool
+begins_with(const char *name, const char *prefix)
+{
+	return prefix[0] != '\0' &&
+	    strncasecmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Is it in one of these already, as the server writes it? */
+static bool
+is_within(const char *name, struct mailimap_namespace_item *item)
+{
+	if (item == NULL)
+		return false;
+	for (clistiter *i = clist_begin(item->ns_data_list); i != NULL;
+	    i = clist_next(i)) {
+		struct mailimap_namespace_info *info = clist_content(i);
+
+		if (begins_with(name, info->ns_prefix))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_placed(const char *name, const struct mailimap_namespace_data *all)
+{
+	return strcasecmp(name, "INBOX") == 0 ||
+	    is_within(name, all->ns_personal) ||
+	    is_within(name, all->ns_other) ||
+	    is_within(name, all->ns_shared);
+}
+
+/* The first of the user's own; NULL: the server speaks of none. */
+static struct mailimap_namespace_info *
+own_namespace(const struct mailimap_namespace_data *all)
+{
+	if (all == NULL || all->ns_personal == NULL ||
+	    clist_isempty(all->ns_personal->ns_data_list))
+		return NULL;
+	return clist_content(clist_begin(all->ns_personal->ns_data_list));
+}
+
+/* As the configuration has it, for the wire. */
+static int
+write_name(const struct imap *imap, const char *folder, struct buf *out,
+    struct err *err)
+{
+	OWNED_BUF(name, MUTF7_MAX);
+	struct mailimap_namespace_info *own = own_namespace(imap->namespaces);
+
+	if (mutf7_encode(folder, &name, err) < 0)
+		return -1;
+	if (own != NULL) {
+		/* In the base64 of modified UTF-7 there is no "/". */
+		for (size_t i = 0; i < name.len && own->ns_delimiter != '\0';
+		    i++)
+			if (name.data[i] == '/')
+				name.data[i] = (uint8_t)own->ns_delimiter;
+		if (!is_placed(buf_str(&name), imap->namespaces))
+			buf_append_str(out, own->ns_prefix);
+	}
+	buf_append_bytes(out, buf_bytes(&name));
+	return out->failed ? err_set(err, ERR_FAULT,
+	    "the folder's name is too long") : 0;
+}
+
 int
 imap_select(struct imap *imap, const char *folder, uint32_t *uid_validity,
     struct err *err)
 {
 	OWNED_BUF(name, MUTF7_MAX);
 
-	if (mutf7_encode(folder, &name, err) < 0)
+	if (write_name(imap, folder, &name, err) < 0)
 		return -1;
 	imap_allow(imap, IMAP_ORDINARY_OCTETS);
 	if (imap_check(imap, mailimap_select(imap->session, buf_str(&name)),
@@ -137,7 +220,7 @@ imap_move(struct imap *imap, const uint32_t *uids, size_t n,
 	struct mailimap_set *set;
 	int r;
 
-	if (mutf7_encode(folder, &name, err) < 0)
+	if (write_name(imap, folder, &name, err) < 0)
 		return -1;
 	set = mailimap_set_new_empty();
 	for (size_t i = 0; i < n && set != NULL; i++)

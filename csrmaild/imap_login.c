@@ -229,7 +229,7 @@ log_in(struct imap *imap, const struct server_settings *server,
 	imap->can_move = imap_has(imap, "MOVE");
 	imap->can_idle = imap_has(imap, "IDLE");
 	imap->can_expunge = imap_has(imap, "UIDPLUS");
-	return 0;
+	return imap_ask_namespaces(imap, err);
 }
 
 /* --- all of it -------------------------------------------------------------- */
@@ -268,6 +268,7 @@ imap_open(const struct server_settings *server, SSL_CTX *tls,
 	if (imap == NULL || (imap->session = mailimap_new(0, NULL)) == NULL)
 		return err_set(err, ERR_RETRY, "out of memory");
 	imap->timeout_ms = (int64_t)server->timeout_s * 1000;
+	imap->longest_wait_ms = IMAP_LONGEST_WAIT_MS;
 	if (connect_stream(imap, server, tls, name, stop_fd, err) < 0 ||
 	    greet(imap, err) < 0)
 		return -1;

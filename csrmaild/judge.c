@@ -102,8 +102,9 @@ judge_request(struct registrar *r, const struct plea *plea,
 	if (v->action != ACTION_REJECT)
 		check_profile(settings_profile(r->settings, v->profile), c, v);
 	/* A rule alone never signs for a sender that nothing vouches for. */
-	if (v->action == ACTION_SIGN && (plea->sender[0] == '\0' ||
-	    plea->evidence == 0))
+	if (v->action == ACTION_SIGN && (plea->evidence == 0 ||
+	    (plea->sender[0] == '\0' &&
+	    (plea->evidence & EVIDENCE_FILE) == 0)))
 		judge_say(v, ACTION_HOLD, v->rule,
 		    "nothing vouches for the sender");
 	if (v->action == ACTION_REJECT)

@@ -11,6 +11,8 @@
 #include "csrmaild/parser.h"
 #include "csrmaild/passphrase.h"
 #include "csrmaild/registrar.h"
+#include "csrmaild/seal_files.h"
+#include "csrmaild/sealer.h"
 #include "csrmaild/settings.h"
 #include "csrmaild/signer.h"
 #include "csrmaild/state_lock.h"
@@ -41,6 +43,7 @@
 static const struct crew_role roles[] = {
 	{ "parser",	"csrmail-parse", CREW_ONE,		parser_main },
 	{ "signer",	"csrmail-sign",	CREW_ONE,		signer_main },
+	{ "sealer",	"csrmail-seal",	CREW_WITH_SEALS,	sealer_main },
 	{ "api",	"csrmail-api",	CREW_ONE,		api_main },
 	{ "exec",	"csrmail-exec",	CREW_WITH_COMMANDS,	exec_main },
 	{ "registrar",	"csrmail",	CREW_ONE,		registrar_main },
@@ -55,6 +58,7 @@ static const struct crew_edge edges[] = {
 	{ "intake",	"exec" },
 	{ "registrar",	"parser" },
 	{ "registrar",	"signer" },
+	{ "registrar",	"sealer" },
 	{ "registrar",	"submit" },
 	{ "registrar",	"api" },
 	{ "submit",	"exec" },
@@ -96,6 +100,17 @@ usage(FILE *f)
 }
 
 /* --- what only main may open ------------------------------------------------ */
+
+/* All that can be checked before a role is started. *out may be set on
+ * failure, too. */
+static int
+read_settings(const char *conf, struct settings **out, struct err *err)
+{
+	if (settings_read(conf, out, err) == -1 ||
+	    settings_read_secrets(*out, err) == -1)
+		return -1;
+	return seal_files_check(*out, err);
+}
 
 static void
 log_waiting(const char *state_dir, const char *holder)
@@ -224,8 +239,7 @@ reload(struct daemon *d, struct err *err)
 {
 	struct settings *fresh = NULL;
 
-	if (settings_read(d->conf, &fresh, err) == -1 ||
-	    settings_read_secrets(fresh, err) == -1) {
+	if (read_settings(d->conf, &fresh, err) == -1) {
 		settings_free(fresh);
 		log_error("reload.refused", STR("why", err->text));
 		return -1;
@@ -442,8 +456,7 @@ run_role(struct role *role)
 static int
 open_what_is_ours(struct daemon *d, struct err *err)
 {
-	if (settings_read(d->conf, &d->settings, err) == -1 ||
-	    settings_read_secrets(d->settings, err) == -1)
+	if (read_settings(d->conf, &d->settings, err) == -1)
 		return EX_CONFIG;
 	if (!d->settings->unprivileged && geteuid() != 0) {
 		err_set(err, ERR_FAULT, "%s: start it as root, or set "
@@ -506,9 +519,10 @@ check_only(struct daemon *d)
 {
 	struct err err;
 
-	if (settings_read(d->conf, &d->settings, &err) == 0 &&
-	    settings_read_secrets(d->settings, &err) == 0)
+	if (read_settings(d->conf, &d->settings, &err) == 0) {
+		printf("%s: correct\n", d->conf);
 		return EX_OK;
+	}
 	fprintf(stderr, "csrmaild: %s\n", err.text);
 	return EX_CONFIG;
 }

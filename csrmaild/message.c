@@ -7,6 +7,7 @@
 #include "csrmaild/pem.h"
 #include "csrmaild/quote.h"
 #include "csrmaild/wire.h"
+#include "csrmaild/wish.h"
 
 #include <libetpan/mailmime.h>
 #include <openssl/sha.h>
@@ -262,7 +263,10 @@ look_into(struct message *msg, const struct part *part, bool forwarded,
 	    set, err) == -1)
 		return -1;
 	msg->found->hints |= part_hints(part, text, *set != 0);
-	return 0;
+	/* What was written to us: no attachment, and no mail in the mail. */
+	return !forwarded && part->name[0] == '\0' &&
+	    strcmp(part->type, "text/plain") == 0 ?
+	    wish_find(text, msg->found, err) : 0;
 }
 
 static int
@@ -403,6 +407,7 @@ static void
 refuse(struct message *msg, const char *why)
 {
 	forget_candidates(msg->found);
+	msg->found->n_wishes = 0;
 	msg->found->hints = 0;	/* the reason is another one */
 	msg->found->status = FINDINGS_REFUSED;
 	snprintf(msg->found->text, sizeof(msg->found->text), "%s", why);

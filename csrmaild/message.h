@@ -16,8 +16,8 @@ struct findings;
  * a source, no archive is opened. A CSR in a forwarded mail or a quoted reply
  * is found and marked, also in a text that forwards without marks
  * (csrmaild/quote.h). The same CSR twice counts once. What is no request is
- * named, with a hint what to do (csrmaild/part_kind.h). Says nothing about
- * the sender: that is intake's.
+ * named, with a hint what to do (csrmaild/part_kind.h). In plain text, wishes are
+ * read too (csrmaild/wish.h). Says nothing about the sender: that is intake's.
  *
  * Refused as a whole (FINDINGS_REFUSED, with the reason): what the pre-scan
  * refuses, what libetpan reads otherwise than the pre-scan, broken transfer

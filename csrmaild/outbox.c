@@ -3,6 +3,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/store.h"
+#include "csrmaild/answer_files.h"
 #include "csrmaild/registry.h"
 
 #include <openssl/rand.h>
@@ -13,6 +14,11 @@
 #define FIRST_DELAY_S	10
 #define LONGEST_DELAY_S	3600
 #define GIVE_UP_AFTER_S	(5 * 86400)	/* RFC 5321, 4.5.4.1 */
+#define GIVE_UP_ATTEMPTS 100	/* a mail may have waited for its signature:
+				 * that is no attempt */
+#define UNSEALED_DELAY_S 60	/* always: who mends it need not wait long */
+#define LONGEST_FOLDER_DELAY_S	60	/* no server is spared by waiting */
+#define MAX_ANSWERS	8	/* with one intake: it may be busy with a mail */
 #define HOUR_S		3600
 
 int
@@ -37,6 +43,14 @@ outbox_new_head(struct registrar *r, const struct mailbox_settings *mailbox,
 	return 0;
 }
 
+bool
+outbox_reaches(const struct mailbox_settings *mailbox, const char *to,
+    const char *file)
+{
+	return to[0] != '\0' ||
+	    (file[0] != '\0' && settings_is_drop(mailbox));
+}
+
 /* Where bounces go; none when the administrator wants none. */
 static const char *
 envelope_sender(const struct mailbox_settings *mailbox)
@@ -52,6 +66,7 @@ outbox_add(struct registrar *r, const struct mailbox_settings *mailbox,
     const struct reply_head *head, struct bytes message, int64_t submission,
     int64_t request, bool has_certificate, struct err *err)
 {
+	char file[sizeof(FILE_RECIPIENT) + WIRE_MAX_FILE];
 	struct outbox_row row = { .submission = submission,
 		.request = request, .state = OUTBOX_QUEUED,
 		.mailbox = mailbox->title,
@@ -61,7 +76,13 @@ outbox_add(struct registrar *r, const struct mailbox_settings *mailbox,
 	unsigned int recent = 0;
 	int64_t id;
 
-	if (!has_certificate) {
+	if (settings_is_drop(mailbox)) {
+		snprintf(file, sizeof(file), FILE_RECIPIENT "%s",
+		    head->file == NULL || head->file[0] == '\0' ? "answer" :
+		    head->file);
+		row.recipient = file;
+		row.sender = "";
+	} else if (!has_certificate) {
 		if (store_count_replies(r->store, head->to, r->now - HOUR_S,
 		    &recent, err) == -1)
 			return -1;
@@ -72,13 +93,14 @@ outbox_add(struct registrar *r, const struct mailbox_settings *mailbox,
 	return store_add_outbox(r->store, &row, &id, err);
 }
 
-static bool
-is_out(const struct registrar *r, int64_t id)
+/* NULL: it is with nobody. */
+static struct pending_mail *
+find_pending(struct registrar *r, uint64_t id)
 {
 	for (size_t i = 0; i < r->n_mails; i++)
-		if (r->mails[i].id == id)
-			return true;
-	return false;
+		if (r->mails[i].id == (int64_t)id)
+			return &r->mails[i];
+	return NULL;
 }
 
 /* The one with the least to do; r->n_submits: none is there. */
@@ -94,25 +116,111 @@ idlest(const struct registrar *r)
 	return best;
 }
 
+/* To the session with the least to do. False: none keeps up, or is there. */
+static bool
+hand_to_submit(struct registrar *r, const struct outbox_row *row,
+    struct bytes message, struct pending_mail *pending)
+{
+	struct wire_send m = { .id = (uint64_t)row->id, .message = message };
+	size_t session = idlest(r);
+	struct err err;
+
+	if (session == r->n_submits)
+		return false;
+	snprintf(m.sender, sizeof(m.sender), "%s", row->sender);
+	snprintf(m.recipient, sizeof(m.recipient), "%s", row->recipient);
+	if (wire_send_send(r->submits[session].channel, &m, &err) == -1)
+		return false;
+	*pending = (struct pending_mail){ .id = row->id, .session = session };
+	r->submits[session].n_mails++;
+	return true;
+}
+
+static bool
+is_for_folder(const struct outbox_row *row)
+{
+	return strncmp(row->recipient, FILE_RECIPIENT,
+	    strlen(FILE_RECIPIENT)) == 0;
+}
+
+/* The intake whose folder it is. NULL: it is busy, or has none any more in this
+ * configuration. */
+static struct intake_peer *
+find_folder(struct registrar *r, const struct outbox_row *row)
+{
+	for (size_t i = 0; i < r->n_intakes; i++) {
+		struct intake_peer *peer = &r->intakes[i];
+
+		if (strcmp(peer->mailbox->title, row->mailbox) == 0)
+			return settings_is_drop(peer->mailbox) &&
+			    !peer->closed && peer->n_answers < MAX_ANSWERS ?
+			    peer : NULL;
+	}
+	return NULL;
+}
+
+static bool
+hand_to_intake(struct registrar *r, const struct outbox_row *row,
+    struct bytes message, struct pending_mail *pending)
+{
+	struct wire_send m = { .id = (uint64_t)row->id, .message = message };
+	struct intake_peer *peer = find_folder(r, row);
+	struct err err;
+
+	snprintf(m.recipient, sizeof(m.recipient), "%s", row->recipient);
+	if (peer == NULL || wire_send_send(peer->channel, &m, &err) == -1)
+		return false;
+	*pending = (struct pending_mail){ .id = row->id, .folder = peer };
+	peer->n_answers++;
+	return true;
+}
+
+static bool
+hand_out(struct registrar *r, const struct outbox_row *row,
+    struct bytes message, struct pending_mail *pending)
+{
+	return is_for_folder(row) ? hand_to_intake(r, row, message, pending) :
+	    hand_to_submit(r, row, message, pending);
+}
+
+static bool
+hand_to_sealer(struct registrar *r, const struct outbox_row *row,
+    struct pending_mail *pending)
+{
+	struct wire_seal m = { .id = (uint64_t)row->id,
+		.message = row->message };
+	struct err err;
+
+	snprintf(m.mailbox, sizeof(m.mailbox), "%s", row->mailbox);
+	if (r->sealer == NULL || wire_send_seal(r->sealer, &m, &err) == -1)
+		return false;
+	*pending = (struct pending_mail){ .id = row->id, .sealing = true };
+	return true;
+}
+
 static int
 send_one(const struct outbox_row *row, void *arg)
 {
 	struct registrar *r = arg;
-	struct wire_send m = { .id = (uint64_t)row->id,
-		.message = row->message };
-	size_t session = idlest(r);
-	struct err err;
+	const struct mailbox_settings *mailbox =
+	    settings_mailbox(r->settings, row->mailbox);
+	struct pending_mail *next = &r->mails[r->n_mails];
+	bool out;
 
-	if (is_out(r, row->id))
+	if (find_pending(r, (uint64_t)row->id) != NULL)
 		return 0;
-	if (r->n_mails == REGISTRAR_MAX_MAILS || session == r->n_submits)
+	/* A folder that is busy holds up no mail. */
+	if (is_for_folder(row) && find_folder(r, row) == NULL)
+		return 0;
+	if (r->n_mails == REGISTRAR_MAX_MAILS)
 		return 1;
-	snprintf(m.sender, sizeof(m.sender), "%s", row->sender);
-	snprintf(m.recipient, sizeof(m.recipient), "%s", row->recipient);
-	if (wire_send_send(r->submits[session].channel, &m, &err) == -1)
-		return 1;	/* it does not keep up; the next turn */
-	r->mails[r->n_mails++] = (struct pending_mail){ row->id, session };
-	r->submits[session].n_mails++;
+	/* What is no mail has no place for a signature. */
+	out = mailbox != NULL && settings_signs(mailbox) &&
+	    !answer_files_are(row->message) ? hand_to_sealer(r, row, next) :
+	    hand_out(r, row, row->message, next);
+	if (!out)
+		return 1;	/* the next turn */
+	r->n_mails++;
 	return 0;
 }
 
@@ -132,13 +240,80 @@ outbox_pump(struct registrar *r)
 void
 outbox_forget(struct registrar *r, uint64_t id)
 {
-	for (size_t i = 0; i < r->n_mails; i++)
-		if (r->mails[i].id == (int64_t)id) {
-			r->submits[r->mails[i].session].n_mails--;
-			r->mails[i] = r->mails[--r->n_mails];
-			return;
-		}
+	struct pending_mail *pending = find_pending(r, id);
+
+	if (pending == NULL)
+		return;
+	if (pending->folder != NULL)
+		pending->folder->n_answers--;
+	else if (!pending->sealing)
+		r->submits[pending->session].n_mails--;
+	*pending = r->mails[--r->n_mails];
 }
+
+/* --- the sealer's answers ------------------------------------------------------ */
+
+struct signed_mail {
+	struct registrar *registrar;
+	struct bytes	 message;
+	struct pending_mail *pending;
+	bool		 out;
+};
+
+static int
+send_signed(const struct outbox_row *row, void *arg)
+{
+	struct signed_mail *s = arg;
+
+	s->out = row->state == OUTBOX_QUEUED &&
+	    hand_out(s->registrar, row, s->message, s->pending);
+	return 1;
+}
+
+static struct pending_mail *
+find_sealing(struct registrar *r, uint64_t id, struct err *err)
+{
+	struct pending_mail *pending = find_pending(r, id);
+
+	if (pending == NULL || !pending->sealing) {
+		err_set(err, ERR_FAULT, "sealer answers what was not asked");
+		return NULL;
+	}
+	return pending;
+}
+
+int
+outbox_send_sealed(struct registrar *r, const struct wire_sealed *m,
+    struct err *err)
+{
+	struct signed_mail s = { .registrar = r, .message = m->message,
+		.pending = find_sealing(r, m->id, err) };
+	struct err why;
+
+	if (s.pending == NULL)
+		return -1;
+	if (store_find_outbox(r->store, (int64_t)m->id, send_signed, &s,
+	    &why) == -1)
+		log_warn("outbox.unreadable", STR("why", why.text),
+		    STR("detail", why.detail));
+	if (!s.out)	/* it is still due: signed anew, the next turn */
+		outbox_forget(r, m->id);
+	return 0;
+}
+
+int
+outbox_take_unsealed(struct registrar *r, const struct wire_sealed *m,
+    struct err *err)
+{
+	if (find_sealing(r, m->id, err) == NULL ||
+	    store_defer_outbox(r->store, (int64_t)m->id, m->text,
+	    r->now + UNSEALED_DELAY_S, err) == -1)
+		return -1;
+	log_warn("mail.deferred", NUM("mail", m->id), STR("answer", m->text));
+	return 0;
+}
+
+/* --- submit's answers ---------------------------------------------------------- */
 
 struct delivery {
 	unsigned int	 attempts;
@@ -158,34 +333,42 @@ note_delivery(const struct outbox_row *row, void *arg)
 }
 
 static time_t
-delay_after(unsigned int attempts)
+delay_after(unsigned int attempts, time_t longest)
 {
 	time_t delay = FIRST_DELAY_S;
 
-	while (attempts-- > 0 && delay < LONGEST_DELAY_S)
+	while (attempts-- > 0 && delay < longest)
 		delay *= 2;
-	return delay < LONGEST_DELAY_S ? delay : LONGEST_DELAY_S;
+	return delay < longest ? delay : longest;
 }
 
 int
 outbox_take_sent(struct registrar *r, const struct wire_sent *m,
     struct err *err)
 {
+	const struct pending_mail *pending = find_pending(r, m->id);
 	enum outbox_state state = OUTBOX_SENT;
 	struct delivery d = { 0 };
 	char object[32], answer[300];
+	const char *by;
 	time_t next = 0;
 
-	if (!is_out(r, (int64_t)m->id))
+	if (pending == NULL || pending->sealing)
 		return err_set(err, ERR_FAULT,
 		    "submit answers what was not asked");
+	by = pending->folder == NULL ? "submit" : "intake";
 	if (store_each_outbox(r->store, OUTBOX_QUEUED, (int64_t)m->id - 1, 1,
 	    note_delivery, &d, err) == -1)
 		return -1;
 	if (m->result == SENT_DEFERRED) {
-		state = r->now - d.created_at > GIVE_UP_AFTER_S ?
+		/* What is for a folder waits, however long. */
+		state = pending->folder == NULL &&
+		    r->now - d.created_at > GIVE_UP_AFTER_S &&
+		    d.attempts >= GIVE_UP_ATTEMPTS ?
 		    OUTBOX_FAILED : OUTBOX_QUEUED;
-		next = r->now + delay_after(d.attempts);
+		next = r->now + delay_after(d.attempts,
+		    pending->folder == NULL ? LONGEST_DELAY_S :
+		    LONGEST_FOLDER_DELAY_S);
 	} else if (m->result == SENT_REFUSED) {
 		state = OUTBOX_FAILED;
 	}
@@ -202,12 +385,12 @@ outbox_take_sent(struct registrar *r, const struct wire_sent *m,
 		return 0;
 	case OUTBOX_SENT:
 		log_info("mail.sent", NUM("mail", m->id));
-		return store_audit(r->store, r->now, "mail.sent", "submit",
+		return store_audit(r->store, r->now, "mail.sent", by,
 		    object, "", err);
 	case OUTBOX_FAILED:
 		log_error("mail.failed", NUM("mail", m->id),
 		    NUM("code", m->code), STR("answer", m->text));
-		return store_audit(r->store, r->now, "mail.failed", "submit",
+		return store_audit(r->store, r->now, "mail.failed", by,
 		    object, m->text, err);
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/privsep.h"
 #include "common/role.h"
+#include "csrmaild/dkim_check.h"
 #include "csrmaild/dsn.h"
 #include "csrmaild/message.h"
 #include "csrmaild/smime.h"
@@ -43,7 +44,7 @@ struct job {
 	int		 fd;		/* the child's pipe */
 	struct channel	*peer;		/* borrowed */
 	uint64_t	 id;
-	bool		 asks_who;	/* signed it; else for requests */
+	enum examine_kind kind;		/* of the question */
 	int64_t		 until_ms;
 	struct buf	 out;		/* u32 length, findings */
 };
@@ -144,6 +145,24 @@ examine_signed(const struct wire_examine *m, struct buf *out, struct err *err)
 	return out->failed ? err_set(err, ERR_FAULT, "out of memory") : 0;
 }
 
+/* Whether a DKIM signature is good, and nothing else. */
+static int
+examine_dkim(const struct wire_examine *m, struct buf *out, struct err *err)
+{
+	OWNED_STRUCT(findings) *found = calloc(1, sizeof(*found));
+
+	if (found == NULL)
+		return err_set(err, ERR_FAULT, "out of memory");
+	found->id = m->id;
+	found->status = FINDINGS_OK;
+	found->is_dkim = true;
+	if (dkim_check(m->octets, m->dkim_keys, clock_now(), &found->dkim,
+	    err) == -1)
+		return -1;
+	put_findings(out, found);
+	return out->failed ? err_set(err, ERR_FAULT, "out of memory") : 0;
+}
+
 static int
 examine(const struct wire_examine *m, struct buf *out, struct err *err)
 {
@@ -160,6 +179,8 @@ examine(const struct wire_examine *m, struct buf *out, struct err *err)
 
 	if (m->kind == EXAMINE_SIGNED)
 		return examine_signed(m, out, err);
+	if (m->kind == EXAMINE_DKIM)
+		return examine_dkim(m, out, err);
 	r = m->kind == EXAMINE_MAIL ?
 	    message_examine(m->octets, &limits, &msg, err) :
 	    message_examine_file(m->octets, &msg, err);
@@ -250,19 +271,34 @@ drop_root(struct err *err)
 	return privsep_become(&identity, err);
 }
 
+/* The question outlives the channel that it came by. */
+static struct wire_examine
+own_question(const struct wire_examine *m, struct buf *octets)
+{
+	struct wire_examine own = *m;
+
+	buf_append_bytes(octets, m->octets);
+	buf_append_bytes(octets, m->anchors);
+	buf_append_bytes(octets, m->dkim_keys);
+	own.octets = bytes_slice(buf_bytes(octets), 0, m->octets.len);
+	own.anchors = bytes_slice(buf_bytes(octets), m->octets.len,
+	    m->anchors.len);
+	own.dkim_keys = bytes_slice(buf_bytes(octets),
+	    m->octets.len + m->anchors.len, m->dkim_keys.len);
+	return own;
+}
+
 __attribute__((noreturn)) static void
 child(struct parser *parser, const struct wire_examine *question, int out)
 {
-	struct wire_examine m = *question;
-	OWNED_BUF(octets, WIRE_MAX_MESSAGE);
+	OWNED_BUF(octets, WIRE_MAX_EXAMINE);
+	struct wire_examine m = own_question(question, &octets);
 	OWNED_BUF(length, 4);
 	OWNED_BUF(findings, MAX_OWN_FINDINGS);
 	struct err err = { 0 };
 
 	log_open("csrmaild", "parser", LOG_LEVEL_WARN);
-	buf_append_bytes(&octets, m.octets);
 	forget_others(parser, out);
-	m.octets = buf_bytes(&octets);
 	if (octets.failed ||
 	    (parser->role == NULL && drop_root(&err) == -1) ||
 	    raise_higher_walls(octets.len, &err) == -1) {
@@ -306,7 +342,7 @@ start_job(struct parser *parser, struct job *job, struct channel *peer,
 	job->fd = ends[0];
 	job->peer = peer;
 	job->id = m->id;
-	job->asks_who = m->kind == EXAMINE_SIGNED;
+	job->kind = m->kind;
 	job->until_ms = clock_monotonic_ms() + DEADLINE_MS;
 	job->out = BUF(4 + WIRE_MAX_FINDINGS);
 	return 0;
@@ -327,8 +363,7 @@ job_has_answer(const struct job *job, struct bytes *findings)
 	answer = CURSOR(*findings);
 	get_findings(&answer, &found);
 	return found != NULL && cursor_end(&answer) &&
-	    found->id == job->id && (found->status != FINDINGS_OK ||
-	    found->is_signed == job->asks_who);
+	    found->id == job->id && findings_answer(found, job->kind);
 }
 
 /* It has nothing more to say, whatever it may be doing. */

@@ -58,8 +58,8 @@ people_accept(struct registrar *r)
 	}
 	if (who.rights == 0 && is_crowded(r))
 		return;
-	if (wire_send_connection(r->api, ++r->last_connection, TAKE_FD(fd),
-	    &err) == -1) {
+	if (wire_send_connection(r->api, ++r->last_connection,
+	    (who.rights & RIGHT_ADMIN) != 0, TAKE_FD(fd), &err) == -1) {
 		log_warn("api.busy", STR("why", err.text));
 		return;
 	}

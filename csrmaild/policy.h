@@ -2,6 +2,7 @@
 #define CSRMAILD_POLICY_H
 
 #include "common/bytes.h"
+#include "common/crl.h"
 #include "common/key.h"
 #include "common/names.h"
 #include "common/owned.h"
@@ -43,9 +44,33 @@ struct err;
  * no lists of names. What no rule decides is held. A request from a forwarded
  * mail is never signed, only held (or rejected).
  *
+ * Nobody is signed for who is not known, but by a rule that takes the evidence
+ * "file": a request in a drop folder has no sender.
+ *
  * With challenge_file a rule matches only when the request's challengePassword
  * (RFC 2985, 5.4.1) is one of the secrets in that file; it must still name
  * evidence to sign, since the password travels in the clear.
+ *
+ * Rules about revocations (csrmaild/revocation_mail.h) stand in the same set,
+ * and are looked at for nothing else:
+ *
+ *	rule "by the key itself" {
+ *		for      = "revocation"		else "certificate"
+ *		own      = true			signed with its own key; else:
+ *						by anybody
+ *		sender   = { "*@example.org" }	and mailbox, detail: as above
+ *		evidence = { "smime" }		and no other
+ *		dns      = { "*.example.org" }	and the other lists: its names
+ *		reason   = { "superseded" }	RFC 5280, 5.3.1; none: any, but
+ *						to revoke, certificateHold
+ *		action   = revoke | hold | reject
+ *		text     = "for the answer"
+ *	}
+ *
+ * One that revokes must have own, or sender and evidence; it matches when every
+ * name of the certificate is on its lists, or when it has no lists of names.
+ * "hold" leaves the decision to a person; it does not put the certificate on
+ * hold.
  *
  * Patterns. "*" stands for any run of octets within one part of a name: a
  * label of a domain, the local part of a mailbox, in cn and subject anything
@@ -59,20 +84,24 @@ struct err;
  */
 enum action {
 	ACTION_SIGN = 1,
+	ACTION_REVOKE = ACTION_SIGN,	/* what a rule about it grants */
 	ACTION_HOLD,
 	ACTION_REJECT,
 };
 
-/* One request as policy sees it. Borrowed. */
+/* One request, or one revocation, as policy sees it. Borrowed. */
 struct petition {
 	const char	*mailbox;
 	const char	*detail;	/* of ca+DETAIL@; "" (or NULL) */
 	const char	*sender;	/* From mailbox, "" unknown */
 	uint8_t		 evidence;	/* set of enum evidence (wire.h) */
 	bool		 forwarded;	/* found in a forwarded mail: b3 */
-	const struct names *names;
+	const struct names *names;	/* of a revocation NULL: not known */
 	const struct key_facts *key;
 	const uint8_t	*challenge;	/* csr_digest_challenge; NULL: none */
+	bool		 revocation;	/* and then also: */
+	bool		 own;		/* signed with the certificate's key */
+	enum crl_reason	 reason;
 };
 
 struct verdict {

@@ -85,6 +85,19 @@ place(struct registrar *r, struct authority *a, const struct crl_terms *terms,
 	return done < 0 ? -1 : 0;
 }
 
+/* One that is on record here, if only as a serial that was drawn. */
+static int
+revoke_entry(struct registrar *r, const struct authority *a,
+    const struct crl_entry *e, struct err *err)
+{
+	int done = store_revoke(r->store, a->id, &e->serial, e->revoked_at,
+	    e->reason, e->invalidity, err);
+
+	return done != 1 ? done : store_revoke_unissued(r->store, a->id,
+	    &e->serial, e->revoked_at, e->reason, e->invalidity,
+	    "an installed list", err);
+}
+
 /* What it says of certificates that are on record here. */
 static int
 record(struct registrar *r, const struct authority *a,
@@ -95,9 +108,7 @@ record(struct registrar *r, const struct authority *a,
 	uint64_t change = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (store_revoke(r->store, a->id, &entries[i].serial,
-		    entries[i].revoked_at, entries[i].reason,
-		    entries[i].invalidity, err) == -1 ||
+		if (revoke_entry(r, a, &entries[i], err) == -1 ||
 		    (crl_reason_is_compromise(entries[i].reason) &&
 		    store_block_key_of(r->store, a->id, &entries[i].serial,
 		    "on an installed list, for a compromise",

@@ -41,6 +41,7 @@ from_intake(struct registrar *r, struct intake_peer *peer, struct work_queue *q,
 	(void)r;
 	switch (frame->type) {
 	case WIRE_SUBMIT:
+	case WIRE_SENT:		/* written into its folder, or not */
 		return work_add(q, peer->channel, frame, err);
 	case WIRE_MAILBOX:
 		return wire_get_mailbox(frame, &peer->state, err);
@@ -145,6 +146,43 @@ from_submit(struct registrar *r, struct submit_peer *peer,
 }
 
 static int
+take_seals(struct registrar *r, const struct frame *frame, struct err *err)
+{
+	struct wire_seals m;
+	size_t i = 0;
+
+	if (wire_get_seals(frame, &m, err) == -1)
+		return -1;
+	while (i < r->n_seals && strcmp(r->seals[i].mailbox, m.mailbox) != 0)
+		i++;
+	if (i == REGISTRAR_MAX_MAILBOXES)
+		return err_set(err, ERR_FAULT, "too many mailboxes");
+	if (i == r->n_seals)
+		r->n_seals++;
+	r->seals[i] = m;
+	return 0;
+}
+
+static int
+from_sealer(struct registrar *r, struct work_queue *q,
+    const struct frame *frame, struct err *err)
+{
+	struct wire_sealed m;
+
+	switch (frame->type) {
+	case WIRE_SEALED:
+		if (wire_get_sealed(frame, &m, err) == -1)
+			return -1;
+		/* What is not signed waits, and that is written down. */
+		return m.text[0] == '\0' ? outbox_send_sealed(r, &m, err) :
+		    work_add(q, r->sealer, frame, err);
+	case WIRE_SEALS:
+		return take_seals(r, frame, err);
+	}
+	return err_set(err, ERR_FAULT, "an unexpected frame");
+}
+
+static int
 from_api(struct registrar *r, const struct frame *frame, struct err *err)
 {
 	struct wire_call call;
@@ -155,6 +193,8 @@ from_api(struct registrar *r, const struct frame *frame, struct err *err)
 		if (wire_get_call(frame, &call, err) == -1)
 			return -1;
 		people_take_call(r, &call);
+		if (call.has_octets)
+			close(call.octets);
 		return 0;
 	case WIRE_CLOSED:
 		if (wire_get_closed(frame, &connection, err) == -1)
@@ -181,7 +221,8 @@ static int
 take_frame(struct registrar *r, struct channel *ch, struct work_queue *q,
     const struct frame *frame, struct err *err)
 {
-	if (frame->fd >= 0) {	/* nobody hands descriptors to us */
+	/* Nobody hands descriptors to us, but api what somebody hands in. */
+	if (frame->fd >= 0 && (ch != r->api || frame->type != WIRE_CALL)) {
 		close(frame->fd);
 		return err_set(err, ERR_FAULT, "an unexpected descriptor");
 	}
@@ -189,6 +230,8 @@ take_frame(struct registrar *r, struct channel *ch, struct work_queue *q,
 		return from_signer(r, q, frame, err);
 	if (ch == r->parser)
 		return from_parser(r, frame, err);
+	if (ch == r->sealer)
+		return from_sealer(r, q, frame, err);
 	if (ch == r->api)
 		return from_api(r, frame, err);
 	if (ch == r->control)
@@ -219,7 +262,7 @@ drain(struct registrar *r, struct channel *ch, struct work_queue *q,
 
 /* --- the loop ------------------------------------------------------------------------ */
 
-#define MAX_PEERS	(REGISTRAR_MAX_MAILBOXES + REGISTRAR_MAX_SESSIONS + 4)
+#define MAX_PEERS	(REGISTRAR_MAX_MAILBOXES + REGISTRAR_MAX_SESSIONS + 5)
 
 static size_t
 list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
@@ -230,6 +273,8 @@ list_peers(struct registrar *r, struct channel *peers[MAX_PEERS])
 	peers[n++] = r->signer;
 	peers[n++] = r->parser;
 	peers[n++] = r->api;
+	if (r->sealer != NULL)
+		peers[n++] = r->sealer;
 	for (size_t i = 0; i < r->n_submits; i++)
 		if (!r->submits[i].closed)
 			peers[n++] = r->submits[i].channel;
@@ -372,15 +417,20 @@ take_peers(struct registrar *r, struct role *role, struct err *err)
 	r->parser = role_take_peer(role, "parser", WIRE_MAX_FINDINGS, 1u << 20);
 	r->api = role_take_peer(role, "api", WIRE_MAX_CALL + 1024,
 	    4 * WIRE_MAX_RESULT);
+	/* None comes where no mailbox signs. */
+	r->sealer = role_take_peer(role, "sealer", WIRE_MAX_MAIL + 1024,
+	    8u << 20);
 	r->listen_fd = role_take(role, "api_socket");
 	for (size_t i = 0; i < r->settings->n_mailboxes; i++) {
 		struct intake_peer *peer = &r->intakes[r->n_intakes];
 		char name[80];
 
+		peer->mailbox = &r->settings->mailboxes[i];
 		snprintf(name, sizeof(name), "intake:%.63s",
 		    r->settings->mailboxes[i].title);
+		/* Out: some answers, for one that is a folder. */
 		peer->channel = role_take_peer(role, name, WIRE_MAX_SUBMIT,
-		    1u << 20);
+		    10u << 20);
 		snprintf(peer->state.mailbox, sizeof(peer->state.mailbox),
 		    "%s", r->settings->mailboxes[i].title);
 		if (peer->channel == NULL)
@@ -452,11 +502,13 @@ close_down(struct registrar *r)
 {
 	responders_close(r);
 	key_check_close(r);
+	registrar_free_revoked(r);
 	publish_close(r);
 	authorities_free_contents(&r->authorities);
 	for (size_t i = 0; i < r->n_intakes; i++)
 		channel_free(r->intakes[i].channel);
 	channel_free(r->signer);
+	channel_free(r->sealer);
 	channel_free(r->parser);
 	for (size_t i = 0; i < r->n_submits; i++)
 		channel_free(r->submits[i].channel);

@@ -20,14 +20,16 @@
  */
 #define REGISTRAR_MAX_MAILBOXES	16
 #define REGISTRAR_MAX_ORDERS	64	/* with the signer at one time */
-#define REGISTRAR_MAX_MAILS	64	/* with submit at one time */
+#define REGISTRAR_MAX_MAILS	64	/* with sealer and submit at one time */
 #define REGISTRAR_MAX_SESSIONS	8	/* smtp.sessions */
 #define REGISTRAR_MAX_PEOPLE	64	/* connections to the API socket */
 
 /* One mailbox's intake. */
 struct intake_peer {
 	struct channel	*channel;	/* owned */
+	const struct mailbox_settings *mailbox;	/* whatever it says */
 	bool		 closed;	/* it ended in good order: we are next */
+	size_t		 n_answers;	/* for its folder, not written yet */
 	struct wire_mailbox state;
 };
 
@@ -39,9 +41,11 @@ struct submit_peer {
 	struct wire_mailbox state;
 };
 
-/* A mail that a session has not answered yet. */
+/* A mail that the sealer, a session or an intake has not answered yet. */
 struct pending_mail {
 	int64_t		 id;		/* outbox row */
+	bool		 sealing;	/* with the sealer; else: */
+	struct intake_peer *folder;	/* whose folder it goes to; or NULL and: */
 	size_t		 session;	/* index of the submit_peer */
 };
 
@@ -64,6 +68,9 @@ struct registrar {
 	struct settings	*settings;	/* owned */
 	struct channel	*control;	/* borrowed from the role */
 	struct channel	*signer, *parser, *api;	/* owned */
+	struct channel	*sealer;	/* owned; NULL: no mailbox signs */
+	struct wire_seals seals[REGISTRAR_MAX_MAILBOXES];	/* how they do */
+	size_t		 n_seals;
 	struct submit_peer submits[REGISTRAR_MAX_SESSIONS];
 	size_t		 n_submits;
 	struct intake_peer intakes[REGISTRAR_MAX_MAILBOXES];
@@ -80,6 +87,10 @@ struct registrar {
 	 * for what is over. */
 	time_t		 replaced_not_before, expiry_not_before;
 	time_t		 challenges_not_before;	/* csrmaild/challenge.h */
+
+	/* Revoked in the transaction that is open (csrmaild/acts.h). */
+	struct target	*revoked;	/* owned */
+	size_t		 n_revoked;
 
 	struct pending_mail mails[REGISTRAR_MAX_MAILS];
 	size_t		 n_mails;

@@ -74,7 +74,7 @@ revoke_replaced(struct registrar *r, struct err *err)
 		if (one.request == 0)
 			return 0;
 		if (registrar_revoke_and(r, one.ca, &one.serial,
-		    CRL_SUPERSEDED, 0, one.who, r->now, settle, &one,
+		    CRL_SUPERSEDED, 0, one.who, r->now, settle, &one, NULL,
 		    err) == 0)
 			continue;
 		if (err->kind != ERR_REJECT ||

@@ -5,6 +5,7 @@
 #include "common/owned.h"
 #include "common/serial.h"
 #include "csrmaild/certs_only.h"
+#include "csrmaild/drop_name.h"
 #include "csrmaild/hint.h"
 
 #include <openssl/evp.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_PEM		(32u << 10)	/* one certificate */
 #define MAX_NAMES	1000		/* characters of names we repeat */
 #define MAX_REASON	300
 #define MAX_PARTS_SHOWN	100
@@ -144,14 +144,12 @@ reply_put_head(const struct reply_head *head, struct buf *out, struct err *err)
 void
 reply_put_text(const struct buf *text, struct buf *out)
 {
-	bool ascii = true;
+	bool travels = text_travels(buf_bytes(text));
 
-	for (size_t i = 0; i < text->len; i++)
-		ascii &= text->data[i] < 0x80;
 	buf_printf(out, "Content-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: %s\r\n\r\n",
-	    ascii ? "7bit" : "quoted-printable");
-	if (ascii)
+	    travels ? "7bit" : "quoted-printable");
+	if (travels)
 		buf_append_bytes(out, buf_bytes(text));
 	else
 		text_quoted_printable(buf_bytes(text), out);
@@ -173,6 +171,10 @@ reply_put_words(const struct reply_head *head, enum wording which,
 	OWNED_BUF(text, REPLY_MAX_TEXT);
 	OWNED_BUF(mail, out->max);
 
+	if (reply_is_files(head)) {
+		reply_say(head, which, values, &text);
+		return reply_finish_text(&text, out, err);
+	}
 	if (reply_put_head(head, &mail, err) == -1)
 		return -1;
 	reply_say(head, which, values, &text);
@@ -226,11 +228,11 @@ describe_fingerprint(const X509 *cert, char out[FINGERPRINT_SIZE],
 	return 0;
 }
 
-static int
-put_pem(X509 *cert, struct buf *out, struct err *err)
+int
+reply_put_pem(X509 *cert, struct buf *out, struct err *err)
 {
 	OWNED_HEAP(unsigned char) *der = NULL;
-	OWNED_BUF(pem, MAX_PEM);
+	OWNED_BUF(pem, REPLY_MAX_PEM);
 	int n = i2d_X509(cert, &der);
 
 	if (n <= 0)
@@ -246,14 +248,33 @@ put_pem(X509 *cert, struct buf *out, struct err *err)
 /* The two attachments of an issued item. With several in one mail the
  * request's number tells them apart; nothing else goes into a file name. */
 struct files {
-	char		pem[40], p7c[40];
+	char		pem[WIRE_MAX_FILE + 32], p7c[WIRE_MAX_FILE + 32];
 };
 
+/* Beside each other in a folder, they are called after what they answer. */
 static struct files
-files_of(const struct reply_item *item, bool several)
+files_in_folder(const char *file, const struct reply_item *item, bool several)
+{
+	char stem[WIRE_MAX_FILE + 1], number[24] = "";
+	struct files f;
+
+	drop_stem(file, stem);
+	if (several)
+		snprintf(number, sizeof(number), ".%lld",
+		    (long long)item->request);
+	snprintf(f.pem, sizeof(f.pem), "%s%s.pem", stem, number);
+	snprintf(f.p7c, sizeof(f.p7c), "%s%s.p7c", stem, number);
+	return f;
+}
+
+static struct files
+files_of(const struct reply_head *head, const struct reply_item *item,
+    bool several)
 {
 	struct files f = { "certificate.pem", "chain.p7c" };
 
+	if (reply_is_files(head))
+		return files_in_folder(head->file, item, several);
 	if (several) {
 		snprintf(f.pem, sizeof(f.pem), "certificate-%lld.pem",
 		    (long long)item->request);
@@ -334,28 +355,34 @@ say_how(const struct reply_head *head, const struct reply_item *item,
 
 /* --- attachments --------------------------------------------------------- */
 
-#define MAX_CHAIN	10
+int
+reply_put_chain(const struct reply_item *item, struct buf *out,
+    struct err *err)
+{
+	X509 *certs[1 + REPLY_MAX_CHAIN] = { item->cert };
+
+	if (item->n_chain > REPLY_MAX_CHAIN)
+		return err_set(err, ERR_FAULT, "a chain of more than %d",
+		    REPLY_MAX_CHAIN);
+	for (size_t i = 0; i < item->n_chain; i++)
+		certs[1 + i] = item->chain[i];
+	return certs_only_write(certs, 1 + item->n_chain, out, err);
+}
 
 static int
 put_files(const struct reply_item *item, const struct files *files,
     const char *boundary, struct buf *out, struct err *err)
 {
-	X509 *certs[1 + MAX_CHAIN] = { item->cert };
-	OWNED_BUF(p7c, (1 + MAX_CHAIN) * MAX_PEM);
+	OWNED_BUF(p7c, (1 + REPLY_MAX_CHAIN) * REPLY_MAX_PEM);
 
-	if (item->n_chain > MAX_CHAIN)
-		return err_set(err, ERR_FAULT, "a chain of more than %d",
-		    MAX_CHAIN);
-	for (size_t i = 0; i < item->n_chain; i++)
-		certs[1 + i] = item->chain[i];
-	if (certs_only_write(certs, 1 + item->n_chain, &p7c, err) == -1)
+	if (reply_put_chain(item, &p7c, err) == -1)
 		return -1;
 	buf_printf(out, "\r\n--%s\r\n"
 	    "Content-Type: application/x-pem-file; name=\"%s\"\r\n"
 	    "Content-Transfer-Encoding: 7bit\r\n"
 	    "Content-Disposition: attachment; filename=\"%s\"\r\n\r\n",
 	    boundary, files->pem, files->pem);
-	if (put_pem(item->cert, out, err) == -1)
+	if (reply_put_pem(item->cert, out, err) == -1)
 		return -1;
 	buf_printf(out, "\r\n--%s\r\n"
 	    "Content-Type: application/pkcs7-mime; smime-type=certs-only;\r\n"
@@ -389,7 +416,7 @@ static int
 put_item_text(const struct reply_head *head, const struct reply_item *item,
     bool several, struct buf *text, struct err *err)
 {
-	struct files files = files_of(item, several);
+	struct files files = files_of(head, item, several);
 
 	switch (item->fate) {
 	case REPLY_ISSUED:
@@ -402,9 +429,10 @@ put_item_text(const struct reply_head *head, const struct reply_item *item,
 	return err_set(err, ERR_FAULT, "a reply about nothing");
 }
 
-static int
-put_all_text(const struct reply_head *head, const struct reply_item *items,
-    size_t n, size_t n_issued, struct buf *text, struct err *err)
+int
+reply_put_items(const struct reply_head *head, const struct reply_item *items,
+    size_t n, size_t n_issued, const struct reply_wish *wishes,
+    size_t n_wishes, struct buf *text, struct err *err)
 {
 	const struct reply_item *first = NULL;
 	struct files files;
@@ -416,17 +444,29 @@ put_all_text(const struct reply_head *head, const struct reply_item *items,
 		if (first == NULL && items[i].fate == REPLY_ISSUED)
 			first = &items[i];
 	}
+	reply_say_wishes(head, wishes, n_wishes, text);
 	if (first != NULL) {
-		files = files_of(first, n_issued > 1);
+		files = files_of(head, first, n_issued > 1);
 		say_how(head, first, &files, text);
 	}
+	return 0;
+}
+
+static int
+put_all_text(const struct reply_head *head, const struct reply_item *items,
+    size_t n, size_t n_issued, const struct reply_wish *wishes,
+    size_t n_wishes, struct buf *text, struct err *err)
+{
+	if (reply_put_items(head, items, n, n_issued, wishes, n_wishes, text,
+	    err) == -1)
+		return -1;
 	reply_say(head, WORDING_FOOTER, NULL, text);
 	/* For those whose mail gateway takes attachments away. */
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].fate != REPLY_ISSUED)
 			continue;
 		buf_append_str(text, "\r\n");
-		if (put_pem(items[i].cert, text, err) == -1)
+		if (reply_put_pem(items[i].cert, text, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -434,27 +474,32 @@ put_all_text(const struct reply_head *head, const struct reply_item *items,
 
 int
 reply_compose(const struct reply_head *head, const struct reply_item *items,
-    size_t n, struct buf *out, struct err *err)
+    size_t n, const struct reply_wish *wishes, size_t n_wishes,
+    struct buf *out, struct err *err)
 {
 	size_t n_issued = 0;
 
 	for (size_t i = 0; i < n; i++)
 		n_issued += items[i].fate == REPLY_ISSUED;
-	OWNED_BUF(text, REPLY_MAX_TEXT + n_issued * MAX_PEM);
+	OWNED_BUF(text, REPLY_MAX_TEXT + n_issued * REPLY_MAX_PEM);
 	OWNED_BUF(mail, out->max);
 	char boundary[40];
 
-	if (n == 0)
+	if (n + n_wishes == 0)
 		return err_set(err, ERR_FAULT, "a reply about nothing");
+	if (reply_is_files(head))
+		return reply_compose_files(head, items, n, n_issued, wishes,
+		    n_wishes, out, err);
 	if (reply_put_head(head, &mail, err) == -1 ||
 	    make_boundary(head->message_id, boundary, err) == -1 ||
-	    put_all_text(head, items, n, n_issued, &text, err) == -1)
+	    put_all_text(head, items, n, n_issued, wishes, n_wishes, &text,
+	    err) == -1)
 		return -1;
 	buf_printf(&mail, "Content-Type: multipart/mixed;\r\n"
 	    " boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
 	reply_put_text(&text, &mail);
 	for (size_t i = 0; i < n; i++) {
-		struct files files = files_of(&items[i], n_issued > 1);
+		struct files files = files_of(head, &items[i], n_issued > 1);
 
 		if (items[i].fate == REPLY_ISSUED && put_files(&items[i],
 		    &files, boundary, &mail, err) == -1)

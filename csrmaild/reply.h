@@ -16,6 +16,10 @@ struct err;
  * reflected only encoded and cut. One recipient. RFC 3834:
  * Auto-Submitted: auto-replied, In-Reply-To, References.
  *
+ * To a file of which no sender is known (`file` set and `to` empty) each of
+ * them is an answer of files instead (csrmaild/answer_files.h), with the same
+ * words.
+ *
  * No clock, no store, no randomness: the same arguments give the same octets,
  * boundaries included (they are made from the Message-ID).
  */
@@ -28,6 +32,9 @@ struct reply_head {
 	const char	*subject;	/* of the request, raw; "" */
 	const char	*own_subject;	/* instead, for a mail that answers
 					 * none; ASCII; or NULL */
+	const char	*file;		/* what is answered lay in a drop folder
+					 * under that plain name; NULL, "": it
+					 * came by mail */
 	time_t		 date;
 	const struct wordings *wordings;	/* NULL: those built in */
 	const char	*language;	/* NULL: English */
@@ -47,6 +54,16 @@ struct reply_item {
 	const char	*ocsp_url, *crl_url;	/* "" */
 };
 
+/* A revocation that the mail asked for. */
+struct reply_wish {
+	enum { REPLY_WISH_DONE = 1, REPLY_WISH_HELD, REPLY_WISH_REJECTED } fate;
+	int64_t		 number;	/* of it, for people to quote */
+	const char	*serial;	/* in hex; "" */
+	const char	*names_text;	/* "" */
+	const char	*reason;	/* RFC 5280's word; "" */
+	const char	*why;		/* "" */
+};
+
 /*
  * Text first, then for each issued item certificate.pem (application/
  * x-pem-file is blocked nowhere) and one certs-only .p7c with the chain (RFC
@@ -58,7 +75,12 @@ struct reply_item {
  * header. A Subject cannot fail: it is cut and encoded.
  */
 int	reply_compose(const struct reply_head *, const struct reply_item *,
-	    size_t n, struct buf *out, struct err *);
+	    size_t n, const struct reply_wish *, size_t n_wishes,
+	    struct buf *out, struct err *);
+/* The answer to STATUS: lines for people, newest first; may be none. */
+int	reply_compose_status(const struct reply_head *,
+	    const char *const *lines, size_t n, struct buf *out,
+	    struct err *);
 /* A certificate was revoked, put on hold, or is good again. serial: in hex. */
 struct reply_revocation {
 	enum { REPLY_REVOKED = 1, REPLY_ON_HOLD, REPLY_GOOD_AGAIN } what;

@@ -207,6 +207,50 @@ text_subject(const char *raw, struct buf *out)
 		subject_encoded(buf_bytes(&text), out);
 }
 
+/* --- on the way ----------------------------------------------------------- */
+
+#define MAX_LINE	998		/* RFC 5322, 2.1.1 */
+
+/* The next line without its CRLF; false when it is not one of 7 bit. */
+static bool
+next_line(struct bytes *left, struct bytes *line)
+{
+	size_t end = bytes_find(*left, bytes_of("\r\n"));
+
+	*line = bytes_slice(*left, 0, end == (size_t)-1 ? left->len : end);
+	*left = bytes_slice(*left, line->len + 2, left->len);
+	for (size_t i = 0; i < line->len; i++)
+		if (line->data[i] == '\0' || line->data[i] >= 0x80 ||
+		    line->data[i] == '\r' || line->data[i] == '\n')
+			return false;
+	return line->len <= MAX_LINE;
+}
+
+bool
+text_is_7bit(struct bytes in)
+{
+	struct bytes line;
+
+	while (in.len > 0)
+		if (!next_line(&in, &line))
+			return false;
+	return true;
+}
+
+bool
+text_travels(struct bytes in)
+{
+	struct bytes line;
+
+	while (in.len > 0)
+		if (!next_line(&in, &line) || (line.len > 0 &&
+		    (line.data[line.len - 1] == ' ' ||
+		    line.data[line.len - 1] == '\t')) ||
+		    bytes_equal(bytes_slice(line, 0, 5), bytes_of("From ")))
+			return false;
+	return true;
+}
+
 /* --- quoted-printable ---------------------------------------------------- */
 
 void
@@ -218,7 +262,10 @@ text_quoted_printable(struct bytes in, struct buf *out)
 	for (size_t i = 0; i < in.len; i++) {
 		uint8_t c = in.data[i];
 		bool ends = i + 1 == in.len || in.data[i + 1] == '\r';
-		bool plain = c > 0x20 && c < 0x7f && c != '=';
+		/* It may come to stand at the beginning of a line. */
+		bool from = bytes_equal(bytes_slice(in, i, 5),
+		    bytes_of("From "));
+		bool plain = c > 0x20 && c < 0x7f && c != '=' && !from;
 		char hex[3] = { '=', digits[c >> 4], digits[c & 15] };
 
 		if (c == '\r' && i + 1 < in.len && in.data[i + 1] == '\n') {

@@ -3,6 +3,7 @@
 
 #include "common/bytes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -28,7 +29,13 @@ void	text_wrap(const char *indent, const char *in, struct buf *out);
  * go when not; other octets than ASCII become encoded-words (RFC 2047, 2).
  */
 void	text_subject(const char *raw, struct buf *out);
-/* RFC 2045, 6.7, for text with CRLF line ends. */
+/* RFC 2045, 2.7: ASCII without NUL, lines of at most 998 octets, each ended by
+ * CRLF, and no CR or LF elsewhere. */
+bool	text_is_7bit(struct bytes);
+/* And nothing that a gateway on the way might alter, and a signature would not
+ * survive: blanks at the end of a line, "From " at its beginning. */
+bool	text_travels(struct bytes);
+/* RFC 2045, 6.7, for text with CRLF line ends; what comes out travels. */
 void	text_quoted_printable(struct bytes in, struct buf *out);
 
 #endif

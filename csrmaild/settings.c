@@ -217,7 +217,8 @@ parse_bundle(struct settings *s, struct err *err)
 		if (bundle_next(&c, &file, err) == -1 ||
 		    parse_file(s, &file, err) == -1)
 			return -1;
-	return check_references(cfg, s, err);
+	return settings_check_drops(cfg, s, err) == -1 ? -1 :
+	    check_references(cfg, s, err);
 }
 
 /* The other folders stand in the file itself: a first look. */
@@ -420,6 +421,36 @@ settings_mailbox(const struct settings *s, const char *title)
 		if (strcmp(s->mailboxes[i].title, title) == 0)
 			return &s->mailboxes[i];
 	return NULL;
+}
+
+bool
+settings_is_drop(const struct mailbox_settings *m)
+{
+	return m->inbox != NULL && m->inbox[0] != '\0';
+}
+
+bool
+settings_signs(const struct mailbox_settings *m)
+{
+	const char *file = m->smime_files[SEAL_CERTIFICATE];
+
+	return file != NULL && file[0] != '\0';
+}
+
+/* Lines are known to the parser alone: the file is parsed once more. */
+int
+settings_refuse(const struct settings *s, const char *title, const char *key,
+    const char *why, struct err *err)
+{
+	struct cursor c = CURSOR(s->bundle);
+	OWNED(cfg_t) *cfg = NULL;
+	struct bundle_file file;
+
+	if (bundle_next(&c, &file, err) == -1 ||
+	    config_parse(file.path, file.text, settings_opts, &cfg, err) == -1)
+		return -1;
+	return config_fail(cfg_gettsec(cfg, "mailbox", title), key, err, "%s",
+	    why);
 }
 
 const struct ca_settings *

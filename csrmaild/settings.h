@@ -4,6 +4,7 @@
 #include "common/bytes.h"
 #include "common/owned.h"
 #include "common/profile.h"
+#include "csrmaild/seal_identity.h"
 #include "csrmaild/wording.h"
 
 #include <stdbool.h>
@@ -67,19 +68,27 @@ struct server_settings {
 struct mailbox_settings {
 	char		*title;		/* mailbox "users" { */
 	char		*address;	/* ca@example.org: From of replies */
-	struct server_settings imap;
+	struct server_settings imap;	/* of a folder: nothing is set */
+	char		*inbox, *outbox;	/* the folders of one without a
+						 * server, absolute; "" else */
 	char		*language;	/* of replies, where the sender's mail
 					 * names none that we have */
 	char		*folder;	/* INBOX */
-	char		*folders[5];	/* by enum outcome; [0] unused */
+	char		*folders[5];	/* by enum outcome; [0] unused; below
+					 * inbox, where there is one */
 	unsigned int	 poll_interval_s;
 	unsigned int	 batch;		/* messages a fetch, 1..50 */
 	uint32_t	 max_message_octets;
 	uint32_t	 max_header_octets;
 	unsigned int	 max_parts, max_depth;
-	char		*authserv_id;	/* "": neither auth nor dkim evidence */
+	char		*authserv_id;	/* "": our mail server vouches for
+						 * nobody */
 	unsigned int	 trusted_received;	/* Received fields of ours above
 						 * Authentication-Results */
+	bool		 verify_dkim;	/* ourselves; what the mail server says
+					 * of it is not looked at */
+	char		*resolver;	/* for that (csrmaild/dkim_key.h); ""
+					 * the system's */
 	char		*ca;		/* which CA answers here */
 	char		*profile;	/* unless a rule names another */
 	char		*rules;		/* rule set, policies/rules/NAME.conf */
@@ -88,6 +97,9 @@ struct mailbox_settings {
 	int64_t		 challenge_expires_s;	/* 2 days */
 	char		*smime_anchors_file;	/* "" for our own CAs alone */
 	struct bytes	 smime_anchors;	/* of it, PEM; borrows from the bundle */
+	/* What signs its replies, by enum seal_file (csrmaild/seal_identity.h);
+	 * opened by main, "" none. All empty: they are not signed. */
+	char		*smime_files[SEAL_FILES];
 };
 
 #define SETTINGS_MAX_SPOOLS	8
@@ -160,9 +172,16 @@ OWNED_STRUCT_BY(settings, settings_free)
 
 const struct mailbox_settings *settings_mailbox(const struct settings *,
 	    const char *title);
+/* A drop folder instead of a mail server. */
+bool	settings_is_drop(const struct mailbox_settings *);
 /* By the name of the CA or of one of its generations. */
 const struct ca_settings *settings_ca(const struct settings *,
 	    const char *name);
+/* Are its replies signed? */
+bool	settings_signs(const struct mailbox_settings *);
+/* Refuse the value of a key of that mailbox: file, line and key, ERR_FAULT. */
+int	settings_refuse(const struct settings *, const char *title,
+	    const char *key, const char *why, struct err *);
 const struct profile *settings_profile(const struct settings *,
 	    const char *name);
 const struct rules *settings_rules(const struct settings *,

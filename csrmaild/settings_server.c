@@ -168,7 +168,19 @@ settings_read_server(cfg_t *section, bool login_required, struct server_settings
 	return copy_strings(section, out, err);
 }
 
-/* Without a mailbox (a CA for the command line alone) it may be missing. */
+/* Is there a mailbox whose answers are mails? */
+static bool
+answers_by_mail(cfg_t *cfg)
+{
+	for (unsigned int i = 0; i < cfg_size(cfg, "mailbox"); i++)
+		if (cfg_getstr(cfg_getnsec(cfg, "mailbox", i),
+		    "inbox")[0] == '\0')
+			return true;
+	return false;
+}
+
+/* Where no answer is a mail (folders; a CA for the command line alone) it may
+ * be missing. */
 int
 settings_read_smtp(cfg_t *cfg, struct server_settings *out,
     unsigned int *sessions, struct err *err)
@@ -176,7 +188,7 @@ settings_read_smtp(cfg_t *cfg, struct server_settings *out,
 	cfg_t *section = cfg_getsec(cfg, "smtp");
 
 	*sessions = 1;
-	if (cfg_size(cfg, "mailbox") == 0 &&
+	if (!answers_by_mail(cfg) &&
 	    cfg_getstr(section, "host")[0] == '\0')
 		return 0;
 	if (config_check_range(section, "sessions", 1, 8, err) == -1)

@@ -273,3 +273,12 @@ signature_bears(const struct signature *s, const char *mailbox)
 			return true;
 	return false;
 }
+
+bool
+smime_certificate_bears(X509 *cert, const char *mailbox)
+{
+	struct signature s = { 0 };
+
+	take_addresses(cert, &s);
+	return signature_bears(&s, mailbox);
+}

@@ -3,6 +3,8 @@
 
 #include "common/bytes.h"
 
+#include <openssl/x509.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +38,8 @@ int	smime_examine(struct bytes message, struct bytes anchors, int64_t now,
  * in any case. */
 bool	signature_bears(const struct signature *, const char *mailbox);
 bool	smime_same_mailbox(const char *, const char *);
+/* The same of a certificate: one of its first WIRE_MAX_ADDRESSES rfc822Names. */
+bool	smime_certificate_bears(X509 *, const char *mailbox);
 
 /* Is this the form of a certificate list that smime_examine can use as
  * anchors? For the one who reads the configuration. */

@@ -5,12 +5,16 @@
 #include "common/store.h"
 #include "csrmaild/answer.h"
 #include "csrmaild/challenge.h"
+#include "csrmaild/delivery.h"
 #include "csrmaild/evidence.h"
 #include "csrmaild/judge.h"
 #include "csrmaild/key_check.h"
+#include "csrmaild/origin.h"
 #include "csrmaild/outbox.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/reply.h"
+#include "csrmaild/revocation_mail.h"
+#include "csrmaild/status_mail.h"
 
 #include <openssl/evp.h>
 
@@ -25,11 +29,14 @@ struct taking {
 	struct vouching	 vouching;	/* for From */
 	bool		 verified;	/* something does */
 	bool		 asks_back;	/* a challenge may go to the sender */
-	char		 principal[MAILBOX_MAX + 8];
+	struct origin	 origin;
+	const char	*principal;	/* of origin */
+	const char	*file;		/* what answers are called after; "" */
 	char		 evidence[32];
 	const char	*reply_to;	/* "" for nobody */
 	int64_t		 submission;
 	unsigned int	 n_rejected, n_held, n_approved, n_received;
+	struct revocation_count revocations;
 };
 
 static int
@@ -50,6 +57,7 @@ identify(const struct taking *t, uint8_t out[32], struct err *err)
 {
 	const struct wire_submit *m = t->submit;
 	const struct findings *found = m->findings;
+	bool signed_words = t->vouching.sound && revocation_mail_asks(m);
 	uint8_t digests[WIRE_MAX_CANDIDATES][32] = { 0 };
 	unsigned int len = 32;
 	OWNED_BUF(all, 64u << 10);
@@ -67,10 +75,12 @@ identify(const struct taking *t, uint8_t out[32], struct err *err)
 	qsort(digests, found->n_candidates, 32, compare_digests);
 	put_str(&all, t->mailbox->ca);
 	put_str(&all, m->envelope.from);
-	put_u8(&all, t->vouching.evidence);
+	/* It may end the certificate that vouches for it. */
+	put_u8(&all, signed_words ? t->vouching.evidence | EVIDENCE_SMIME :
+	    t->vouching.evidence);
 	/* A signature does not cover the Message-ID: what it does cover, and
 	 * when it was made, tells one such mail from another. */
-	if ((t->vouching.evidence & EVIDENCE_SMIME) != 0) {
+	if (signed_words || (t->vouching.evidence & EVIDENCE_SMIME) != 0) {
 		buf_append(&all, m->octets_digest, sizeof(m->octets_digest));
 		put_time(&all, m->signature.signed_at);
 	} else {
@@ -220,6 +230,21 @@ take_candidate(struct registrar *r, struct taking *t,
 	    err) : 0;
 }
 
+static int
+begin_reply(struct registrar *r, const struct taking *t,
+    struct reply_head *head, struct err *err)
+{
+	if (outbox_new_head(r, t->mailbox,
+	    t->submit->envelope.language, head, err) == -1)
+		return -1;
+	head->to = t->reply_to;
+	head->file = t->file;
+	head->in_reply_to = t->submit->envelope.message_id;
+	head->references = t->submit->envelope.references;
+	head->subject = t->submit->envelope.subject;
+	return 0;
+}
+
 /* The reply to a mail without any request in it. */
 static int
 answer_nothing(struct registrar *r, const struct taking *t, const char *why,
@@ -228,21 +253,45 @@ answer_nothing(struct registrar *r, const struct taking *t, const char *why,
 	const struct findings *found = t->submit->findings;
 	const char *parts[WIRE_MAX_PARTS];
 	struct reply_head head;
-	OWNED_BUF(mail, WIRE_MAX_MAIL);
+	OWNED_BUF(mail, WIRE_MAX_REPLY);
 
-	if (t->reply_to[0] == '\0')
+	if (!outbox_reaches(t->mailbox, t->reply_to, t->file))
 		return 0;
 	for (size_t i = 0; i < found->n_parts; i++)
 		parts[i] = found->parts[i];
-	if (outbox_new_head(r, t->mailbox,
-	    t->submit->envelope.language, &head, err) == -1)
+	if (begin_reply(r, t, &head, err) == -1)
 		return -1;
-	head.to = t->reply_to;
-	head.in_reply_to = t->submit->envelope.message_id;
-	head.references = t->submit->envelope.references;
-	head.subject = t->submit->envelope.subject;
 	if (reply_compose_nothing(&head, why, parts, found->n_parts,
 	    found->hints, &mail, err) == -1)
+		return -1;
+	return outbox_add(r, t->mailbox, &head, buf_bytes(&mail),
+	    t->submission, 0, false, err);
+}
+
+/* STATUS counts in a mail that asks for nothing else, and whose sender is
+ * known. */
+static bool
+asks_status(const struct taking *t)
+{
+	const struct findings *found = t->submit->findings;
+
+	return t->verified && found->n_candidates == 0 &&
+	    found->n_wishes > 0 && !revocation_mail_asks(t->submit);
+}
+
+static int
+answer_status(struct registrar *r, const struct taking *t, struct err *err)
+{
+	OWNED_HEAP(struct status_lines) *status = malloc(sizeof(*status));
+	struct reply_head head;
+	OWNED_BUF(mail, WIRE_MAX_REPLY);
+
+	if (status == NULL)
+		return err_set(err, ERR_RETRY, "out of memory");
+	if (status_mail_gather(r, t->mailbox, t->submit, t->principal, status,
+	    err) == -1 || begin_reply(r, t, &head, err) == -1 ||
+	    reply_compose_status(&head, status->lines, status->n, &mail,
+	    err) == -1)
 		return -1;
 	return outbox_add(r, t->mailbox, &head, buf_bytes(&mail),
 	    t->submission, 0, false, err);
@@ -271,7 +320,8 @@ refusal_as_a_whole(const struct taking *t, enum outcome *outcome)
 	case FINDINGS_OK:
 		break;
 	}
-	if (m->findings->n_candidates > 0)
+	if (m->findings->n_candidates > 0 || revocation_mail_asks(m) ||
+	    asks_status(t))
 		return NULL;
 	return m->envelope.has_token ? "The code in its subject is not one "
 	    "that can be used now: it was used before, it has expired, or it "
@@ -294,9 +344,13 @@ add_submission(struct registrar *r, struct taking *t,
 	    found->burnt_spki_sha256, KEY_BLOCKED,
 	    "its private half came by mail", r->now, err) == -1)
 		return -1;
+	if (t->submit->delivery != 0)
+		delivery_note(t->submit->delivery, t->submission, false,
+		    whole == NULL ? "" : whole);
+	/* Who brought it: a mail in a file has a sender of its own. */
 	return store_audit(r->store, r->now, whole == NULL ?
 	    "submission.taken" : "submission.refused", t->principal, object,
-	    whole == NULL ? "" : whole, err);
+	    whole == NULL ? t->origin.by : whole, err);
 }
 
 /* One of our mails came back: for people to see. Anybody who has seen its
@@ -313,6 +367,53 @@ note_bounce(struct registrar *r, const struct findings *found, struct err *err)
 	    STR("why", found->bounce));
 	return store_audit(r->store, r->now, "mail.bounced", "", "",
 	    found->bounce, err);
+}
+
+static int
+take_status(struct registrar *r, struct taking *t, enum outcome *outcome,
+    struct err *err)
+{
+	*outcome = OUTCOME_PROCESSED;
+	return store_set_outcome(r->store, t->submission,
+	    outcome_name(*outcome), err) == -1 ? -1 :
+	    answer_status(r, t, err);
+}
+
+static enum outcome
+outcome_of(const struct taking *t)
+{
+	if (t->n_held + t->n_received + t->revocations.held > 0)
+		return OUTCOME_HELD;
+	return t->n_approved + t->revocations.revoked > 0 ?
+	    OUTCOME_PROCESSED : OUTCOME_REJECTED;
+}
+
+/* Request by request, and revocation by revocation. */
+static int
+take_requests(struct registrar *r, struct taking *t, enum outcome *outcome,
+    struct err *err)
+{
+	const struct wire_submit *m = t->submit;
+	const struct revocation_plea plea = { .submit = m,
+		.mailbox = t->mailbox, .vouching = &t->vouching,
+		.principal = t->principal, .reply_to = t->reply_to,
+		.submission = t->submission };
+
+	for (size_t i = 0; i < m->findings->n_candidates; i++)
+		if (take_candidate(r, t, &m->findings->candidates[i],
+		    err) == -1)
+			return -1;
+	if (revocation_mail_take(r, &plea, &t->revocations, err) == -1)
+		return -1;
+	if (t->n_received > 0 && challenge_send(r, t->mailbox,
+	    t->submission, m->envelope.from, m->envelope.language, err) == -1)
+		return -1;
+	*outcome = outcome_of(t);
+	if (store_set_outcome(r->store, t->submission, outcome_name(*outcome),
+	    err) == -1)
+		return -1;
+	return t->n_approved + t->n_received > 0 ? 0 :
+	    submission_answer(r, t->submission, err);
 }
 
 static int
@@ -344,20 +445,8 @@ take_new(struct registrar *r, struct taking *t, struct submission_row *row,
 		/* Automatic mail is never answered (RFC 3834, 2). */
 		return m->envelope.automatic[0] != '\0' ? 0 :
 		    answer_nothing(r, t, whole, err);
-	for (size_t i = 0; i < m->findings->n_candidates; i++)
-		if (take_candidate(r, t, &m->findings->candidates[i],
-		    err) == -1)
-			return -1;
-	if (t->n_received > 0 && challenge_send(r, t->mailbox,
-	    t->submission, m->envelope.from, m->envelope.language, err) == -1)
-		return -1;
-	*outcome = t->n_held + t->n_received > 0 ? OUTCOME_HELD :
-	    t->n_approved > 0 ? OUTCOME_PROCESSED : OUTCOME_REJECTED;
-	if (store_set_outcome(r->store, t->submission, outcome_name(*outcome),
-	    err) == -1)
-		return -1;
-	return t->n_approved + t->n_received > 0 ? 0 :
-	    submission_answer(r, t->submission, err);
+	return asks_status(t) ? take_status(r, t, outcome, err) :
+	    take_requests(r, t, outcome, err);
 }
 
 /* Who sent it, by what evidence, and whom we would answer. */
@@ -369,16 +458,23 @@ prepare(struct registrar *r, const struct wire_submit *m, struct taking *t,
 	t->mailbox = settings_mailbox(r->settings, m->mailbox);
 	if (t->mailbox == NULL)
 		return err_set(err, ERR_FAULT, "a mailbox that we do not have");
-	if (evidence_weigh(r, m, &t->vouching, err) == -1 ||
+	t->file = "";
+	if (origin_find(m, t->mailbox, &t->origin, err) == -1 ||
+	    evidence_weigh(r, m, &t->vouching, err) == -1 ||
 	    challenge_may_ask(r, &m->envelope, &t->asks_back,
 	    err) == -1)
 		return -1;
+	/* Nobody answers a challenge where answers are files. */
+	if (settings_is_drop(t->mailbox)) {
+		t->asks_back = false;
+		t->file = m->file;
+	}
 	t->verified = m->envelope.from[0] != '\0' && t->vouching.evidence != 0;
 	t->reply_to = m->envelope.automatic[0] == '\0' &&
-	    (t->verified || t->mailbox->answer_unverified) ?
+	    (t->verified || t->mailbox->answer_unverified ||
+	    revocation_mail_may_hear(m, &t->vouching)) ?
 	    m->envelope.from : "";
-	snprintf(t->principal, sizeof(t->principal), "mail:%s",
-	    m->envelope.from);
+	t->principal = t->origin.principal;
 	evidence_describe(t->vouching.evidence, t->evidence,
 	    sizeof(t->evidence));
 	*row = (struct submission_row){
@@ -390,7 +486,8 @@ prepare(struct registrar *r, const struct wire_submit *m, struct taking *t,
 		.evidence = t->evidence, .reply_to = t->reply_to,
 		.message_id = m->envelope.message_id,
 		.references = m->envelope.references,
-		.subject = m->envelope.subject, .received_at = r->now };
+		.subject = m->envelope.subject, .file = t->file,
+		.received_at = r->now };
 	return identify(t, row->identity, err);
 }
 
@@ -413,6 +510,8 @@ submission_take(struct registrar *r, const struct wire_submit *m,
 	if (seen == 1)
 		return take_new(r, &t, &row, outcome, err);
 	log_info("submission.again", NUM("submission", id), NUM("uid", m->uid));
+	if (m->delivery != 0)
+		delivery_note(m->delivery, id, true, "");
 	if (outcome_from_name(known, outcome) == -1)
 		return err_set(err, ERR_FAULT, "an outcome that we do not know");
 	return 0;
@@ -429,7 +528,7 @@ submission_give_up(struct registrar *r, const struct wire_submit *m,
 		return -1;
 	*outcome = OUTCOME_UNREADABLE;
 	row.outcome = outcome_name(*outcome);
-	row.reply_to = "";
+	row.reply_to = row.file = "";
 	return add_submission(r, &t, &row,
 	    "it could not be processed; see the log", err);
 }

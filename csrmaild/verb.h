@@ -27,6 +27,8 @@ struct verb_call {
 	char		 who[PRINCIPAL_TEXT_SIZE];
 	char		 part[256];	/* what stood for the path's "*" */
 	const json_t	*args;		/* an object; borrowed */
+	int		 octets;	/* sealed memfd that came as the body;
+					 * borrowed; -1: none */
 	time_t		 now;
 	uint16_t	 status;	/* 200 unless the handler says else */
 	json_t		*answer;	/* owned; an object to be filled */
@@ -40,6 +42,9 @@ verb_handler verb_ca_list, verb_ca_show, verb_ca_revoke, verb_crl_list, verb_crl
     verb_crl_install;
 verb_handler verb_request_list, verb_request_show, verb_request_approve,
     verb_request_reject, verb_request_add;
+verb_handler verb_mail_submit, verb_submission_requests;
+verb_handler verb_revocation_list, verb_revocation_show,
+    verb_revocation_approve, verb_revocation_reject;
 verb_handler verb_cert_list, verb_cert_show, verb_cert_revoke,
     verb_cert_unhold, verb_cert_revoke_matching, verb_cert_renew,
     verb_cert_reissue;
@@ -79,6 +84,12 @@ int	verb_check_profile(struct verb_call *, const char *profile);
 /* Everything with that key is to be revoked: -1 and refused when a CA's
  * certificate has it and the caller does not decide about CAs. */
 int	verb_check_key(struct verb_call *, const uint8_t spki_sha256[32]);
+/*
+ * To the answer: the list of that CA has to say so now. "lists" are made here,
+ * each key's own; "carried" by CAs whose key is elsewhere, where somebody has
+ * to revoke it too, and bring the list.
+ */
+void	verb_tell_list(struct verb_call *, const char *issuer);
 /* The path's part as a positive number; 0: it is none. */
 int64_t	verb_id(const struct verb_call *);
 

@@ -101,6 +101,66 @@ verb_ca_show(struct verb_call *vc)
 	return 0;
 }
 
+static void
+add_once(json_t *object, const char *key, const char *text)
+{
+	json_t *list = json_object_get(object, key);
+	const json_t *one;
+	size_t i;
+
+	if (list == NULL) {
+		list = json_array();
+		json_object_set_new(object, key, list);
+	}
+	json_array_foreach(list, i, one)
+		if (strcmp(json_string_value(one), text) == 0)
+			return;
+	json_array_append_new(list, json_string(text));
+}
+
+void
+verb_tell_list(struct verb_call *vc, const char *issuer)
+{
+	const struct authority *ca = authority_by_name(
+	    &vc->registrar->authorities, issuer);
+	char family[CA_NAME_MAX + 1];
+
+	if (ca == NULL)
+		return;
+	ca_family(issuer, family, sizeof(family));
+	if (ca->settings != NULL)
+		add_once(vc->answer, "lists", ca->name);
+	else
+		add_once(vc->answer, "carried", family);
+}
+
+/* Is it what the name means, or below that? */
+static bool
+is_reached(struct authorities *all, const char *name,
+    const struct authority *ca)
+{
+	for (size_t depth = 0; ca != NULL && depth < all->n; depth++) {
+		if (ca_is_meant(name, ca->name))
+			return true;
+		ca = authority_by_name(all, ca->parent);
+	}
+	return false;
+}
+
+/* Whoever signed them, and those that sign here themselves. */
+static void
+tell_lists(struct verb_call *vc)
+{
+	struct authorities *all = &vc->registrar->authorities;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (is_reached(all, vc->part, &all->rows[i])) {
+			verb_tell_list(vc, all->rows[i].parent);
+			if (all->rows[i].settings != NULL)
+				verb_tell_list(vc, all->rows[i].name);
+		}
+}
+
 /* Of all its keys, by its name; and all below. */
 int
 verb_ca_revoke(struct verb_call *vc)
@@ -118,6 +178,7 @@ verb_ca_revoke(struct verb_call *vc)
 	    vc->who, vc->now, &n, &err) != 0)
 		return verb_fail(vc, &err);
 	describe_number(vc->answer, "revoked", n);
+	tell_lists(vc);
 	return 0;
 }
 

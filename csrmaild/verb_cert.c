@@ -7,6 +7,7 @@
 
 #include "common/ca.h"
 #include "common/err.h"
+#include "common/profile.h"
 #include "common/serial.h"
 #include "common/store.h"
 
@@ -66,6 +67,7 @@ struct listing {
 	struct verb_call *vc;
 	struct verb_page page;
 	const char	*match;		/* NULL: all */
+	bool		 expiring;	/* only those that somebody renews */
 	unsigned int	 n_seen;
 	int64_t		 last;
 };
@@ -80,6 +82,9 @@ list_one(const struct cert_row *row, void *arg)
 		return 1;
 	list->last = row->id;
 	list->n_seen++;
+	if (list->expiring && strcmp(row->profile,
+	    profile_ocsp_responder()->name) == 0)
+		return 0;
 	if (list->match == NULL ||
 	    name_pattern_matches(list->match, row->names_text))
 		verb_page_add(&list->page, describe(row, list->vc->now),
@@ -138,8 +143,10 @@ verb_cert_list(struct verb_call *vc)
 	filter.spki_sha256 = key == NULL ? NULL : spki;
 	verb_page_open(&list.page, vc);
 	filter.limit = list.page.limit;
-	if (list.match != NULL) {
+	list.expiring = verb_number(vc, "expiring", 0) > 0;
+	if (list.match != NULL || list.expiring)
 		filter.limit = MAX_SEEN;
+	if (list.match != NULL) {
 		name_pattern_literal(list.match, literal, sizeof(literal));
 		if (filter.like == NULL && literal[0] != '\0')
 			filter.like = literal;
@@ -322,7 +329,9 @@ verb_cert_revoke(struct verb_call *vc)
 	if (registrar_revoke(vc->registrar, ca_id, &serial, reason, invalidity,
 	    vc->who, vc->now, &err) != 0)
 		return verb_fail(vc, &err);
-	find(vc, &serial, &ca_id);
+	if (find(vc, &serial, &ca_id) == 0)
+		verb_tell_list(vc, json_string_value(json_object_get(
+		    vc->answer, "ca")));
 	return 0;
 }
 
@@ -385,6 +394,13 @@ list_match(const struct cert_row *row, void *arg)
 	struct matches *matches = arg;
 
 	json_array_append_new(matches->items, describe(row, matches->now));
+	return 0;
+}
+
+static int
+tell_list(const struct cert_row *row, void *call)
+{
+	verb_tell_list(call, row->ca);
 	return 0;
 }
 
@@ -457,7 +473,9 @@ verb_cert_revoke_matching(struct verb_call *vc)
 			return verb_fail(vc, &err);
 		return 0;
 	}
-	if (registrar_revoke_matching(vc->registrar, &filter, match, expected,
+	if (registrar_each_matching(vc->registrar, &filter, match, INT32_MAX,
+	    tell_list, vc, &err) != 0 ||
+	    registrar_revoke_matching(vc->registrar, &filter, match, expected,
 	    reason, invalidity, vc->who, vc->now, &n, &err) != 0)
 		return verb_fail(vc, &err);
 	describe_number(vc->answer, "revoked", n);

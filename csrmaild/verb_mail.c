@@ -1,5 +1,6 @@
 #include "csrmaild/verb.h"
 
+#include "csrmaild/answer_files.h"
 #include "csrmaild/describe.h"
 #include "csrmaild/registry.h"
 
@@ -82,16 +83,31 @@ number_of(const struct verb_call *vc)
 	return *end == '\0' && n > 0 ? n : 0;
 }
 
+/* The text of an answer of files; certificates are shown by number. */
+static struct bytes
+text_of(struct bytes message)
+{
+	struct cursor c = answer_files_open(message);
+	struct answer_file file;
+	struct err err;
+
+	while (answer_files_next(&c, &file, &err) == 1)
+		if (strcmp(file.ending, ".txt") == 0)
+			return file.octets;
+	return bytes_of("");
+}
+
 static int
 show_mail(const struct outbox_row *row, void *arg)
 {
 	struct verb_call *vc = arg;
-	char *text = strndup((const char *)row->message.data,
-	    row->message.len);
+	struct bytes message = answer_files_are(row->message) ?
+	    text_of(row->message) : row->message;
+	char *text = strndup((const char *)message.data, message.len);
 
 	json_decref(vc->answer);
 	vc->answer = describe(row);
-	/* Ours, and so ASCII. */
+	/* Ours, and so ASCII; a text that is no mail is UTF-8. */
 	if (text != NULL)
 		describe_text(vc->answer, "message", text);
 	free(text);

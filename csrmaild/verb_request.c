@@ -97,6 +97,20 @@ verb_request_list(struct verb_call *vc)
 	return 0;
 }
 
+int
+verb_submission_requests(struct verb_call *vc)
+{
+	struct verb_page page;
+	struct err err;
+
+	verb_page_open(&page, vc);
+	page.limit = WIRE_MAX_CANDIDATES + 1;	/* never cut */
+	if (store_each_of_submission(vc->registrar->store, verb_id(vc),
+	    list_one, &page, &err) != 0)
+		return verb_fail(vc, &err);
+	return 0;
+}
+
 static int
 show_one(const struct request_row *row, void *arg)
 {

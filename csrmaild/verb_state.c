@@ -5,6 +5,7 @@
 #include "csrmaild/acts.h"
 #include "csrmaild/registry.h"
 #include "csrmaild/settings.h"
+#include "csrmaild/validity.h"
 
 #include "common/ca.h"
 #include "common/err.h"
@@ -18,7 +19,6 @@
 
 /* A mail that has waited so long is trouble, not weather. */
 #define QUEUED_TROUBLE_S	900
-#define SOON_S	((time_t)30 * 86400)
 
 static int
 list_audit(const struct audit_row *row, void *page)
@@ -85,33 +85,12 @@ trouble(struct verb_call *vc, const char *fmt, ...)
 	    json_text(text));
 }
 
-/* Of something that is valid from then until then, the last tenth, but no
- * more than 30 days. */
-static bool
-ends_soon(time_t from, time_t until, time_t now)
-{
-	time_t tenth = (until - from) / 10;
-
-	return until - now < (tenth < SOON_S ? tenth : SOON_S);
-}
-
-static const char *
-day_of(time_t t, char out[16])
-{
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) == NULL ||
-	    strftime(out, 16, "%Y-%m-%d", &tm) == 0)
-		snprintf(out, 16, "?");
-	return out;
-}
-
 /* What a mailbox gives would be valid longer, were it not for the CA. */
 static void
 look_for_cuts(struct verb_call *vc, const struct authority *ca)
 {
 	const struct settings *settings = vc->registrar->settings;
-	char day[16];
+	char day[VALIDITY_DAY_SIZE];
 
 	for (size_t i = 0; i < settings->n_mailboxes; i++) {
 		const struct mailbox_settings *m = &settings->mailboxes[i];
@@ -123,7 +102,7 @@ look_for_cuts(struct verb_call *vc, const struct authority *ca)
 			continue;
 		trouble(vc, "certificates of mailbox %s are cut short: %s, "
 		    "which signs them, ends on %s; renew it", m->title,
-		    ca->name, day_of(ca->not_after, day));
+		    ca->name, validity_day(ca->not_after, day));
 	}
 }
 
@@ -131,7 +110,7 @@ look_for_cuts(struct verb_call *vc, const struct authority *ca)
 static void
 look_at_end(struct verb_call *vc, const struct ca_row *row)
 {
-	char family[CA_NAME_MAX + 1], day[16];
+	char family[CA_NAME_MAX + 1], day[VALIDITY_DAY_SIZE];
 	const struct authority *current;
 
 	ca_family(row->name, family, sizeof(family));
@@ -141,10 +120,10 @@ look_at_end(struct verb_call *vc, const struct ca_row *row)
 		return;
 	if (row->not_after < vc->now)
 		trouble(vc, "the certificate of %s has expired", row->name);
-	else if (ends_soon(row->not_before, row->not_after, vc->now))
+	else if (validity_ends_soon(row->not_before, row->not_after, vc->now))
 		trouble(vc, "the certificate of %s ends on %s: renew it "
-		    "(csrmail ca renew)", row->name, day_of(row->not_after,
-		    day));
+		    "(csrmail ca renew)", row->name, validity_day(
+		    row->not_after, day));
 	if (current != NULL && current->settings != NULL)
 		look_for_cuts(vc, current);
 }
@@ -188,16 +167,16 @@ look_for_unlisted(struct verb_call *vc, const struct ca_row *row)
 static void
 look_at_carried_crl(struct verb_call *vc, const struct ca_row *row)
 {
-	char day[16];
+	char day[VALIDITY_DAY_SIZE];
 
 	if (row->crl_number == 0 || row->not_after < vc->now)
 		return;
 	if (row->crl_next_update < vc->now)
 		trouble(vc, "the CRL of %s has expired", row->name);
-	else if (ends_soon(row->crl_this_update, row->crl_next_update,
+	else if (validity_ends_soon(row->crl_this_update, row->crl_next_update,
 	    vc->now))
 		trouble(vc, "the CRL of %s ends on %s: make the next one "
-		    "where its key is", row->name, day_of(
+		    "where its key is", row->name, validity_day(
 		    row->crl_next_update, day));
 	look_for_unlisted(vc, row);
 }
@@ -217,6 +196,23 @@ look_at_ca(const struct ca_row *row, void *arg)
 	return 0;
 }
 
+/* What the sealer says of the mailboxes that sign their replies. */
+static void
+look_at_seals(struct verb_call *vc)
+{
+	const struct registrar *r = vc->registrar;
+
+	for (size_t i = 0; i < r->n_seals; i++) {
+		const struct wire_seals *m = &r->seals[i];
+
+		if (!m->able)
+			trouble(vc, "mailbox %s cannot sign its replies, and "
+			    "they wait: %s", m->mailbox, m->text);
+		else if (m->text[0] != '\0')
+			trouble(vc, "mailbox %s: %s", m->mailbox, m->text);
+	}
+}
+
 /*
  * "trouble" lists what needs a person; empty is well. The registrar adds
  * what only it knows: mailboxes, mail server, keys, alarms.
@@ -234,6 +230,8 @@ verb_status(struct verb_call *vc)
 	if (store_count(vc->registrar->store, &counts, &err) != 0)
 		return verb_fail(vc, &err);
 	describe_number(numbers, "held", (int64_t)counts.held);
+	describe_number(numbers, "held_revocations",
+	    (int64_t)counts.held_revocations);
 	describe_number(numbers, "approved", (int64_t)counts.approved);
 	describe_number(numbers, "issued", (int64_t)counts.issued);
 	describe_number(numbers, "revoked", (int64_t)counts.revoked);
@@ -248,6 +246,7 @@ verb_status(struct verb_call *vc)
 		    (long long)(vc->now - counts.oldest_queued) / 60);
 	if (store_each_ca(vc->registrar->store, look_at_ca, vc, &err) != 0)
 		return verb_fail(vc, &err);
+	look_at_seals(vc);
 	registrar_describe_status(vc->registrar, vc->answer);
 	return 0;
 }

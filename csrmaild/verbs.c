@@ -1,5 +1,6 @@
 #include "csrmaild/verbs.h"
 
+#include "csrmaild/delivery.h"
 #include "csrmaild/problem.h"
 #include "csrmaild/verb.h"
 #include "csrmaild/wire.h"
@@ -15,6 +16,7 @@
 enum arg_kind {
 	ARG_TEXT = 1,		/* lo..hi octets */
 	ARG_NUMBER,		/* lo..hi; a query gives it as digits */
+	ARG_OCTETS,		/* the body, instead of JSON: it has no name */
 };
 
 struct arg {
@@ -33,6 +35,12 @@ struct arg {
 static const struct arg no_args[] = { { 0 } };
 static const struct arg page_args[] = { PAGE, { 0 } };
 static const struct arg state_args[] = { STATE, PAGE, { 0 } };
+static const struct arg submit_args[] = {
+	{ "mailbox",	ARG_TEXT,	false,	1, 63 },
+	{ "name",	ARG_TEXT,	false,	1, 255 },
+	{ "octets",	ARG_OCTETS,	true,	0, 0 },
+	{ 0 }
+};
 static const struct arg sign_args[] = {
 	{ "ca",		ARG_TEXT,	true,	1, 63 },
 	{ "profile",	ARG_TEXT,	true,	1, 63 },
@@ -122,6 +130,19 @@ static const struct verb {
 	    verb_request_approve },
 	{ "POST", "requests/*/reject",	  RIGHT_ADMIN,	  reject_args,
 	    verb_request_reject },
+	{ "GET",  "revocations",	  RIGHT_ALL,	  state_args,
+	    verb_revocation_list },
+	{ "GET",  "revocations/*",	  RIGHT_ALL,	  no_args,
+	    verb_revocation_show },
+	{ "POST", "revocations/*/approve", RIGHT_ADMIN,	  no_args,
+	    verb_revocation_approve },
+	{ "POST", "revocations/*/reject", RIGHT_ADMIN,	  reject_args,
+	    verb_revocation_reject },
+	/* What a mail would have brought: for those who may approve it. */
+	{ "POST", "submissions",	  RIGHT_ADMIN,	  submit_args,
+	    verb_mail_submit },
+	{ "GET",  "submissions/*/requests", RIGHT_ALL,	  no_args,
+	    verb_submission_requests },
 	{ "GET",  "certificates",	  RIGHT_ALL,	  cert_args,
 	    verb_cert_list },
 	{ "GET",  "certificates/*",	  RIGHT_ALL,	  ca_args,
@@ -271,6 +292,8 @@ arg_fits(const struct arg *arg, const json_t *value)
 		if (!read_number(value, &n))
 			return false;
 		break;
+	case ARG_OCTETS:
+		return false;
 	}
 	return n >= arg->lo && n <= arg->hi;
 }
@@ -278,6 +301,7 @@ arg_fits(const struct arg *arg, const json_t *value)
 static int
 check_args(struct verb_call *vc, const struct arg *args)
 {
+	bool wants_octets = false;
 	const char *key;
 	json_t *value;
 
@@ -298,13 +322,20 @@ check_args(struct verb_call *vc, const struct arg *args)
 			return -1;
 		}
 	}
-	for (; args->name != NULL; args++)
-		if (args->required && json_object_get(vc->args,
+	for (; args->name != NULL; args++) {
+		if (args->kind == ARG_OCTETS)
+			wants_octets = true;
+		else if (args->required && json_object_get(vc->args,
 		    args->name) == NULL) {
 			verb_refuse(vc, 400, "%s is missing", args->name);
 			return -1;
 		}
-	return 0;
+	}
+	if (wants_octets == (vc->octets >= 0))
+		return 0;
+	verb_refuse(vc, 415, "the body must be %s", wants_octets ?
+	    "application/octet-stream" : "application/json");
+	return -1;
 }
 
 static int
@@ -340,6 +371,7 @@ verbs_call(struct registrar *registrar, const struct principal *who,
 	    JSON_REJECT_DUPLICATES, &why);
 	struct verb_call vc = { .registrar = registrar,
 		.connection = in->connection, .call = in->call,
+		.octets = in->has_octets ? in->octets : -1,
 		.rights = who->rights, .args = args, .now = clock_now(),
 		.status = 200, .answer = json_object() };
 	int later;
@@ -369,10 +401,12 @@ void
 verbs_closed(uint64_t connection)
 {
 	verb_request_closed(connection);
+	delivery_closed(connection);
 }
 
 void
 verbs_expire(struct registrar *registrar, time_t now)
 {
 	verb_request_expire(registrar, now);
+	delivery_expire(registrar, now);
 }

@@ -33,6 +33,9 @@ enum wire_type {
 	WIRE_SUBMIT = 30,
 	WIRE_OUTCOME,
 	WIRE_MAILBOX,		/* intake: how the connection does */
+	WIRE_DELIVER,		/* registrar: a mail that a person hands in;
+				 * WIRE_SEND and WIRE_SENT too, with what is
+				 * written into a folder */
 
 	/* registrar <-> signer */
 	WIRE_ISSUE = 40,
@@ -49,6 +52,11 @@ enum wire_type {
 	/* registrar <-> submit */
 	WIRE_SEND = 60,
 	WIRE_SENT,
+
+	/* registrar <-> sealer */
+	WIRE_SEAL = 62,
+	WIRE_SEALED,
+	WIRE_SEALS,		/* sealer: whether a mailbox can sign */
 
 	/* registrar <-> api */
 	WIRE_CONNECTION = 70,	/* with the descriptor */
@@ -72,15 +80,22 @@ enum wire_type {
 /* Limits on what crosses, octets. The configuration may ask for less. */
 #define WIRE_MAX_MESSAGE	(64u << 20)	/* one mail to the parser */
 #define WIRE_MAX_ANCHORS	(64u << 10)
-#define WIRE_MAX_EXAMINE	(WIRE_MAX_MESSAGE + WIRE_MAX_ANCHORS + 64)
+#define WIRE_MAX_DKIM_KEYS	(8u << 10)
+#define WIRE_MAX_EXAMINE	(WIRE_MAX_MESSAGE + WIRE_MAX_ANCHORS + \
+	    WIRE_MAX_DKIM_KEYS + 64)
 #define WIRE_MAX_FINDINGS	(1u << 20)
 #define WIRE_MAX_SUBMIT		(1u << 20)
 #define WIRE_MAX_ISSUE		(64u << 10)
 #define WIRE_MAX_CALL		(256u << 10)
 #define WIRE_MAX_RESULT		(16u << 20)
 #define WIRE_MAX_MAIL		(1u << 20)	/* one mail to send */
+#define WIRE_MAX_SEAL		(128u << 10)	/* what a signature adds */
+#define WIRE_MAX_REPLY		(WIRE_MAX_MAIL - WIRE_MAX_SEAL)	/* one that we
+						 * write: signed, it still is
+						 * one to send */
 #define WIRE_MAX_CANDIDATES	32
 #define WIRE_MAX_PARTS		100
+#define WIRE_MAX_WISHES		16
 
 #define MAILBOX_MAX	254		/* RFC 5321, 4.5.3.1 */
 
@@ -90,6 +105,8 @@ enum examine_kind {
 	EXAMINE_CSR,		/* a file: PEM or DER, one or more CSRs */
 	EXAMINE_SIGNED,		/* a whole message that is S/MIME as a whole:
 				 * who signed it, and what (smime.h) */
+	EXAMINE_DKIM,		/* a whole message: is one of these DKIM
+				 * signatures good (dkim_check.h)? */
 };
 
 /* The octets follow the header in the same frame. */
@@ -100,6 +117,8 @@ struct wire_examine {
 	struct bytes	 octets;	/* borrowed */
 	struct bytes	 anchors;	/* EXAMINE_SIGNED: certificates in PEM
 					 * that a chain may end in */
+	struct bytes	 dkim_keys;	/* EXAMINE_DKIM: which signatures, and
+					 * their keys (dkim_keys_put) */
 };
 int	wire_send_examine(struct channel *, const struct wire_examine *,
 	    struct err *);
@@ -129,6 +148,18 @@ struct candidate {
 	uint8_t		 challenge[32];	/* only csr_digest_challenge travels */
 };
 
+/* What a line of the text asks for besides (csrmaild/wish.h). */
+enum wish_kind {
+	WISH_REVOKE = 1,
+	WISH_STATUS,
+};
+struct wish {
+	enum wish_kind	 kind;
+	struct serial	 serial;	/* len 0: none is named */
+	enum crl_reason	 reason;	/* of a revocation */
+	uint64_t	 request;	/* STATUS: its number; 0: none */
+};
+
 /*
  * An S/MIME signature (RFC 8551), as the fork says that saw nothing but
  * OpenSSL's CMS. Whose certificate it is, and whether that is revoked, the
@@ -148,6 +179,15 @@ struct signature {
 	int64_t		 signed_at;	/* the signer's word; 0: none */
 };
 
+/* What the fork says that saw nothing but libopendkim. */
+struct dkim_result {
+	bool		 good;
+	unsigned int	 nth;		/* which of the message's DKIM-Signature
+					 * fields, from 0: the good one, or the
+					 * last that was looked at */
+	char		 text[128];	/* why that is not good */
+};
+
 struct findings {
 	uint64_t	 id;
 	enum findings_status status;
@@ -161,6 +201,8 @@ struct findings {
 	char		 parts[WIRE_MAX_PARTS][80];
 	uint32_t	 hints;		/* HINT_BIT of csrmaild/hint.h, for the
 					 * same answer */
+	size_t		 n_wishes;
+	struct wish	 wishes[WIRE_MAX_WISHES];
 	/* A delivery status notification (RFC 3464): which of our mails it is
 	 * about, without <>, and what it says. "": it is none. */
 	char		 bounced_id[256];
@@ -173,6 +215,9 @@ struct findings {
 	 * the content itself, borrowed. */
 	uint32_t	 covered_at, covered_len;
 	struct bytes	 content;
+	/* EXAMINE_DKIM only; all else is empty then. */
+	bool		 is_dkim;
+	struct dkim_result dkim;
 };
 /* As payload, so that intake and the parser parent can pass them on. */
 void	put_findings(struct buf *, const struct findings *);
@@ -180,6 +225,9 @@ void	put_findings(struct buf *, const struct findings *);
 void	get_findings(struct cursor *, struct findings **out);
 void	findings_free(struct findings *);
 OWNED_STRUCT_BY(findings, findings_free)
+/* Are they of the kind that was asked for? Without status OK they always are:
+ * they say nothing else. */
+bool	findings_answer(const struct findings *, enum examine_kind);
 
 /* --- intake -> registrar --------------------------------------------------- */
 /* Evidence is a set, without an order. */
@@ -188,8 +236,11 @@ enum evidence {
 	EVIDENCE_DKIM	= 1 << 1,
 	EVIDENCE_SMIME	= 1 << 2,
 	EVIDENCE_REPLY	= 1 << 3,
+	EVIDENCE_FILE	= 1 << 4,	/* it lay in the drop folder, where only
+					 * those write whom the administrator
+					 * lets */
 };
-#define EVIDENCE_ALL	15u
+#define EVIDENCE_ALL	31u
 
 /* What intake's own scanner says of the raw header; nothing here was parsed
  * by a MIME library. */
@@ -221,6 +272,9 @@ enum channel_kind {
 };
 const char *channel_kind_name(enum channel_kind);	/* "mail", ... */
 
+#define WIRE_MAX_FILE	200	/* octets of a file's name that travel; UTF-8,
+				 * without control characters and "/" */
+
 struct wire_submit {
 	uint64_t	 id;
 	char		 mailbox[64];	/* its title in the configuration */
@@ -228,7 +282,12 @@ struct wire_submit {
 	uint64_t	 octets;	/* size of the message */
 	uint8_t		 octets_digest[32];	/* SHA-256 without trace fields */
 	enum channel_kind channel;
-	struct envelope	 envelope;
+	char		 file[WIRE_MAX_FILE + 1];	/* its name, made fit to
+						 * be the answers'; "" by mail */
+	uint32_t	 owner;		/* CHANNEL_FILE: the file's uid */
+	uint64_t	 delivery;	/* CHANNEL_CLI: of WIRE_DELIVER; else 0 */
+	struct envelope	 envelope;	/* all empty for a CSR in a file of its
+					 * own */
 	bool		 is_signed;
 	struct signature signature;	/* borrows from the frame; findings are
 					 * then of what it covers alone */
@@ -258,11 +317,24 @@ int	wire_send_outcome(struct channel *, const struct wire_outcome *,
 int	wire_get_outcome(const struct frame *, struct wire_outcome *,
 	    struct err *);
 
+/* Carried like what was found in the mailbox itself; comes back as a SUBMIT
+ * with its id. Who handed it in is the registrar's to know. */
+struct wire_deliver {
+	uint64_t	 id;		/* not 0 */
+	char		 file[WIRE_MAX_FILE + 1];	/* its name, as wire_submit's */
+};
+/* fd is taken: a sealed memfd with the octets. */
+int	wire_send_deliver(struct channel *, const struct wire_deliver *,
+	    int fd, struct err *);
+int	wire_get_deliver(const struct frame *, struct wire_deliver *,
+	    struct err *);
+
 /* How a mailbox (or the SMTP server) does, for `csrmail status`. */
 struct wire_mailbox {
 	char		 mailbox[64];
 	bool		 connected;
 	char		 text[256];	/* what the server last answered */
+	char		 trouble[256];	/* with single messages; "" none */
 	int64_t		 since;
 	int64_t		 next_attempt;	/* Unix seconds; 0: none is planned */
 };
@@ -356,7 +428,9 @@ int	wire_send_keys(struct channel *, const struct wire_keys *,
 	    struct err *);
 int	wire_get_keys(const struct frame *, struct wire_keys *, struct err *);
 
-/* --- registrar <-> submit ---------------------------------------------------- */
+/* --- registrar <-> submit; intake, for a folder ------------------------------- */
+#define FILE_RECIPIENT	"file:"	/* and a name: an answer that is written into
+				 * the out folder (csrmaild/drop_answer.h) */
 struct wire_send {
 	uint64_t	 id;		/* outbox row */
 	char		 sender[MAILBOX_MAX + 1];	/* "" is <> */
@@ -381,11 +455,42 @@ int	wire_send_sent(struct channel *, const struct wire_sent *,
 	    struct err *);
 int	wire_get_sent(const struct frame *, struct wire_sent *, struct err *);
 
+/* --- registrar <-> sealer ---------------------------------------------------- */
+struct wire_seal {
+	uint64_t	 id;		/* outbox row */
+	char		 mailbox[64];	/* its title in the configuration */
+	struct bytes	 message;	/* unsigned; borrowed */
+};
+int	wire_send_seal(struct channel *, const struct wire_seal *,
+	    struct err *);
+int	wire_get_seal(const struct frame *, struct wire_seal *, struct err *);
+struct wire_sealed {
+	uint64_t	 id;
+	struct bytes	 message;	/* signed, to be sent as it is; or empty,
+					 * and then: */
+	char		 text[256];	/* why not */
+};
+int	wire_send_sealed(struct channel *, const struct wire_sealed *,
+	    struct err *);
+int	wire_get_sealed(const struct frame *, struct wire_sealed *,
+	    struct err *);
+/* One for each mailbox that signs, after READY and at each change. */
+struct wire_seals {
+	char		 mailbox[64];
+	bool		 able;		/* now */
+	char		 text[256];	/* why not; or what is to be done soon */
+};
+int	wire_send_seals(struct channel *, const struct wire_seals *,
+	    struct err *);
+int	wire_get_seals(const struct frame *, struct wire_seals *,
+	    struct err *);
+
 /* --- registrar <-> api -------------------------------------------------------- */
-int	wire_send_connection(struct channel *, uint64_t connection, int fd,
-	    struct err *);
+/* may_upload: it may send octets; api must hold them. */
+int	wire_send_connection(struct channel *, uint64_t connection,
+	    bool may_upload, int fd, struct err *);
 int	wire_get_connection(const struct frame *, uint64_t *connection,
-	    struct err *);
+	    bool *may_upload, struct err *);
 /* api names nothing but the connection's number: who is behind it only the
  * registrar knows. */
 struct wire_call {
@@ -395,6 +500,10 @@ struct wire_call {
 	char		 path[256];	/* below /api/v1, without the query */
 	struct bytes	 json;		/* canonical; query and body as one
 					 * object; borrowed */
+	/* The body instead, when it is not JSON: in a sealed memfd, of which
+	 * nobody between caller and intake reads an octet. */
+	bool		 has_octets;
+	int		 octets;	/* descriptor; sending takes it */
 };
 int	wire_send_call(struct channel *, const struct wire_call *,
 	    struct err *);

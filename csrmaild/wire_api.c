@@ -6,30 +6,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static int
-send_number(struct channel *ch, enum wire_type type, uint64_t number, int fd,
-    struct err *err)
+int
+wire_send_connection(struct channel *ch, uint64_t connection,
+    bool may_upload, int fd, struct err *err)
 {
 	OWNED_BUF(b, 16);
 
-	put_u64(&b, number);
-	return wire_send_payload(ch, (uint16_t)type, &b, fd, err);
-}
-
-int
-wire_send_connection(struct channel *ch, uint64_t connection, int fd,
-    struct err *err)
-{
-	return send_number(ch, WIRE_CONNECTION, connection, fd, err);
+	put_u64(&b, connection);
+	put_u8(&b, may_upload);
+	return wire_send_payload(ch, WIRE_CONNECTION, &b, fd, err);
 }
 
 int
 wire_get_connection(const struct frame *frame, uint64_t *connection,
-    struct err *err)
+    bool *may_upload, struct err *err)
 {
 	struct cursor c = CURSOR(frame->payload);
 
 	*connection = get_u64(&c);
+	*may_upload = get_bool(&c);
 	if (wire_finish(frame, WIRE_CONNECTION, &c, err) == -1)
 		return -1;
 	if (frame->fd < 0)
@@ -48,7 +43,8 @@ wire_send_call(struct channel *ch, const struct wire_call *m, struct err *err)
 	put_str(&b, m->method);
 	put_str(&b, m->path);
 	put_bytes(&b, m->json);
-	return wire_send_payload(ch, WIRE_CALL, &b, -1, err);
+	return wire_send_payload(ch, WIRE_CALL, &b,
+	    m->has_octets ? m->octets : -1, err);
 }
 
 int
@@ -61,6 +57,8 @@ wire_get_call(const struct frame *frame, struct wire_call *m, struct err *err)
 	get_str(&c, m->method, sizeof(m->method));
 	get_str(&c, m->path, sizeof(m->path));
 	m->json = get_bytes(&c, WIRE_MAX_CALL);
+	m->has_octets = frame->fd >= 0;
+	m->octets = frame->fd;
 	return wire_finish(frame, WIRE_CALL, &c, err);
 }
 
@@ -93,7 +91,10 @@ wire_get_result(const struct frame *frame, struct wire_result *m,
 int
 wire_send_closed(struct channel *ch, uint64_t connection, struct err *err)
 {
-	return send_number(ch, WIRE_CLOSED, connection, -1, err);
+	OWNED_BUF(b, 16);
+
+	put_u64(&b, connection);
+	return wire_send_payload(ch, WIRE_CLOSED, &b, -1, err);
 }
 
 int

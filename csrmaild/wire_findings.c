@@ -42,6 +42,7 @@ wire_send_examine(struct channel *ch, const struct wire_examine *m,
 	put_u32(&b, m->max_header_octets);
 	put_bytes(&b, m->octets);
 	put_bytes(&b, m->anchors);
+	put_bytes(&b, m->dkim_keys);
 	return wire_send_payload(ch, WIRE_EXAMINE, &b, -1, err);
 }
 
@@ -53,12 +54,13 @@ wire_get_examine(const struct frame *frame, struct wire_examine *m,
 
 	m->id = get_u64(&c);
 	m->kind = (enum examine_kind)get_enum(&c, EXAMINE_MAIL,
-	    EXAMINE_SIGNED);
+	    EXAMINE_DKIM);
 	m->max_depth = get_u32(&c);
 	m->max_parts = get_u32(&c);
 	m->max_header_octets = get_u32(&c);
 	m->octets = get_bytes(&c, WIRE_MAX_MESSAGE);
 	m->anchors = get_bytes(&c, WIRE_MAX_ANCHORS);
+	m->dkim_keys = get_bytes(&c, WIRE_MAX_DKIM_KEYS);
 	return wire_finish(frame, WIRE_EXAMINE, &c, err);
 }
 
@@ -119,6 +121,27 @@ get_candidate(struct cursor *c, struct candidate *m)
 	get_str(c, m->ignored, sizeof(m->ignored));
 	m->has_challenge = get_bool(c);
 	wire_get_octets(c, m->challenge, sizeof(m->challenge));
+}
+
+static void
+put_wish(struct buf *b, const struct wish *m)
+{
+	put_u8(b, (uint8_t)m->kind);
+	wire_put_serial(b, &m->serial);
+	put_u8(b, (uint8_t)m->reason);
+	put_u64(b, m->request);
+}
+
+static void
+get_wish(struct cursor *c, struct wish *m)
+{
+	m->kind = (enum wish_kind)get_enum(c, WISH_REVOKE, WISH_STATUS);
+	wire_get_serial(c, &m->serial);
+	m->reason = (enum crl_reason)get_enum(c, CRL_UNSPECIFIED,
+	    CRL_AA_COMPROMISE);
+	m->request = get_u64(c);
+	if (crl_reason_name(m->reason) == NULL || m->request > INT64_MAX)
+		c->failed = true;
 }
 
 void
@@ -185,6 +208,28 @@ get_covered(struct cursor *c, struct findings *m)
 		c->failed = true;
 }
 
+static void
+put_dkim(struct buf *b, const struct findings *m)
+{
+	put_u8(b, m->is_dkim);
+	if (!m->is_dkim)
+		return;
+	put_u8(b, m->dkim.good);
+	put_u8(b, (uint8_t)m->dkim.nth);
+	put_str(b, m->dkim.text);
+}
+
+static void
+get_dkim(struct cursor *c, struct findings *m)
+{
+	m->is_dkim = get_bool(c);
+	if (!m->is_dkim)
+		return;
+	m->dkim.good = get_bool(c);
+	m->dkim.nth = get_u8(c);
+	get_str(c, m->dkim.text, sizeof(m->dkim.text));
+}
+
 void
 put_findings(struct buf *b, const struct findings *m)
 {
@@ -201,9 +246,13 @@ put_findings(struct buf *b, const struct findings *m)
 	for (size_t i = 0; i < m->n_parts; i++)
 		put_str(b, m->parts[i]);
 	put_u32(b, m->hints);
+	put_u32(b, (uint32_t)m->n_wishes);
+	for (size_t i = 0; i < m->n_wishes; i++)
+		put_wish(b, &m->wishes[i]);
 	put_str(b, m->bounced_id);
 	put_str(b, m->bounce);
 	put_covered(b, m);
+	put_dkim(b, m);
 }
 
 void
@@ -235,11 +284,23 @@ get_findings(struct cursor *c, struct findings **out)
 	m->hints = get_u32(c);
 	if ((m->hints & ~HINT_ALL) != 0)
 		c->failed = true;
+	n = get_count(c, WIRE_MAX_WISHES);
+	while (m->n_wishes < n && !c->failed)
+		get_wish(c, &m->wishes[m->n_wishes++]);
 	get_str(c, m->bounced_id, sizeof(m->bounced_id));
 	get_str(c, m->bounce, sizeof(m->bounce));
 	get_covered(c, m);
+	get_dkim(c, m);
 	if (!c->failed)
 		*out = TAKE(m);
+}
+
+bool
+findings_answer(const struct findings *m, enum examine_kind kind)
+{
+	return m->status != FINDINGS_OK ||
+	    (m->is_signed == (kind == EXAMINE_SIGNED) &&
+	    m->is_dkim == (kind == EXAMINE_DKIM));
 }
 
 void

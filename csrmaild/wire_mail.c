@@ -59,6 +59,9 @@ wire_send_submit(struct channel *ch, const struct wire_submit *m,
 	put_u64(&b, m->octets);
 	wire_put_octets(&b, m->octets_digest, sizeof(m->octets_digest));
 	put_u8(&b, (uint8_t)m->channel);
+	put_str(&b, m->file);
+	put_u32(&b, m->owner);
+	put_u64(&b, m->delivery);
 	put_envelope(&b, &m->envelope);
 	put_u8(&b, m->is_signed);
 	if (m->is_signed)
@@ -82,6 +85,9 @@ wire_get_submit(const struct frame *frame, struct wire_submit *m,
 	wire_get_octets(&c, m->octets_digest, sizeof(m->octets_digest));
 	m->channel = (enum channel_kind)get_enum(&c, CHANNEL_MAIL,
 	    CHANNEL_CLI);
+	get_str(&c, m->file, sizeof(m->file));
+	m->owner = get_u32(&c);
+	m->delivery = get_u64(&c);
 	get_envelope(&c, &m->envelope);
 	m->is_signed = get_bool(&c);
 	memset(&m->signature, 0, sizeof(m->signature));
@@ -149,6 +155,31 @@ wire_get_outcome(const struct frame *frame, struct wire_outcome *m,
 }
 
 int
+wire_send_deliver(struct channel *ch, const struct wire_deliver *m, int fd,
+    struct err *err)
+{
+	OWNED_BUF(b, 512);
+
+	put_u64(&b, m->id);
+	put_str(&b, m->file);
+	return wire_send_payload(ch, WIRE_DELIVER, &b, fd, err);
+}
+
+int
+wire_get_deliver(const struct frame *frame, struct wire_deliver *m,
+    struct err *err)
+{
+	struct cursor c = CURSOR(frame->payload);
+
+	m->id = get_u64(&c);
+	get_str(&c, m->file, sizeof(m->file));
+	if (wire_finish(frame, WIRE_DELIVER, &c, err) == -1)
+		return -1;
+	return frame->fd >= 0 && m->id != 0 ? 0 : err_set(err, ERR_FAULT,
+	    "a delivery without its octets, or without a number");
+}
+
+int
 wire_send_mailbox(struct channel *ch, const struct wire_mailbox *m,
     struct err *err)
 {
@@ -157,6 +188,7 @@ wire_send_mailbox(struct channel *ch, const struct wire_mailbox *m,
 	put_str(&b, m->mailbox);
 	put_u8(&b, m->connected);
 	put_str(&b, m->text);
+	put_str(&b, m->trouble);
 	put_time(&b, m->since);
 	put_time(&b, m->next_attempt);
 	return wire_send_payload(ch, WIRE_MAILBOX, &b, -1, err);
@@ -171,6 +203,7 @@ wire_get_mailbox(const struct frame *frame, struct wire_mailbox *m,
 	get_str(&c, m->mailbox, sizeof(m->mailbox));
 	m->connected = get_bool(&c);
 	get_str(&c, m->text, sizeof(m->text));
+	get_str(&c, m->trouble, sizeof(m->trouble));
 	m->since = get_time(&c);
 	m->next_attempt = get_time(&c);
 	return wire_finish(frame, WIRE_MAILBOX, &c, err);

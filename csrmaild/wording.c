@@ -38,6 +38,14 @@ static const struct {
 	[WORDING_GOOD_AGAIN] = { "good-again",
 	    " request serial names reason " },
 	[WORDING_CHALLENGE] = { "challenge", " from until " },
+	[WORDING_REVOCATION_DONE] = { "revocation-done",
+	    " number serial names reason why " },
+	[WORDING_REVOCATION_HELD] = { "revocation-held",
+	    " number serial names reason why " },
+	[WORDING_REVOCATION_REJECTED] = { "revocation-rejected",
+	    " number serial names reason why " },
+	[WORDING_REVOCATION_HOW] = { "revocation-how", " from " },
+	[WORDING_STATUS] = { "status", " lines none " },
 	[WORDING_FOOTER] = { "footer", " " },
 };
 

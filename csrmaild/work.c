@@ -4,6 +4,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "csrmaild/acts.h"
+#include "csrmaild/delivery.h"
 #include "csrmaild/issuance.h"
 #include "csrmaild/outbox.h"
 #include "csrmaild/publish.h"
@@ -25,6 +26,7 @@ struct work {
 	bool		 failed;	/* once, for good: be content with less */
 	bool		 answer;	/* an OUTCOME is due after the commit */
 	struct wire_outcome outcome;
+	uint64_t	 delivery;	/* whose caller waits for it, or 0 */
 	uint64_t	 mail;		/* outbox row to forget, or 0 */
 	bool		 has_burnt;	/* a key that is blocked by this */
 	uint8_t		 burnt_spki_sha256[32];
@@ -38,6 +40,20 @@ struct work_queue {
 
 /* --- one piece of work, inside the transaction -------------------------- */
 
+/* An intake speaks for its own mailbox: what a folder vouches for, no other may
+ * say. */
+static int
+check_intake(const struct registrar *r, const struct work *w,
+    const char *mailbox, struct err *err)
+{
+	for (size_t i = 0; i < r->n_intakes; i++)
+		if (r->intakes[i].channel == w->from &&
+		    strcmp(r->intakes[i].mailbox->title, mailbox) == 0)
+			return 0;
+	return err_set(err, ERR_FAULT,
+	    "an intake speaks for a mailbox that is not its own");
+}
+
 static int
 do_submit(struct registrar *r, struct work *w, const struct frame *frame,
     struct err *err)
@@ -47,7 +63,12 @@ do_submit(struct registrar *r, struct work *w, const struct frame *frame,
 
 	if (wire_get_submit(frame, &m, err) == -1)
 		return -1;
+	if (check_intake(r, w, m.mailbox, err) == -1) {
+		wire_submit_free_contents(&m);
+		return -1;
+	}
 	w->outcome.id = m.id;
+	w->delivery = m.delivery;
 	result = w->failed ?
 	    submission_give_up(r, &m, &w->outcome.outcome, err) :
 	    submission_take(r, &m, &w->outcome.outcome, err);
@@ -81,6 +102,7 @@ do_work(struct registrar *r, struct work *w, struct err *err)
 		.payload = buf_bytes(&w->payload), .fd = -1 };
 	struct wire_issued issued;
 	struct wire_refused refused;
+	struct wire_sealed sealed;
 	struct wire_sent sent;
 
 	switch (w->type) {
@@ -105,6 +127,11 @@ do_work(struct registrar *r, struct work *w, struct err *err)
 			return -1;
 		w->mail = sent.id;
 		return outbox_take_sent(r, &sent, err);
+	case WIRE_SEALED:	/* one that was not */
+		if (wire_get_sealed(&frame, &sealed, err) == -1)
+			return -1;
+		w->mail = sealed.id;
+		return outbox_take_unsealed(r, &sealed, err);
 	default:
 		return err_set(err, ERR_FAULT, "no work of ours");
 	}
@@ -115,6 +142,8 @@ do_work(struct registrar *r, struct work *w, struct err *err)
 static int
 do_savepoint(struct registrar *r, struct work *w, struct err *err)
 {
+	size_t revoked = r->n_revoked;
+
 	if (store_savepoint(r->store, err) == -1)
 		return -1;
 	if (do_work(r, w, err) == 0)
@@ -122,6 +151,7 @@ do_savepoint(struct registrar *r, struct work *w, struct err *err)
 	if (err->kind == ERR_RETRY)
 		return -1;
 	store_rollback_to_savepoint(r->store);
+	registrar_forget_revoked(r, revoked);
 	log_error("registrar.failed", NUM("frame", w->type),
 	    STR("peer", channel_peer(w->from)), STR("why", err->text),
 	    STR("detail", err->detail));
@@ -156,6 +186,8 @@ tell(struct registrar *r, struct work_queue *q)
 		if (w->answer && wire_send_outcome(w->from, &w->outcome,
 		    &err) == -1)
 			log_warn("outcome.lost", STR("why", err.text));
+		if (w->answer && w->delivery != 0)
+			delivery_answer(r, w->delivery, w->outcome.outcome);
 		if (w->mail != 0)
 			outbox_forget(r, w->mail);
 		if (w->has_burnt)
@@ -164,6 +196,7 @@ tell(struct registrar *r, struct work_queue *q)
 		buf_free(&w->payload);
 	}
 	q->n = 0;
+	registrar_tell_revoked(r);
 }
 
 void
@@ -184,6 +217,7 @@ work_commit(struct registrar *r, struct work_queue *q)
 	}
 	/* As if it had never been tried. */
 	store_rollback(r->store);
+	registrar_forget_revoked(r, 0);
 	memcpy(r->orders, orders, sizeof(orders));
 	r->n_orders = n_orders;
 	q->not_before_ms = r->now_ms + STORE_RETRY_MS;

@@ -4,10 +4,12 @@
 #
 #	packages.sh list PURPOSE ...	print them
 #	packages.sh install PURPOSE ...	install those that are missing
+#	packages.sh unpack FOLDER	lay the second mail servers of the tests
+#					(Cyrus, Exim) there, where none are yet
 #
-# The purposes are build, demo (the servers and tools of the quick start), tests
-# and bench (the peers in tests/bench). No service is started or stopped by it,
-# and no package is removed.
+# The purposes are build, demo (the servers and tools of the quick start), tests,
+# servers (the libraries of what is unpacked) and bench (the peers in
+# tests/bench). No service is started or stopped by it, and no package is removed.
 
 # shellcheck disable=SC2086	# lists of words
 set -eu
@@ -18,6 +20,7 @@ cmake
 ninja-build
 pkg-config
 libarchive-dev
+libc-ares-dev
 libconfuse-dev
 libcurl4-gnutls-dev
 libesmtp-dev
@@ -25,6 +28,7 @@ libetpan-dev
 libgmp-dev
 libjansson-dev
 libmicrohttpd-dev
+libopendkim-dev
 libp11-kit-dev
 libseccomp-dev
 libsqlite3-dev
@@ -61,6 +65,37 @@ sqlite3
 zstd
 "
 
+# The libraries of those programs of Cyrus and Exim that the tests start.
+servers="
+libdb5.3
+libgnutls-dane0
+libical3
+libicu72
+libidn12
+libjansson4
+libkrb5-3
+libldap-2.5-0
+libnsl2
+libnss-wrapper
+libpcre2-8-0
+libpcre3
+libpq5
+libsasl2-2
+libsasl2-modules
+libsqlite3-0
+libwrap0
+libxapian30
+libxml2
+"
+
+# These would take the place of Dovecot and Postfix, were they installed.
+unpacked="
+cyrus-common
+cyrus-imapd
+exim4-daemon-light
+sasl2-bin
+"
+
 bench="
 apache2-utils
 fetchmail
@@ -79,8 +114,10 @@ list() {
 		build)	printf '%s' "$build" ;;
 		demo)	printf '%s' "$demo" ;;
 		tests)	printf '%s' "$tests" ;;
+		servers) printf '%s' "$servers" ;;
 		bench)	printf '%s' "$bench" ;;
-		*)	echo "packages.sh: $purpose: build, demo, tests or bench" >&2
+		*)	echo "packages.sh: $purpose: build, demo, tests," \
+			    "servers or bench" >&2
 			exit 64 ;;
 		esac
 	done | sed '/^$/d'
@@ -137,11 +174,31 @@ install() {
 	rm "$log"
 }
 
+# The programs alone, none of their scripts; whoever comes second finds them.
+unpack() {
+	install servers
+	[ ! -e "$1" ] || return 0
+	mkdir -p "$(dirname "$1")"
+	work=$(mktemp -d "$1.XXXXXX")
+	chmod 755 "$work"
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 1' HUP INT TERM
+	(cd "$work" && apt-get -qq update &&
+	    apt-get -qq -o APT::Sandbox::User=root download $unpacked)
+	for package in "$work"/*.deb; do
+		dpkg -x "$package" "$work/root"
+	done
+	# Exim's program has it, and nobody but root is to run it here.
+	find "$work/root" -perm /6000 -exec chmod ug-s {} +
+	mv -T "$work/root" "$1" 2>/dev/null || [ -e "$1" ]
+}
+
 [ $# -ge 2 ] || set -- help
 command=$1
 shift
 case $command in
 list)		list "$@" ;;
 install)	install "$@" ;;
+unpack)		unpack "$1" ;;
 *)		sed -n '3,/^$/s/^#//p' "$0" >&2; exit 64 ;;
 esac

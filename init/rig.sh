@@ -51,7 +51,7 @@ port_is_taken() {
 	    /proc/net/tcp
 }
 
-# Seven ports in a row that nobody uses, below the ones that the kernel gives
+# Eight ports in a row that nobody uses, below the ones that the kernel gives
 # to outgoing connections. RIG_PORT_BASE chooses them by hand.
 choose_ports() {
 	base=${RIG_PORT_BASE:-}
@@ -60,13 +60,14 @@ choose_ports() {
 		while port_is_taken $base || port_is_taken $((base + 1)) ||
 		    port_is_taken $((base + 2)) || port_is_taken $((base + 3)) ||
 		    port_is_taken $((base + 4)) || port_is_taken $((base + 5)) ||
-		    port_is_taken $((base + 6)); do
+		    port_is_taken $((base + 6)) ||
+		    port_is_taken $((base + 7)); do
 			base=$((base + 20))
 		done
 	fi
 	smtp_port=$base submission_port=$((base + 1)) smtps_port=$((base + 2))
 	imap_port=$((base + 3)) imaps_port=$((base + 4)) ocsp_port=$((base + 5))
-	health_port=$((base + 6))
+	health_port=$((base + 6)) smtps_certificate_port=$((base + 7))
 }
 
 # The servers work under users of their own, which must get at their files.
@@ -132,7 +133,12 @@ make_dovecot() {
 	ssl_key = <$dir/tls/server.key
 	ssl_dh =
 	disable_plaintext_auth = no
-	auth_mechanisms = plain login xoauth2
+	auth_mechanisms = plain login xoauth2 external
+	# Who has a certificate of our CA is whom its CN names.
+	ssl_ca = <$dir/tls/ca.crt
+	ssl_verify_client_cert = yes
+	ssl_require_crl = no
+	auth_ssl_username_from_cert = yes
 	auth_username_format = %Lu
 	# Answer a wrong password at once.
 	auth_failure_delay = 0 secs
@@ -152,6 +158,11 @@ make_dovecot() {
 	  driver = static
 	  mechanisms = xoauth2
 	  args = password=rig-token
+	}
+	passdb {
+	  driver = static
+	  mechanisms = external
+	  args = nopassword=y
 	}
 	# As many people as a test wants: guest-ANYTHING@$domain.
 	passdb {
@@ -326,6 +337,10 @@ make_postfix() {
 	    -o smtpd_tls_security_level=encrypt
 	127.0.0.1:$smtps_port inet n - n - - smtpd
 	    -o smtpd_tls_wrappermode=yes
+	127.0.0.1:$smtps_certificate_port inet n - n - - smtpd
+	    -o smtpd_tls_wrappermode=yes
+	    -o smtpd_tls_req_ccert=yes
+	    -o smtpd_tls_CAfile=$dir/tls/ca.crt
 	pickup unix n - n 60 1 pickup
 	cleanup unix n - n - 0 cleanup
 	qmgr unix n - n 300 1 qmgr
@@ -357,6 +372,7 @@ make_env() {
 	SMTP_PORT=$smtp_port
 	SUBMISSION_PORT=$submission_port
 	SMTPS_PORT=$smtps_port
+	SMTPS_CERTIFICATE_PORT=$smtps_certificate_port
 	OCSP_PORT=$ocsp_port
 	HEALTH_PORT=$health_port
 	MAIL_CA_CERT=$dir/tls/ca.crt

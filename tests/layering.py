@@ -26,10 +26,10 @@ FOLDERS = {
 # itself while no daemon runs, and "desk" is all of registrar and signer, for
 # a folder that has no daemon.
 CLIENT_SIDE = {"bundle", "ceremony", "ceremony_offline", "certs_only",
-               "crl_read", "describe", "desk", "header", "import",
-               "index_line", "journal", "message", "parser", "passphrase",
-               "pem", "policy", "principal", "restore", "settings", "smime",
-               "state_lock", "unlock", "wire"}
+               "crl_read", "describe", "desk", "drop_name", "header",
+               "hint", "import", "index_line", "journal", "message",
+               "parser", "passphrase", "pem", "policy", "principal", "restore",
+               "settings", "smime", "state_lock", "unlock", "wire"}
 
 # common, floor by floor. A file includes from its own floor and from below.
 FLOORS = [
@@ -53,7 +53,7 @@ FLOORS = [
      "lint_rules", "lint_usage", "order", "store",
      "store_ca", "store_backup", "store_certificates", "store_crl", "store_index",
      "store_keys", "store_open", "store_outbox", "store_renewals",
-     "store_challenges", "store_requests", "store_statements"},
+     "store_challenges", "store_requests", "store_revocations", "store_statements"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
 

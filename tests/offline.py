@@ -202,6 +202,35 @@ def test_a_ceremony_with_two_folders(p):
         p.csrmail("--folder", folder, "audit", "verify")
 
 
+def test_a_new_system_whose_root_is_elsewhere(p):
+    """`csrmail init --request`: no root is made here, not even for a while."""
+    told = make_root(p)
+    p.write("mail", "secret\n")
+    os.chmod(p.path("mail"), 0o600)
+    init = ["init", "--yes", "--unprivileged", "--name", "Example",
+            "--address", "ca@example.test", "--imap-host", "127.0.0.1",
+            "--imap-tls", "none", "--smtp-tls", "none", "--password-file",
+            p.path("mail"), "--conf-dir", p.path("etc"), "--state-dir",
+            p.path("state"), "--run-dir", p.path("run")]
+    p.refused(73, "none/users.p10", *init, "--request", "none/users.p10")
+    said = p.csrmail(*init, "--request", "users.p10")
+    check("ca install users" in said and "root.key" not in said, said)
+    conf = ["-c", p.path("etc/csrmaild.conf")]
+    p.csrmail("policy", "check", *conf)
+    check(os.listdir(p.path("state/keys")) == ["users.key"], "one key")
+    check(os.listdir(p.path("state/published")) == [], "nothing published")
+    p.csrmail(*ROOT, "ca", "sign", "users.p10", "--parent", "root", *PARENT,
+              "--yes", "-o", "users.p7c")
+    # Its section says where the passphrase is.
+    p.csrmail("ca", "install", "users", "users.p7c", "--root-fingerprint",
+              told, *conf)
+    rows = json.loads(p.csrmail("ca", "list", "--json", *conf))
+    check([(r["name"], r.get("parent")) for r in rows] ==
+          [("root", None), ("users", "root")], str(rows))
+    check(fingerprint(p, "state/published/root.pem") == told, "that root")
+    p.refused(73, "there is a CA already", *init, "--request", "again.p10")
+
+
 def test_a_request_comes_again(p):
     make_root(p)
     words = [*ISSUE, "ca", "request", "users", "--subject", "CN=Users", *PASS]
@@ -239,13 +268,16 @@ def test_the_protocol_says_what_was_done(p):
     check(len(key) == 1 and key[0] in text, "the same key in both")
     for text in (p.read("sign.txt"), p.read("request.txt")):
         check(b"correct horse" not in text, "no passphrase in a protocol")
-    # An old protocol is never written over; what was done is done.
+    check("--subject 'O=Example, CN=Users'" in p.read("request.txt").decode(),
+          "the command can be typed again as it stands there")
+    # An old protocol is never written over, and nothing is done before.
     p.csrmail(*ISSUE, "ca", "install", "users", "users.p7c", *PASS,
               "--root-fingerprint", told)
     was = p.read("sign.txt")
-    done = p.run(*ISSUE, "crl", "update", "users", *PASS, "--protocol",
-                 "sign.txt")
-    check(done.returncode == 73 and "it is done" in done.stderr, done.stderr)
+    p.refused(73, "sign.txt is there already", *ISSUE, "crl", "update",
+              "users", *PASS, "--protocol", "sign.txt", folders=["issue"])
+    p.refused(73, "none/x.txt", *ISSUE, "crl", "update", "users", *PASS,
+              "--protocol", "none/x.txt", folders=["issue"])
     check(p.read("sign.txt") == was, "and it was not written over")
 
 
@@ -318,9 +350,30 @@ def test_an_installation_that_does_not_fit(p):
               "CN=Far", *PASS)
     p.csrmail("--folder", "far", "ca", "sign", "users.p10", "--parent",
               "far", *PARENT, "--yes", "-o", "far.p7c")
+    far = fingerprint(p, "far/published/far.pem")
     p.refused(65, "another issuer", *install, "users", "far.p7c", *PASS,
-              "--root-name", "far", "--root-fingerprint", fingerprint(
-                  p, "far/published/far.pem"), folders=["issue"])
+              "--root-name", "far", "--root-fingerprint", far,
+              folders=["issue"])
+    # A second root wants a name of its own, and is known by it from then on.
+    p.csrmail(*ISSUE, "ca", "request", "staff", "--subject", "CN=Staff",
+              *PASS, "-o", "staff.p10")
+    p.csrmail("--folder", "far", "ca", "sign", "staff.p10", "--parent", "far",
+              *PARENT, "--yes", "-o", "staff.p7c")
+    second = [*install, "staff", "staff.p7c", *PASS, "--root-fingerprint", far]
+    p.refused(65, "another CA is called root here", *second,
+              folders=["issue"])
+    p.refused(65, "another CA is called users here", *second, "--root-name",
+              "users", folders=["issue"])
+    p.csrmail(*second, "--root-name", "remote")
+    p.csrmail(*ISSUE, "ca", "request", "staff", "--renew", *PASS, "-o",
+              "staff.p10")
+    p.csrmail("--folder", "far", "ca", "sign", "staff.p10", "--parent", "far",
+              *PARENT, "--yes", "-o", "staff.p7c")
+    p.csrmail(*second)
+    check([(r["name"], r.get("parent")) for r in
+           p.rows("issue", "ca", "list")] ==
+          [("remote", None), ("root", None), ("staff", "remote"),
+           ("users", "root")], "each below its own root")
 
 
 def test_a_chain_of_another_program(p):
@@ -629,6 +682,17 @@ def test_each_key_of_a_ca_has_its_own_lists(p):
     before = crl_numbers(p, "root")
     check(sorted(before) == ["root", "root~2"] and all(before.values()),
           "both keys' lists are made: %s" % before)
+    # One file holds one list: whoever asks for one has to say of which key.
+    p.refused(64, "2 keys", *update, "-o", "root.crl", folders=["root"])
+    check(not os.path.exists(p.path("root.crl")), "and none is written")
+    said = p.csrmail(*update)
+    for key in ("root", "root~2"):
+        check("published/%s.crl\n" % key in said,
+              "the protocol lacks the list of %s:\n%s" % (key, said))
+    said = p.csrmail(*ROOT, "crl", "update", "root~1", *PASS, "-o",
+                     "root.crl")
+    check(p.read("root.crl") == p.read("root/published/root.crl") and
+          "published/root~2.crl" not in said, said)
     # The newest key is elsewhere: what the older one has signed needs its
     # list all the same, and what was not done is said.
     for key, other in (("root~2", "root"), ("root", "root~2")):
@@ -801,6 +865,33 @@ def test_lists_only_go_forward(p):
     p.csrmail(*ISSUE, "crl", "update", "users", *PASS, "-o", "users.crl")
     p.refused(65, "signs here", *ISSUE, "crl", "install", "users.crl",
               folders=["issue"])
+
+
+def test_a_revocation_says_what_has_to_be_carried(p):
+    make_pair(p)
+    leaf(p, "www.example.org")
+    serial = p.rows("issue", "cert", "list", "--ca", "users")[0]["serial"]
+    said = p.csrmail(*ISSUE, "cert", "revoke", serial, "--reason",
+                     "superseded", *PASS)
+    check("elsewhere" not in said and
+          "Carry issue/published/users.crl to" in said, said)
+    # The CA's own certificate is on the list of a root that is not here.
+    said = p.csrmail(*ISSUE, "ca", "revoke", "users", "--reason",
+                     "cACompromise", "--yes", *PASS)
+    again = "ca revoke users --reason cACompromise"
+    for line in ("Not yet on the CRL of root, whose key is elsewhere.",
+                 "csrmail --folder FOLDER %s\n" % again,
+                 "csrmail crl install FILE\n", "csrmail crl update root\n"):
+        check(line in said, "%r is not in %s" % (line, said))
+    # As it says.
+    said = p.csrmail(*ROOT, *again.split(), "--yes", *PASS)
+    check("elsewhere" not in said and
+          "Carry root/published/root.crl to where it is published" in said,
+          said)
+    p.csrmail(*ISSUE, "crl", "install", "root/published/root.crl")
+    check("Serial Number" in p.openssl(
+        "crl", "-inform", "DER", "-in", "issue/published/root.crl", "-noout",
+        "-text").stdout, "it is on the list")
 
 
 def test_a_key_that_does_not_open_leaves_nothing(p):

@@ -20,10 +20,12 @@ REACHED = {
     "csrmaild": {
         "parser": set(),
         "signer": {"open {state}/journal"},
+        "sealer": set(),
         "submit": {"socket inet"},
         "api": set(),
         "registrar": {"open {state}/store.db"},
         "intake users": {"socket inet"},
+        "intake drop": set(),
         # What it executes keeps its walls.
         "exec": {"socket inet", "exec"},
     },
@@ -68,16 +70,40 @@ class Walls(unittest.TestCase):
              "--ocsp-listen", "127.0.0.1:0",
              "--health-listen", "127.0.0.1:0"],
             check=True, stdout=subprocess.DEVNULL)
-        # The role exec is there only when a command is configured.
+        # The role exec is there only when a command is configured, and
+        # sealer when a mailbox signs.
         with open(f"{place.name}/etc/csrmaild.conf") as file:
             conf = file.read()
         mailbox = conf.index('mailbox "')
         conf = conf[:mailbox] + re.sub(
             r"(?m)^\s*password_file = .*$", '\t\tauth = xoauth2\n'
             '\t\ttoken_command = {"/bin/true"}', conf[mailbox:], count=1)
+        conf = conf.replace("\taddress =", self.make_identity(place.name) +
+                            "\taddress =", 1)
+        conf += self.make_folder(place.name)
         with open(f"{place.name}/etc/csrmaild.conf", "w") as file:
             file.write(conf)
         return place.name
+
+    def make_folder(self, place):
+        """A second mailbox, that is a folder: without network."""
+        os.mkdir(f"{place}/in")
+        os.mkdir(f"{place}/out")
+        return 'mailbox "drop" {\n\taddress = "drop@example.test"\n' \
+            f'\tca = "users"\n\tinbox = "dir:{place}/in"\n' \
+            f'\toutbox = "dir:{place}/out"\n}}\n'
+
+    def make_identity(self, place):
+        """A mailbox's certificate and key, as lines of its section."""
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=Walls",
+             "-keyout", f"{place}/smime.key", "-out", f"{place}/smime.pem",
+             "-addext", "subjectAltName=email:ca@example.test",
+             "-addext", "basicConstraints=CA:FALSE"], check=True,
+            stderr=subprocess.DEVNULL)
+        return f'\tsmime_certificate = "{place}/smime.pem"\n' \
+            f'\tsmime_key_file = "{place}/smime.key"\n'
 
     def probe(self, program, place):
         """What each role says: {role: {attempt: result}}."""

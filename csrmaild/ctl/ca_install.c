@@ -10,6 +10,9 @@
 #include "common/keystore.h"
 #include "common/store.h"
 
+#include <openssl/err.h>
+
+#include <stdio.h>
 #include <string.h>
 
 /* What came back for `csrmail ca request`: csrmaild/ctl/ca_offline.c. */
@@ -55,22 +58,69 @@ trust_root(struct ctl *ctl, X509 *root, struct err *err)
 	return ctl_confirm(ctl, question, err);
 }
 
-/* The root gets the name that was chosen, one between "ROOT-1", ...; one on
- * record keeps its own, and its next key is the next generation. */
+struct root_search {
+	const X509_NAME	*subject;
+	const char	*wanted;	/* the name, if it is new here */
+	char		 name[CA_NAME_MAX + 1];	/* it has here; "": none */
+	bool		 taken;		/* by another CA */
+};
+
+static int
+look_at_ca(const struct ca_row *row, void *arg)
+{
+	struct root_search *search = arg;
+	const uint8_t *at = row->cert.data;
+	OWNED(X509) *cert = d2i_X509(NULL, &at, (long)row->cert.len);
+
+	if (cert != NULL && row->parent[0] == '\0' && X509_NAME_cmp(
+	    X509_get_subject_name(cert), search->subject) == 0)
+		ca_family(row->name, search->name, sizeof(search->name));
+	else if (ca_is_of_family(row->name, search->wanted))
+		search->taken = true;
+	ERR_clear_error();
+	return 0;
+}
+
+/* What the root is called here: as before if it is on record, whatever
+ * certificate or key it has by now; else as the one who installs it says. */
+static int
+name_root(struct hold *hold, const X509 *root, char out[CA_NAME_MAX + 1],
+    struct err *err)
+{
+	const char *said = ctl_option(hold->ctl, "root-name");
+	struct root_search search = {
+		.subject = X509_get_subject_name(root),
+		.wanted = said == NULL ? "root" : said };
+
+	if (store_each_ca(hold->store, look_at_ca, &search, err) != 0)
+		return -1;
+	if (said == NULL && search.name[0] != '\0')
+		search.wanted = search.name;
+	else if (search.name[0] == '\0' && search.taken)
+		return ctl_fail(hold->ctl, EX_DATAERR, err, "another CA is "
+		    "called %s here: choose a name for this root by "
+		    "--root-name, best one that it has where it signs too",
+		    search.wanted);
+	snprintf(out, CA_NAME_MAX + 1, "%s", search.wanted);
+	return 0;
+}
+
+/* The root gets its name, one between "ROOT-1", ...; one on record keeps its
+ * own, and its next key is the next generation. */
 static int
 install_above(struct hold *hold, const struct chain *chain, char *parent,
     struct err *err)
 {
-	const char *root = ctl_option(hold->ctl, "root-name");
-	char name[CA_NAME_MAX + 1];
+	char name[CA_NAME_MAX + 1], root[CA_NAME_MAX + 1];
 
+	if (name_root(hold, chain->certs[chain->n - 1], root, err) != 0)
+		return -1;
 	parent[0] = '\0';
 	for (size_t i = chain->n; i-- > 1;) {
 		OWNED_SUCCESSION s = { 0 };
 
 		snprintf(name, sizeof(name), i + 1 == chain->n ? "%.50s" :
-		    "%.50s-%zu", root == NULL ? "root" : root,
-		    chain->n - 1 - i);
+		    "%.50s-%zu", root, chain->n - 1 - i);
 		if (ceremony_judge_above(&hold->ceremony, name,
 		    chain->certs[i], &s, err) != 0 ||
 		    ceremony_install(&hold->ceremony, &s, parent,

@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct reading {
@@ -130,22 +131,29 @@ ca_rows_find(const json_t *rows, const char *name)
 	return NULL;
 }
 
-/* RFC 3339 in UTC sorts as text. */
+void
+ca_rows_now(char out[CA_ROWS_TIME_SIZE])
+{
+	json_t *now = json_object();
+
+	describe_time(now, "now", clock_now());
+	snprintf(out, CA_ROWS_TIME_SIZE, "%s",
+	    json_string_value(json_object_get(now, "now")));
+	json_decref(now);
+}
+
 static bool
 is_valid_now(const json_t *row)
 {
-	json_t *now = json_object();
-	const char *at, *from, *until;
-	bool yes;
+	const char *from = json_string_value(
+	    json_object_get(row, "not_before"));
+	const char *until = json_string_value(
+	    json_object_get(row, "not_after"));
+	char at[CA_ROWS_TIME_SIZE];
 
-	describe_time(now, "now", clock_now());
-	at = json_string_value(json_object_get(now, "now"));
-	from = json_string_value(json_object_get(row, "not_before"));
-	until = json_string_value(json_object_get(row, "not_after"));
-	yes = at != NULL && from != NULL && until != NULL &&
-	    strcmp(from, at) <= 0 && strcmp(at, until) < 0;
-	json_decref(now);
-	return yes;
+	ca_rows_now(at);
+	return from != NULL && until != NULL && strcmp(from, at) <= 0 &&
+	    strcmp(at, until) < 0;
 }
 
 const json_t *

@@ -22,5 +22,8 @@ const json_t *ca_rows_find(const json_t *rows, const char *name);
 /* As people say a CA's name: the generation that signs now, unless they name
  * one ("users~2"). */
 const json_t *ca_rows_current(const json_t *rows, const char *name);
+/* Now, as rows say times: in RFC 3339 and UTC, which sorts as text. */
+#define CA_ROWS_TIME_SIZE	32
+void	ca_rows_now(char out[CA_ROWS_TIME_SIZE]);
 
 #endif

@@ -38,6 +38,8 @@ const struct ctl_option ctl_init_options[] = {
 	{ "issuer",	0, "CA",	"name of the CA that signs; users" },
 	{ "root-key",	0, "KEY",	"its key; p384" },
 	{ "issuer-key",	0, "KEY",	"its key; p256" },
+	{ "request",	0, "FILE",	"the root is elsewhere: what it is to "
+					"sign" },
 	{ "conf-dir",	0, "DIR",	"/etc/csrmail" },
 	{ "state-dir",	0, "DIR",	"/var/lib/csrmail" },
 	{ "run-dir",	0, "DIR",	"/run/csrmail" },
@@ -145,9 +147,11 @@ told(const struct ctl *ctl, const char *option)
 {
 	const char *value = ctl_option(ctl, option);
 
-	if (value == NULL && strcmp(option, "imap-user") == 0)
+	if (value == NULL && (strcmp(option, "imap-user") == 0 ||
+	    strcmp(option, "smtp-user") == 0))
 		value = ctl_option(ctl, "user");
-	if (value == NULL && strcmp(option, "imap-password-file") == 0)
+	if (value == NULL && (strcmp(option, "imap-password-file") == 0 ||
+	    strcmp(option, "smtp-password-file") == 0))
 		value = ctl_option(ctl, "password-file");
 	return value;
 }

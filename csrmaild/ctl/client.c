@@ -159,9 +159,10 @@ call_desk(struct ctl *ctl, bool post, const char *path, const json_t *args,
 	return read_answer(ctl, status, &answer, out, err);
 }
 
+/* octets: the body instead of args, which are the query then; or NULL. */
 static int
 call_daemon(struct ctl *ctl, bool post, const char *path, const json_t *args,
-    json_t **out, struct err *err)
+    const struct bytes *octets, json_t **out, struct err *err)
 {
 	OWNED_BUF(socket, 108);
 	OWNED_BUF(url, 8192);
@@ -175,18 +176,24 @@ call_daemon(struct ctl *ctl, bool post, const char *path, const json_t *args,
 		return socket.failed ? ctl_fail(ctl, EX_CONFIG, err,
 		    "the socket's name is too long") : -1;
 	buf_printf(&url, "http://localhost/api/v1/%s", path);
-	if (!post && args != NULL)
+	if ((!post || octets != NULL) && args != NULL)
 		append_query(&url, args);
-	if (post)
+	if (post && octets == NULL)
 		body = args == NULL ? strdup("{}") :
 		    json_dumps(args, JSON_COMPACT);
 	curl = curl_easy_init();
-	if (curl == NULL || url.failed || (post && body == NULL)) {
+	if (curl == NULL || url.failed ||
+	    (post && octets == NULL && body == NULL)) {
 		curl_easy_cleanup(curl);
 		free(body);
 		return err_set(err, ERR_FAULT, "too long, or out of memory");
 	}
-	header = curl_slist_append(NULL, "Content-Type: application/json");
+	header = curl_slist_append(NULL, octets == NULL ?
+	    "Content-Type: application/json" :
+	    "Content-Type: application/octet-stream");
+	/* Nobody is asked whether so much is welcome. */
+	if (octets != NULL)
+		header = curl_slist_append(header, "Expect:");
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, buf_str(&socket));
 	curl_easy_setopt(curl, CURLOPT_URL, buf_str(&url));
 	/* The environment's proxies have no say here. */
@@ -198,7 +205,11 @@ call_daemon(struct ctl *ctl, bool post, const char *path, const json_t *args,
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
 	if (post) {
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, header);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		if (octets != NULL)
+			curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+			    (curl_off_t)octets->len);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, octets == NULL ?
+		    body : (const char *)octets->data);
 	}
 	r = perform(ctl, curl, buf_str(&socket), &answer, out, err);
 	curl_easy_cleanup(curl);
@@ -213,7 +224,7 @@ call(struct ctl *ctl, bool post, const char *path, const json_t *args,
     json_t **out, struct err *err)
 {
 	if (ctl->folder == NULL && ctl->desk == NULL) {
-		if (call_daemon(ctl, post, path, args, out, err) == 0)
+		if (call_daemon(ctl, post, path, args, NULL, out, err) == 0)
 			return 0;
 		if (ctl->exit_code != EX_UNAVAILABLE || !alone_is_fit(ctl))
 			return -1;
@@ -234,6 +245,13 @@ client_post(struct ctl *ctl, const char *path, const json_t *args,
     json_t **out, struct err *err)
 {
 	return call(ctl, true, path, args, out, err);
+}
+
+int
+client_post_octets(struct ctl *ctl, const char *path, const json_t *args,
+    struct bytes octets, json_t **out, struct err *err)
+{
+	return call_daemon(ctl, true, path, args, &octets, out, err);
 }
 
 int

@@ -186,6 +186,11 @@ static const struct ctl_option restore_options[] = {
 	{ "dry-run",	0,	NULL,	"say what it would learn" },
 	{ 0 }
 };
+static const struct ctl_option mail_submit_options[] = {
+	{ "mailbox",	0,	"TITLE", "where it would have come; the only one" },
+	{ "timeout",	0,	"S",	"wait so long for certificates (30)" },
+	{ 0 }
+};
 static const struct ctl_option approve_options[] = {
 	{ "timeout",	0,	"S",	"wait so long for it (30); 0: do not" },
 	{ "passphrase-file", 0,	"FILE",	"the CA key's, without a daemon" },
@@ -346,6 +351,18 @@ const struct command ctl_commands[] = {
 	{ "request reject",	"ID",		1, 1, NEEDS_DESK,
 	    reject_options,	ctl_request_reject,
 	    "refuse what policy held for a person" },
+	{ "revocation list",	"[STATE|all]",	0, 1, NEEDS_DESK,
+	    list_options,	ctl_revocation_list,
+	    "list what mails ask to be revoked, held if no state is given" },
+	{ "revocation show",	"ID",		1, 1, NEEDS_DESK,
+	    no_options,		ctl_revocation_show,
+	    "show one" },
+	{ "revocation approve",	"ID",		1, 1, NEEDS_DESK,
+	    no_options,		ctl_revocation_approve,
+	    "revoke as a held mail asks" },
+	{ "revocation reject",	"ID",		1, 1, NEEDS_DESK,
+	    reject_options,	ctl_revocation_reject,
+	    "refuse what a held mail asks to be revoked" },
 	{ "key block",		"FILE|SHA-256",	1, 1, NEEDS_DESK,
 	    key_block_options,	ctl_key_block,
 	    "never certify this key again" },
@@ -427,6 +444,9 @@ const struct command ctl_commands[] = {
 	{ "mail retry",		"ID",		1, 1, NEEDS_API,
 	    no_options,		ctl_mail_retry,
 	    "send one now, that waits, has failed or came back" },
+	{ "mail submit",	"FILE",		1, 1, NEEDS_API,
+	    mail_submit_options, ctl_mail_submit,
+	    "take in a mail, or a request, as if it lay in the mailbox" },
 	{ "status",		"",		0, 0, NEEDS_API,
 	    no_options,		ctl_status,
 	    "say how the CA does; exits with 1 in trouble" },

@@ -71,45 +71,102 @@ copy_to_output(struct ctl *ctl, const char *path, struct err *err)
 	    ctl_write_output(ctl, buf_bytes(&crl), err);
 }
 
+/* Each key of a CA has a list, and a file holds one of them: whoever carries
+ * one file must not be left to think that it is all. */
+static int
+check_output(struct ctl *ctl, struct err *err)
+{
+	const json_t *row;
+	json_t *cas = NULL;
+	size_t i, n = 0;
+
+	if (ctl_option(ctl, "output") == NULL)
+		return 0;
+	if (ca_rows_read(ctl, &cas, err) != 0)
+		return -1;
+	json_array_foreach(cas, i, row) {
+		const char *name = json_string_value(
+		    json_object_get(row, "name"));
+
+		n += name != NULL && ca_is_meant(ctl->args[0], name);
+	}
+	json_decref(cas);
+	return n < 2 ? 0 : ctl_fail(ctl, EX_USAGE, err, "%s has %zu keys, and "
+	    "each has a list: name one (%s~1), or leave out --output and "
+	    "carry all from the folder published", ctl->args[0], n,
+	    ctl->args[0]);
+}
+
+struct publishing {
+	struct ctl	*ctl;
+	const char	*since;		/* RFC 3339 in UTC, which sorts as text */
+	const json_t	*lists;		/* borrowed */
+	struct protocol	 protocol;
+};
+
+/* The list of one key, if it was made by now. */
+static int
+show_one(struct publishing *pub, const json_t *ca, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(ca, "name"));
+	const json_t *list = ca_rows_full_crl(pub->lists, name);
+	const char *at = json_string_value(json_object_get(list,
+	    "this_update"));
+	const char *output = ctl_option(pub->ctl, "output");
+	char file[CA_NAME_MAX + 8];
+	OWNED_BUF(path, 4200);
+
+	if (at == NULL || strcmp(at, pub->since) < 0)
+		return 0;
+	ca_file_name(name, ".crl", file, sizeof(file));
+	buf_printf(&path, "%s/published/%s", pub->ctl->settings->state_dir,
+	    file);
+	if (copy_to_output(pub->ctl, buf_str(&path), err) != 0)
+		return -1;
+	protocol_put_crl(&pub->protocol, ca, list);
+	protocol_put_file(&pub->protocol, output == NULL ? buf_str(&path) :
+	    output);
+	return 0;
+}
+
 /* What a desk of our own has published by now. */
 static int
-show_published(struct ctl *ctl, struct err *err)
+show_published(struct ctl *ctl, const char *since, struct err *err)
 {
-	const char *output = ctl_option(ctl, "output"), *name;
+	struct publishing pub = { .ctl = ctl, .since = since };
 	json_t *cas = NULL, *lists = NULL;
-	OWNED_BUF(path, 4200);
-	char file[CA_NAME_MAX + 8];
-	struct protocol p;
 	const json_t *ca;
+	size_t i;
+	int r;
 
 	if (ca_rows_read(ctl, &cas, err) != 0)
 		return -1;
-	ca = ca_rows_current(cas, ctl->args[0]);
-	name = ca == NULL ? ctl->args[0] :
-	    json_string_value(json_object_get(ca, "name"));
-	ca_file_name(name, ".crl", file, sizeof(file));
-	buf_printf(&path, "%s/published/%s", ctl->settings->state_dir, file);
-	if (copy_to_output(ctl, buf_str(&path), err) != 0 ||
-	    ca_rows_read_crls(ctl, name, &lists, err) != 0) {
-		json_decref(cas);
-		return -1;
-	}
-	protocol_begin(&p, ctl, "a certificate revocation list was signed");
-	protocol_put(&p, "CA", ctl->args[0]);
-	protocol_put_crl(&p, ca, ca_rows_full_crl(lists, name));
-	protocol_put_file(&p, output == NULL ? buf_str(&path) : output);
+	r = ca_rows_read_crls(ctl, ctl->args[0], &lists, err);
+	pub.lists = lists;
+	protocol_begin(&pub.protocol, ctl,
+	    "a certificate revocation list was signed");
+	protocol_put(&pub.protocol, "CA", ctl->args[0]);
+	if (r == 0)
+		json_array_foreach(cas, i, ca)
+			if (r == 0)
+				r = show_one(&pub, ca, err);
 	json_decref(lists);
 	json_decref(cas);
-	return protocol_end(&p, err);
+	if (r == 0)
+		return protocol_end(&pub.protocol, err);
+	buf_free(&pub.protocol.text);
+	return -1;
 }
 
 int
 ctl_crl_update(struct ctl *ctl, struct err *err)
 {
 	OWNED_BUF(path, 512);
+	char since[CA_ROWS_TIME_SIZE];
 	json_t *answer = NULL;
 
-	if (set_validity(ctl, err) != 0)
+	ca_rows_now(since);
+	if (set_validity(ctl, err) != 0 || check_output(ctl, err) != 0)
 		return -1;
 	client_path(&path, "crls/", ctl->args[0], "/update");
 	if (client_post(ctl, buf_str(&path), NULL, &answer, err) != 0)
@@ -121,7 +178,7 @@ ctl_crl_update(struct ctl *ctl, struct err *err)
 		    ctl->args[0]);
 	json_decref(answer);
 	if (ctl->desk != NULL)
-		return show_published(ctl, err);
+		return show_published(ctl, since, err);
 	return ctl_option(ctl, "output") == NULL ? 0 : ctl_fail(ctl, EX_USAGE,
 	    err, "it is asked for; --output is for a CA without a daemon, "
 	    "which publishes it in its folder");

@@ -67,11 +67,14 @@ ctl_command ctl_ca_revoke;
 ctl_command ctl_crl_update, ctl_crl_show;
 ctl_command ctl_ca_import, ctl_ca_export_openssl;
 ctl_command ctl_backup, ctl_backup_verify, ctl_restore, ctl_export_index;
+ctl_command ctl_revocation_list, ctl_revocation_show,
+    ctl_revocation_approve, ctl_revocation_reject;
 ctl_command ctl_key_block, ctl_key_list, ctl_key_import;
 ctl_command ctl_policy_check, ctl_policy_test;
 ctl_command ctl_lint;
 ctl_command ctl_audit_list, ctl_audit_verify;
-ctl_command ctl_mail_list, ctl_mail_show, ctl_mail_retry, ctl_status, ctl_reload;
+ctl_command ctl_mail_list, ctl_mail_show, ctl_mail_retry, ctl_mail_submit,
+    ctl_status, ctl_reload;
 extern const struct ctl_option ctl_init_options[];
 
 /* The option's value ("" when it takes none), or NULL when not given. */
@@ -100,6 +103,9 @@ int	client_get(struct ctl *, const char *path, const json_t *args,
 	    json_t **out, struct err *);
 int	client_post(struct ctl *, const char *path, const json_t *args,
 	    json_t **out, struct err *);
+/* The same to the daemon alone, with octets as the body and args as query. */
+int	client_post_octets(struct ctl *, const char *path, const json_t *args,
+	    struct bytes octets, json_t **out, struct err *);
 /* All pages of a list (or --limit rows after --after) as one array. */
 int	client_list(struct ctl *, const char *path, json_t *args,
 	    json_t **out, struct err *);

@@ -6,8 +6,10 @@
 #include "csrmaild/ctl/hold.h"
 #include "csrmaild/ctl/make_ca.h"
 #include "csrmaild/ctl/system.h"
+#include "csrmaild/ceremony_offline.h"
 #include "csrmaild/settings.h"
 
+#include "common/csr.h"
 #include "common/err.h"
 #include "common/owned.h"
 
@@ -201,6 +203,28 @@ make_cas(struct ctl *ctl, const struct plan *plan, struct err *err)
 	return r;
 }
 
+/* Where the root is elsewhere: the issuer's key, and a request for it. */
+static int
+request_issuer(struct ctl *ctl, const struct plan *plan, const char *path,
+    struct err *err)
+{
+	__attribute__((cleanup(names_free))) struct names subject = { 0 };
+	__attribute__((cleanup(buf_wipe))) struct buf passphrase = BUF(64);
+	struct ceremony_ca ca = { .name = plan->issuer, .subject = &subject };
+	OWNED_BUF(der, CSR_MAX_OCTETS);
+	HOLDING hold = HOLD;
+	bool kept;
+
+	if (name_ca(plan, "Issuing CA", &subject, err) != 0 ||
+	    make_ca_key(ctl, plan->issuer_key, &ca.key_kind, &ca.key_bits,
+	    err) != 0 || make_passphrase(ctl, plan, plan->issuer, &passphrase,
+	    &kept, err) != 0 || hold_open(ctl, &hold, err) != 0)
+		return -1;
+	ca.passphrase = buf_bytes(&passphrase);
+	return ceremony_request(&hold.ceremony, &ca, &der, err) != 0 ? -1 :
+	    system_make_file(ctl, path, buf_bytes(&der), 0644, err);
+}
+
 /* The ceremonies work by it too. */
 static int
 check_configuration(struct ctl *ctl, const char *path, struct err *err)
@@ -212,39 +236,76 @@ check_configuration(struct ctl *ctl, const char *path, struct err *err)
 }
 
 static void
+tell_json(const struct ctl *ctl, const struct plan *p)
+{
+	const char *request = ctl_option(ctl, "request");
+	json_t *out = json_pack("{s:s+, s:s+, s:s, s:s}",
+	    "conf", p->conf_dir, "/csrmaild.conf",
+	    "ocspd_conf", p->conf_dir, "/ocspd.conf",
+	    "state_dir", p->state_dir, "issuer", p->issuer);
+
+	json_object_set_new(out, request == NULL ? "root" : "request",
+	    json_string(request == NULL ? p->root : request));
+	table_print_json(out);
+	json_decref(out);
+}
+
+/* With a service manager at work, and in the place that its units name. */
+static bool
+has_units(const struct plan *p)
+{
+	return access("/run/systemd/system", F_OK) == 0 && !p->unprivileged &&
+	    strcmp(p->conf_dir, "/etc/csrmail") == 0;
+}
+
+static void
+tell_start(const struct plan *p, int step)
+{
+	if (has_units(p))
+		printf("  %d. systemctl daemon-reload, and\n"
+		    "     systemctl enable --now csrmaild ocspd\n", step);
+	else
+		printf("  %d. Start csrmaild -c %s/csrmaild.conf\n"
+		    "     and ocspd -c %s/ocspd.conf.\n", step, p->conf_dir,
+		    p->conf_dir);
+	printf("  %d. csrmail -c %s/csrmaild.conf status\n", step + 1,
+	    p->conf_dir);
+}
+
+static void
 tell(const struct ctl *ctl, const struct plan *p)
 {
+	const char *request = ctl_option(ctl, "request");
 	OWNED_BUF(passphrase, 4096);
 
 	plan_passphrase_file(p, p->root, &passphrase);
-	if (ctl->json) {
-		json_t *out = json_pack("{s:s+, s:s+, s:s, s:s, s:s}",
-		    "conf", p->conf_dir, "/csrmaild.conf",
-		    "ocspd_conf", p->conf_dir, "/ocspd.conf",
-		    "state_dir", p->state_dir, "root", p->root,
-		    "issuer", p->issuer);
-
-		table_print_json(out);
-		json_decref(out);
-		return;
-	}
-	printf("The CA is ready.\n\n"
+	printf("The CA is ready%s.\n\n"
 	    "  configuration  %s/csrmaild.conf, %s/ocspd.conf\n"
 	    "  policies       %s/policies\n"
 	    "  state          %s, %s\n"
-	    "  root CA        %s\n"
-	    "  issuing CA     %s\n\n",
+	    "  %s        %s\n"
+	    "  issuing CA     %s\n\n"
+	    "What to do next:\n",
+	    request == NULL ? "" : " for its certificate",
 	    p->conf_dir, p->conf_dir, p->conf_dir, p->state_dir,
-	    p->ocspd_dir, p->root, p->issuer);
-	printf("What to do next:\n"
-	    "  1. Take the root's key away: move %s/keys/%s.key and\n"
-	    "     %s to two places that are not this machine.\n"
-	    "     Only a new CA below the root needs them.\n"
-	    "  2. Start csrmaild -c %s/csrmaild.conf\n"
-	    "     and ocspd -c %s/ocspd.conf.\n"
-	    "  3. csrmail -c %s/csrmaild.conf status\n",
-	    p->state_dir, p->root, buf_str(&passphrase), p->conf_dir,
-	    p->conf_dir, p->conf_dir);
+	    p->ocspd_dir, request == NULL ? "root CA" : "request",
+	    request == NULL ? p->root : request, p->issuer);
+	if (request == NULL) {
+		printf("  1. Take the root's key away: move %s/keys/%s.key "
+		    "and\n"
+		    "     %s to two places that are not this machine.\n"
+		    "     Only a new CA below the root, and the root's next "
+		    "CRL, need them.\n",
+		    p->state_dir, p->root, buf_str(&passphrase));
+		tell_start(p, 2);
+	} else {
+		printf("  1. Carry %s to the root, and have it signed there "
+		    "(csrmail ca sign).\n"
+		    "  2. Carry the .p7c back:\n"
+		    "     csrmail -c %s/csrmaild.conf ca install %s FILE.p7c\n",
+		    request, p->conf_dir, p->issuer);
+		tell_start(p, 3);
+	}
 	if (p->authserv_id[0] == '\0')
 		printf("\nNobody's Authentication-Results are believed "
 		    "(authserv_id is empty), so every\nrequest is held for a "
@@ -254,6 +315,7 @@ tell(const struct ctl *ctl, const struct plan *p)
 static int
 make_all(struct ctl *ctl, const struct plan *plan, struct err *err)
 {
+	const char *request = ctl_option(ctl, "request");
 	OWNED_BUF(new, 4096);
 	OWNED_BUF(conf, 4096);
 	unsigned int made = 0;
@@ -268,7 +330,8 @@ make_all(struct ctl *ctl, const struct plan *plan, struct err *err)
 	    (!plan->unprivileged &&
 	    system_make_users(ctl, &made, err) != 0) ||
 	    make_folders(ctl, plan, err) != 0 ||
-	    make_cas(ctl, plan, err) != 0)
+	    (request == NULL ? make_cas(ctl, plan, err) :
+	    request_issuer(ctl, plan, request, err)) != 0)
 		return -1;
 	if (rename(buf_str(&new), buf_str(&conf)) != 0)
 		return err_errno(err, ERR_FAULT, "naming csrmaild.conf");
@@ -288,7 +351,9 @@ ctl_init(struct ctl *ctl, struct err *err)
 	/* Under the name that the configuration had for the time of it. */
 	settings_free(ctl->settings);
 	ctl->settings = NULL;
-	if (r == 0)
+	if (r == 0 && ctl->json)
+		tell_json(ctl, &plan);
+	else if (r == 0)
 		tell(ctl, &plan);
 	return r;
 }

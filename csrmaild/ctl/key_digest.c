@@ -32,7 +32,8 @@ decode_pem(struct ctl *ctl, const char *path, struct bytes in,
 	if (end == (size_t)-1 || bytes_find(label,
 	    bytes_of("PRIVATE KEY")) != (size_t)-1)
 		return ctl_fail(ctl, EX_DATAERR, err, "%s: give the public "
-		    "key, a request or a certificate", path);
+		    "key (openssl pkey -in FILE -pubout), a request or a "
+		    "certificate", path);
 	in = bytes_slice(in, end + strlen(dashes), in.len);
 	end = bytes_find(in, bytes_of(dashes));
 	if (end == (size_t)-1 || base64_decode(bytes_slice(in, 0, end),

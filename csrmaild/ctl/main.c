@@ -5,6 +5,7 @@
  */
 #include "csrmaild/ctl/alone.h"
 #include "csrmaild/ctl/command.h"
+#include "csrmaild/ctl/protocol.h"
 #include "csrmaild/ctl/terse.h"
 #include "csrmaild/passphrase.h"
 #include "csrmaild/settings.h"
@@ -60,6 +61,8 @@ run(const struct command *command, struct ctl *ctl)
 
 	if (command->needs == NEEDS_SETTINGS &&
 	    ctl_need_settings(ctl, &err) != 0)
+		return complain(ctl, &err);
+	if (protocol_check(ctl, &err) != 0)
 		return complain(ctl, &err);
 	if (command->run(ctl, &err) != 0)
 		return complain(ctl, &err);

@@ -1,6 +1,9 @@
 #include "csrmaild/ctl/ctl.h"
+#include "csrmaild/ctl/policy_wish.h"
 
+#include "csrmaild/drop_name.h"
 #include "csrmaild/header.h"
+#include "csrmaild/hint.h"
 #include "csrmaild/message.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/settings.h"
@@ -27,7 +30,8 @@
  * the mail is read by a process that can reach nothing, here a child.
  *
  * Does not ask the store: that a key is blocked, ours or another's, and which
- * signatures are made with certificates of ours, only the registrar knows.
+ * signatures are made with certificates of ours, only the registrar knows. Nor
+ * the DNS: with dkim = "verify" only csrmaild knows whether that is good.
  */
 #define PARSER_USER	"csrmail-parse"
 #define MAX_CPU_S	10
@@ -50,13 +54,15 @@ weigh_signature(const struct signature *s, struct envelope *envelope)
 	return "good, by a CA of smime_anchors";
 }
 
+/* A request in a file of its own has no header. */
 static int
-examine(struct bytes mail, const struct mailbox_settings *mailbox,
-    struct buf *out, struct err *err)
+examine(struct bytes mail, bool is_csr,
+    const struct mailbox_settings *mailbox, struct buf *out, struct err *err)
 {
 	const struct header_rules rules = { .own_address = mailbox->address,
 		.authres = { mailbox->authserv_id,
-		    mailbox->trusted_received } };
+		    mailbox->trusted_received,
+		    mailbox->verify_dkim ? EVIDENCE_DKIM : 0 } };
 	const struct prescan_limits limits = {
 		.max_octets = mailbox->max_message_octets,
 		.max_header_octets = mailbox->max_header_octets,
@@ -67,10 +73,13 @@ examine(struct bytes mail, const struct mailbox_settings *mailbox,
 	OWNED_BUF(covered, WIRE_MAX_FINDINGS);
 	struct signature signature;
 	const char *worth = "";
-	struct envelope envelope;
+	struct envelope envelope = { 0 };
 
-	header_scan(mail, &rules, &envelope);
-	if (header_is_signed(mail)) {
+	if (!is_csr)
+		header_scan(mail, &rules, &envelope);
+	if (settings_is_drop(mailbox))
+		envelope.evidence |= EVIDENCE_FILE;
+	if (!is_csr && header_is_signed(mail)) {
 		if (smime_examine(mail, mailbox->smime_anchors, clock_now(),
 		    &signature, &der, &covered, err) != 0)
 			return -1;
@@ -78,7 +87,8 @@ examine(struct bytes mail, const struct mailbox_settings *mailbox,
 		if (signature.good)
 			mail = buf_bytes(&covered);
 	}
-	if (message_examine(mail, &limits, &message, err) != 0)
+	if ((is_csr ? message_examine_file(mail, &message, err) :
+	    message_examine(mail, &limits, &message, err)) != 0)
 		return -1;
 	put_str(out, envelope.from);
 	put_u8(out, envelope.evidence);
@@ -90,7 +100,7 @@ examine(struct bytes mail, const struct mailbox_settings *mailbox,
 }
 
 static _Noreturn void
-child(int fd, const struct identity *who, struct bytes mail,
+child(int fd, const struct identity *who, struct bytes mail, bool is_csr,
     const struct mailbox_settings *mailbox)
 {
 	const struct sandbox walls = { .max_cpu_s = MAX_CPU_S };
@@ -100,7 +110,7 @@ child(int fd, const struct identity *who, struct bytes mail,
 	privsep_harden_process();
 	if (privsep_become(who, &err) != 0 ||
 	    privsep_raise_walls(&walls, &err) != 0 ||
-	    examine(mail, mailbox, &out, &err) != 0)
+	    examine(mail, is_csr, mailbox, &out, &err) != 0)
 		_exit(1);
 	for (size_t at = 0; at < out.len;) {
 		ssize_t n = write(fd, out.data + at, out.len - at);
@@ -133,8 +143,9 @@ read_child(int fd, pid_t pid, struct buf *out)
 
 /* 0 and what the child found, 1 when it died of it, -1. */
 static int
-examine_apart(struct bytes mail, const struct mailbox_settings *mailbox,
-    const struct settings *settings, struct buf *out, struct err *err)
+examine_apart(struct bytes mail, bool is_csr,
+    const struct mailbox_settings *mailbox, const struct settings *settings,
+    struct buf *out, struct err *err)
 {
 	OWNED_FD in = -1;
 	struct identity who;
@@ -151,7 +162,7 @@ examine_apart(struct bytes mail, const struct mailbox_settings *mailbox,
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		child(ends[1], &who, mail, mailbox);
+		child(ends[1], &who, mail, is_csr, mailbox);
 	}
 	close(ends[1]);
 	if (pid < 0)
@@ -172,6 +183,9 @@ tell_confirmed(const struct rules *rules, const struct petition *petition,
 	struct petition confirmed = *petition;
 	struct verdict verdict;
 
+	/* Nobody is asked who put a file into a folder. */
+	if ((petition->evidence & EVIDENCE_FILE) != 0)
+		return;
 	confirmed.evidence |= EVIDENCE_REPLY;
 	policy_decide(rules, &confirmed, &verdict, NULL);
 	if (verdict.action < now->action)
@@ -233,6 +247,7 @@ tell(const struct ctl *ctl, const json_t *out)
 	static const struct column head[] = {
 		{ "from",	"from",		0 },
 		{ "evidence",	"evidence",	0 },
+		{ "dkim",	"dkim",		0 },
 		{ "signature",	"signature",	0 },
 		{ "automatic",	"automatic",	0 },
 		{ "refused",	"refused",	0 },
@@ -245,7 +260,7 @@ tell(const struct ctl *ctl, const json_t *out)
 		{ "text",	"text",		0 },
 		{ "confirmed",	"confirmed",	0 },
 	};
-	const json_t *request;
+	const json_t *request, *wish, *hint;
 	size_t i;
 
 	if (ctl->json) {
@@ -253,6 +268,9 @@ tell(const struct ctl *ctl, const json_t *out)
 		return;
 	}
 	table_print_object(ctl, out, head, sizeof(head) / sizeof(head[0]));
+	json_array_foreach(json_object_get(out, "hints"), i, hint)
+		printf("%-11s%s\n", i == 0 ? "what to do" : "",
+		    json_string_value(hint));
 	json_array_foreach(json_object_get(out, "requests"), i, request) {
 		const char *why = json_string_value(
 		    json_object_get(request, "why"));
@@ -271,6 +289,21 @@ tell(const struct ctl *ctl, const json_t *out)
 			putchar('\n');
 		}
 	}
+	json_array_foreach(json_object_get(out, "revocations"), i, wish)
+		policy_wish_print(ctl, wish, i + 1);
+}
+
+/* As the answer would have them. */
+static void
+add_hints(json_t *out, uint32_t hints, const char *language)
+{
+	json_t *list = json_array();
+
+	for (int hint = 0; hint < HINT_END; hint++)
+		if ((hints & HINT_BIT(hint)) != 0)
+			json_array_append_new(list, json_string(hint_text(
+			    (enum hint)hint, language)));
+	json_object_set_new(out, "hints", list);
 }
 
 static int
@@ -282,7 +315,10 @@ explain(struct ctl *ctl, const struct mailbox_settings *mailbox,
 	char from[MAILBOX_MAX + 1], automatic[80], evidence[32] = "";
 	char detail[64], worth[256];
 	uint8_t bits;
-	json_t *out, *requests;
+	struct wish_asked asked = { .mailbox = mailbox, .from = from,
+		.rules = settings_rules(ctl->settings, mailbox->rules),
+		.detail = detail };
+	json_t *out, *requests, *revocations;
 
 	get_str(&cursor, from, sizeof(from));
 	bits = get_u8(&cursor);
@@ -292,7 +328,8 @@ explain(struct ctl *ctl, const struct mailbox_settings *mailbox,
 	get_findings(&cursor, &found);
 	if (!cursor_end(&cursor))
 		return err_set(err, ERR_FAULT, "the examination told nonsense");
-	snprintf(evidence, sizeof(evidence), "%s%s%s",
+	snprintf(evidence, sizeof(evidence), "%s%s%s%s",
+	    (bits & EVIDENCE_FILE) != 0 ? "file " : "",
 	    (bits & EVIDENCE_AUTH) != 0 ? "auth " : "",
 	    (bits & EVIDENCE_DKIM) != 0 ? "dkim " : "",
 	    (bits & EVIDENCE_SMIME) != 0 ? "smime" : "");
@@ -300,18 +337,31 @@ explain(struct ctl *ctl, const struct mailbox_settings *mailbox,
 	for (size_t i = 0; i < found->n_candidates; i++)
 		json_array_append_new(requests, judge(ctl->settings, mailbox,
 		    from, detail, bits, &found->candidates[i]));
-	out = json_pack("{s:s, s:s, s:o}", "from",
+	asked.evidence = bits;
+	asked.sound = strncmp(worth, "good", 4) == 0;
+	revocations = json_array();
+	for (size_t i = 0; i < found->n_wishes; i++)
+		if (found->wishes[i].kind == WISH_REVOKE)
+			json_array_append_new(revocations, policy_wish_judge(
+			    &asked, &found->wishes[i]));
+	out = json_pack("{s:s, s:s, s:o, s:o}", "from",
 	    from[0] == '\0' ? "nobody that can be told" : from, "evidence",
-	    evidence[0] == '\0' ? "none" : evidence, "requests", requests);
+	    evidence[0] == '\0' ? "none" : evidence, "requests", requests,
+	    "revocations", revocations);
+	if (mailbox->verify_dkim)
+		json_object_set_new(out, "dkim", json_string("only csrmaild "
+		    "knows, it asks the DNS for the key"));
 	if (worth[0] != '\0')
 		json_object_set_new(out, "signature", json_string(worth));
 	if (automatic[0] != '\0')
 		json_object_set_new(out, "automatic", json_string(automatic));
 	if (found->status != FINDINGS_OK)
 		json_object_set_new(out, "refused", json_string(found->text));
-	else if (found->n_candidates == 0)
+	else if (found->n_candidates == 0 && found->n_wishes == 0) {
 		json_object_set_new(out, "refused",
 		    json_string("there is no request in it"));
+		add_hints(out, found->hints, mailbox->language);
+	}
 	tell(ctl, out);
 	json_decref(out);
 	return 0;
@@ -323,6 +373,7 @@ ctl_policy_test(struct ctl *ctl, struct err *err)
 	const char *title = ctl_option(ctl, "mailbox");
 	const struct settings *settings = ctl->settings;
 	const struct mailbox_settings *mailbox = NULL;
+	const bool is_csr = drop_is_csr(ctl->args[0]);
 	struct err secrets;
 	OWNED_BUF(mail, WIRE_MAX_MESSAGE);
 	OWNED_BUF(crlf, WIRE_MAX_MESSAGE);
@@ -341,13 +392,13 @@ ctl_policy_test(struct ctl *ctl, struct err *err)
 		return -1;
 	/* A file has the line ends of its system, IMAP those of RFC 5322. */
 	for (size_t i = 0; i < mail.len; i++) {
-		if (mail.data[i] == '\n' &&
+		if (!is_csr && mail.data[i] == '\n' &&
 		    (i == 0 || mail.data[i - 1] != '\r'))
 			buf_append_str(&crlf, "\r");
 		buf_append(&crlf, mail.data + i, 1);
 	}
-	switch (examine_apart(buf_bytes(&crlf), mailbox, settings, &out,
-	    err)) {
+	switch (examine_apart(buf_bytes(&crlf), is_csr, mailbox, settings,
+	    &out, err)) {
 	case 0:
 		return explain(ctl, mailbox, buf_bytes(&out), err);
 	case 1:

@@ -69,13 +69,34 @@ put_who(struct protocol *p)
 		protocol_put(p, "on", host);
 }
 
+/* As a shell takes it. */
+static void
+put_word(struct buf *line, const char *word)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-";
+	bool quoted = *word == '\0' || word[strspn(word, plain)] != '\0';
+
+	if (!quoted) {
+		buf_append_str(line, word);
+		return;
+	}
+	buf_append_str(line, "'");
+	for (; *word != '\0'; word++)
+		buf_printf(line, *word == '\'' ? "'\\%c'" : "%c", *word);
+	buf_append_str(line, "'");
+}
+
 static void
 put_command(struct protocol *p)
 {
 	OWNED_BUF(line, 8192);
 
-	for (int i = 0; i < p->ctl->argc; i++)
-		buf_printf(&line, "%s%s", i == 0 ? "" : " ", p->ctl->argv[i]);
+	for (int i = 0; i < p->ctl->argc; i++) {
+		if (i > 0)
+			buf_append_str(&line, " ");
+		put_word(&line, p->ctl->argv[i]);
+	}
 	if (line.len > 0)
 		protocol_put(p, "command", buf_str(&line));
 }
@@ -241,6 +262,25 @@ protocol_put_file(struct protocol *p, const char *path)
 		return;
 	hex_encode_colons((struct bytes){ digest, 32 }, print);
 	protocol_put(p, "  SHA-256", print);
+}
+
+int
+protocol_check(struct ctl *ctl, struct err *err)
+{
+	const char *path = ctl_option(ctl, "protocol");
+	OWNED_FD fd = -1;
+
+	if (path == NULL)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd >= 0) {
+		unlink(path);
+		return 0;
+	}
+	return errno == EEXIST ? ctl_fail(ctl, EX_CANTCREAT, err, "%s is "
+	    "there already: name a new file for the protocol", path) :
+	    ctl_fail(ctl, EX_CANTCREAT, err, "the protocol, %s: %s", path,
+	    strerror(errno));
 }
 
 static int

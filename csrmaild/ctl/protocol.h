@@ -23,6 +23,9 @@ struct protocol {
 	struct buf	 text;		/* owned */
 };
 
+/* Before anything is done: a --protocol that could not be written then. A file
+ * that is there is somebody's record, and is left alone. EX_CANTCREAT. */
+int	protocol_check(struct ctl *, struct err *);
 /* what: "a root CA was made". */
 void	protocol_begin(struct protocol *, struct ctl *, const char *what);
 /* One line; a value of others is shown without control characters. */
@@ -40,8 +43,7 @@ void	protocol_put_crl(struct protocol *, const json_t *ca,
 void	protocol_put_file(struct protocol *, const char *path);
 /*
  * The lines to sign on; then to standard output (with --json, or where that
- * has the document itself, to nobody), and to --protocol, which must not be
- * there yet. Frees it. EX_CANTCREAT: what was done is done all the same.
+ * has the document itself, to nobody), and to --protocol. Frees it. EX_CANTCREAT: what was done is done all the same.
  */
 int	protocol_end(struct protocol *, struct err *);
 

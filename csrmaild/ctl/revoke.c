@@ -1,7 +1,10 @@
 #include "csrmaild/ctl/ctl.h"
 #include "csrmaild/ctl/key_digest.h"
 
+#include "common/ca.h"
 #include "common/err.h"
+#include "common/issue.h"
+#include "common/serial.h"
 
 #include <string.h>
 #include <time.h>
@@ -77,6 +80,38 @@ confirm(struct ctl *ctl, const char *question, struct err *err)
 	return 0;
 }
 
+/*
+ * What a revocation is not over with: a list that somebody has to make or to
+ * carry. `again` is the command, without its name, as it is typed where the key
+ * of the CA is.
+ */
+static void
+tell_carried(const struct ctl *ctl, const json_t *answer, const char *again)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "carried"), i, name)
+		printf("Not yet on the CRL of %s, whose key is elsewhere. "
+		    "There:\n    csrmail --folder FOLDER %s --reason %s\n"
+		    "and here, with the list from FOLDER/published:\n"
+		    "    csrmail crl install FILE\n"
+		    "or, where its key was only put away, with the key back:\n"
+		    "    csrmail crl update %s\n", json_string_value(name),
+		    again, ctl_option(ctl, "reason"),
+		    json_string_value(name));
+	if (ctl->folder == NULL)
+		return;
+	json_array_foreach(json_object_get(answer, "lists"), i, name) {
+		char file[CA_NAME_MAX + 8];
+
+		ca_file_name(json_string_value(name), ".crl", file,
+		    sizeof(file));
+		printf("Carry %s/published/%s to where it is published "
+		    "(csrmail crl install)\n", ctl->folder, file);
+	}
+}
+
 /* --- several -------------------------------------------------------------- */
 
 /* Show what matches and have it confirmed; how many go to args. */
@@ -130,6 +165,9 @@ revoke_matching(struct ctl *ctl, json_t *args, struct err *err)
 		printf("%lld certificates are revoked\n",
 		    (long long)json_integer_value(json_object_get(answer,
 		    "revoked")));
+	if (r == 0 && !ctl->json)
+		tell_carried(ctl, answer, ctl_option(ctl, "key") != NULL ?
+		    "cert revoke --key FILE" : "cert revoke --match PATTERN");
 	json_decref(answer);
 	return r;
 }
@@ -138,6 +176,7 @@ static int
 revoke_serial(struct ctl *ctl, json_t *args, struct err *err)
 {
 	OWNED_BUF(path, 512);
+	char again[SERIAL_HEX_SIZE + 16];
 	json_t *cert = NULL;
 	int r;
 
@@ -149,6 +188,11 @@ revoke_serial(struct ctl *ctl, json_t *args, struct err *err)
 		printf("certificate %s is revoked (%s)\n", json_string_value(
 		    json_object_get(cert, "serial")),
 		    ctl_option(ctl, "reason"));
+	if (r == 0 && !ctl->json) {
+		snprintf(again, sizeof(again), "cert revoke %s",
+		    json_string_value(json_object_get(cert, "serial")));
+		tell_carried(ctl, cert, again);
+	}
 	json_decref(cert);
 	return r;
 }
@@ -208,7 +252,7 @@ ctl_ca_revoke(struct ctl *ctl, struct err *err)
 {
 	OWNED_BUF(path, 512);
 	json_t *args = NULL, *answer = NULL;
-	char question[256];
+	char question[256], again[CA_NAME_MAX + 16];
 	int r;
 
 	if (new_args(ctl, &args, err) != 0)
@@ -227,6 +271,10 @@ ctl_ca_revoke(struct ctl *ctl, struct err *err)
 		    "certificates\n", ctl->args[0],
 		    (long long)json_integer_value(json_object_get(answer,
 		    "revoked")));
+	if (r == 0 && !ctl->json) {
+		snprintf(again, sizeof(again), "ca revoke %s", ctl->args[0]);
+		tell_carried(ctl, answer, again);
+	}
 	json_decref(answer);
 	json_decref(args);
 	return r;

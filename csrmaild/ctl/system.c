@@ -32,6 +32,7 @@ static const struct {
 	{ "csrmail-smtp",	NULL,		"csrmail submit" },
 	{ "csrmail-api",	NULL,		"csrmail api" },
 	{ "csrmail-exec",	NULL,		"csrmail exec" },
+	{ "csrmail-seal",	NULL,		"csrmail sealer" },
 	/* Reads the store, and its spool is read by the registrar. */
 	{ "ocspd",		"csrmail",	"ocspd responder" },
 	{ "ocspd-net",		NULL,		"ocspd front" },

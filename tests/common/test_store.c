@@ -1502,6 +1502,38 @@ check_mail(const struct outbox_row *row, void *arg)
 	return 0;
 }
 
+static int
+check_deferred(const struct outbox_row *row, void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(row->state, OUTBOX_QUEUED);
+	ck_assert_uint_eq(row->attempts, 0);
+	ck_assert_str_eq(row->last_answer, "no signature");
+	ck_assert_int_eq(row->next_attempt, NOON + 60);
+	return 1;
+}
+
+/* What was not tried is no attempt. */
+START_TEST(a_mail_is_deferred_until_then)
+{
+	int64_t one, two;
+	int n = 0;
+
+	OK(store_begin(store, &err));
+	one = queue("1@ca", 0, NOON);
+	two = queue("2@ca", 0, NOON);
+	OK(store_set_outbox(store, two, OUTBOX_SENT, "250 ok", 0, NOON,
+	    &err));
+	OK(store_defer_outbox(store, one, "no signature", NOON + 60, &err));
+	OK(store_find_outbox(store, one, check_deferred, NULL, &err));
+	OK(store_each_due(store, NOON + 59, 0, 9, count_outbox, &n, &err));
+	ck_assert_int_eq(n, 0);
+	/* Neither one that has left nor one that is not there. */
+	ck_assert_int_eq(store_defer_outbox(store, two, "x", 0, &err), 1);
+	ck_assert_int_eq(store_defer_outbox(store, 999, "x", 0, &err), 1);
+}
+END_TEST
+
 START_TEST(a_mail_is_due_until_it_is_sent)
 {
 	int64_t one, two;
@@ -1772,6 +1804,7 @@ main(void)
 	tcase_add_test(tc, changes_come_in_the_order_of_their_numbers);
 	tcase_add_test(tc, a_crl_gets_what_is_revoked_and_not_long_expired);
 	tcase_add_test(tc, responders_are_listed_and_counted);
+	tcase_add_test(tc, a_mail_is_deferred_until_then);
 	tcase_add_test(tc, a_mail_is_due_until_it_is_sent);
 	tcase_add_test(tc, a_message_id_is_queued_once);
 	tcase_add_test(tc, certificates_do_not_count_as_replies);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,15 +67,21 @@ stop(void)
 
 /* A person connects: the number is api.last. Returns their end. */
 static int
-connect_person(void)
+connect_somebody(bool may_upload)
 {
 	int pair[2];
 	struct err err;
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	ck_assert_int_eq(wire_send_connection(api.registrar, ++api.last,
-	    pair[1], &err), 0);
+	    may_upload, pair[1], &err), 0);
 	return pair[0];
+}
+
+static int
+connect_person(void)
+{
+	return connect_somebody(false);
 }
 
 static void
@@ -292,6 +299,80 @@ START_TEST(a_body_too_long_is_refused)
 }
 END_TEST
 
+#define UPLOAD	"POST /api/v1/submissions?name=a.eml HTTP/1.1\r\nHost: x\r\n" \
+		"Content-Type: application/octet-stream\r\n"
+
+/* Any octets, none of them read: they come sealed, with the query as JSON. */
+START_TEST(octets_are_passed_on_in_a_sealed_file)
+{
+	static const char body[] = "{\"a\": [[[[[[[[[[[ \0\xff\r\n";
+	char octets[64] = "", length[64];
+	struct wire_call call;
+	int fd = connect_somebody(true), seals;
+	ssize_t rest = sizeof(body) - 10;
+
+	snprintf(length, sizeof(length), "Content-Length: %zu\r\n\r\n",
+	    sizeof(body));
+	say(fd, UPLOAD);
+	say(fd, length);
+	ck_assert_int_eq(write(fd, body, 10), 10);
+	ck_assert_int_eq(write(fd, body + 10, (size_t)rest), rest);
+	await_call(&call);
+	ck_assert_str_eq(call.path, "submissions");
+	ck_assert(bytes_equal(call.json, bytes_of("{\"name\":\"a.eml\"}")));
+	ck_assert(call.has_octets);
+	ck_assert_int_eq(pread(call.octets, octets, sizeof(octets), 0),
+	    sizeof(body));
+	ck_assert_int_eq(memcmp(octets, body, sizeof(body)), 0);
+	seals = fcntl(call.octets, F_GET_SEALS);
+	ck_assert_int_eq(seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK),
+	    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK);
+	close(call.octets);
+	answer(call.connection, call.call, 201, "{}");
+	hear(fd, " 201 ");
+	close(fd);
+	await_closed(api.last);
+}
+END_TEST
+
+START_TEST(octets_of_who_may_not_send_them_are_refused)
+{
+	int fd = connect_somebody(false);
+
+	say(fd, UPLOAD "Content-Length: 2\r\n\r\n{}");
+	hear(fd, " 415 ");
+	close(fd);
+	await_closed(api.last);
+}
+END_TEST
+
+START_TEST(all_octets_together_have_a_limit)
+{
+	static char piece[1 << 20];
+	struct wire_call call;
+	int fd = connect_somebody(true);
+
+	say(fd, UPLOAD "Content-Length: 68157440\r\n\r\n");
+	for (int i = 0; i < 65; i++)
+		for (size_t at = 0; at < sizeof(piece);) {
+			ssize_t n = write(fd, piece + at, sizeof(piece) - at);
+
+			ck_assert_int_gt(n, 0);
+			at += (size_t)n;
+		}
+	hear(fd, " 413 ");
+	/* And then there is room again. */
+	say(fd, UPLOAD "Content-Length: 2\r\n\r\nok");
+	await_call(&call);
+	ck_assert(call.has_octets);
+	close(call.octets);
+	answer(call.connection, call.call, 201, "{}");
+	hear(fd, " 201 ");
+	close(fd);
+	await_closed(api.last);
+}
+END_TEST
+
 START_TEST(who_leaves_while_waiting_is_forgotten)
 {
 	struct wire_call call;
@@ -342,6 +423,9 @@ main(void)
 	tcase_add_loop_test(tc, what_is_no_call_never_reaches_the_registrar,
 	    0, ROWS(refused));
 	tcase_add_test(tc, a_body_too_long_is_refused);
+	tcase_add_test(tc, octets_are_passed_on_in_a_sealed_file);
+	tcase_add_test(tc, octets_of_who_may_not_send_them_are_refused);
+	tcase_add_test(tc, all_octets_together_have_a_limit);
 	tcase_add_test(tc, who_leaves_while_waiting_is_forgotten);
 	tcase_add_test(tc, more_people_than_places_are_turned_away);
 	tcase_add_test(tc, a_broken_registrar_ends_the_role);

@@ -27,6 +27,7 @@ enum conduct {
 	BROKEN,			/* sends a frame that is none */
 	ANSWERS_OTHERS,		/* about ids that nobody asked for, first */
 	BACKWARDS,		/* the last one first */
+	ASKS,			/* says something else first */
 };
 
 struct peer {
@@ -35,6 +36,7 @@ struct peer {
 	enum conduct	 conduct;
 	size_t		 n;
 	uint64_t	 ids[N_MAILS + 1];
+	enum examine_kind kinds[N_MAILS + 1];
 	struct wire_submit seen[N_MAILS + 1];	/* findings: status and text */
 	enum findings_status status[N_MAILS + 1];
 	char		 text[N_MAILS + 1][256];
@@ -77,9 +79,11 @@ run_parser(void *arg)
 		struct wire_examine examine;
 
 		ck_assert_int_eq(wire_get_examine(&frame, &examine, &err), 0);
+		p->kinds[p->n] = examine.kind;
 		p->ids[p->n++] = examine.id;
 		switch (p->conduct) {
 		case WORKS:
+		case ASKS:
 			send_findings(p, examine.id);
 			break;
 		case SILENT:
@@ -138,6 +142,11 @@ run_registrar(void *arg)
 			outcome.id += 1000;
 			wire_send_outcome(p->channel, &outcome, &err);
 			outcome.id -= 1000;
+			wire_send_outcome(p->channel, &outcome, &err);
+			break;
+		case ASKS:
+			channel_send(p->channel, WIRE_SEND,
+			    bytes_of("an answer"), -1, &err);
 			/* fall through */
 		case WORKS:
 		case BACKWARDS:
@@ -314,6 +323,65 @@ START_TEST(a_message_too_large_is_refused_unseen_by_the_parser)
 }
 END_TEST
 
+/* Even when it looks like a mail: nothing in it says who sent it. */
+START_TEST(a_request_in_a_file_has_no_sender)
+{
+	struct arrival arrivals[2] = {
+		{ .channel = CHANNEL_FILE, .is_csr = true, .file = "a.p10",
+		  .owner = 1000, .message = bytes_of(MAIL),
+		  .octets = strlen(MAIL), .place = bytes_of("one") },
+		{ .channel = CHANNEL_FILE, .is_csr = true, .file = "a.p10",
+		  .owner = 1000, .message = bytes_of(MAIL),
+		  .octets = strlen(MAIL), .place = bytes_of("two") },
+	};
+	struct err err;
+
+	start(WORKS, WORKS, 10000);
+	ck_assert_int_eq(carry(&carrier, 0, arrivals, 2, &err), 0);
+	finish();
+	ck_assert_uint_eq(registrar.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct wire_submit *s = &registrar.seen[i];
+
+		ck_assert_int_eq(parser.kinds[i], EXAMINE_CSR);
+		ck_assert_str_eq(s->envelope.from, "");
+		ck_assert_uint_eq(s->envelope.evidence, 0);
+		ck_assert_int_eq(s->channel, CHANNEL_FILE);
+		ck_assert_str_eq(s->file, "a.p10");
+		ck_assert_uint_eq(s->owner, 1000);
+	}
+	ck_assert_int_ne(memcmp(registrar.seen[0].octets_digest,
+	    registrar.seen[1].octets_digest, 32), 0);
+}
+END_TEST
+
+static int
+count_other(void *arg, struct frame *frame, struct err *err)
+{
+	(void)err;
+	ck_assert_int_eq(frame->type, WIRE_SEND);
+	(*(unsigned int *)arg)++;
+	return 0;
+}
+
+START_TEST(what_else_the_registrar_says_is_not_lost)
+{
+	struct arrival arrivals[N_MAILS];
+	unsigned int others = 0;
+	struct err err;
+
+	fill(arrivals);
+	start(WORKS, ASKS, 10000);
+	carrier.on_other = count_other;
+	carrier.arg = &others;
+	ck_assert_int_eq(carry(&carrier, 42, arrivals, N_MAILS, &err), 0);
+	for (size_t i = 0; i < N_MAILS; i++)
+		ck_assert_int_eq(arrivals[i].outcome, OUTCOME_HELD);
+	finish();
+	ck_assert_uint_eq(others, N_MAILS);
+}
+END_TEST
+
 START_TEST(a_stop_leaves_the_rest_for_later)
 {
 	struct arrival arrivals[N_MAILS];
@@ -361,6 +429,8 @@ main(void)
 	tcase_add_test(tc, the_registrar_learns_what_the_scanner_found);
 	tcase_add_test(tc,
 	    a_message_too_large_is_refused_unseen_by_the_parser);
+	tcase_add_test(tc, a_request_in_a_file_has_no_sender);
+	tcase_add_test(tc, what_else_the_registrar_says_is_not_lost);
 	tcase_add_test(tc, a_stop_leaves_the_rest_for_later);
 	tcase_add_test(tc, a_full_queue_waits_for_the_parser);
 	suite_add_tcase(suite, tc);

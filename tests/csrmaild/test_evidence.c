@@ -154,6 +154,14 @@ START_TEST(a_signature_counts_when_all_of_it_does)
 	    signatures[_i].name);
 	ck_assert_msg(strstr(v.doubt, signatures[_i].doubt) != NULL, "%s: %s",
 	    signatures[_i].name, v.doubt);
+	/* Whose key has signed is another question. */
+	ck_assert_msg(v.sound == (!signatures[_i].bad &&
+	    signatures[_i].age_s <= 5 * 86400 &&
+	    signatures[_i].age_s >= -3600), "%s", signatures[_i].name);
+	ck_assert_msg((v.certificate != 0) == (v.sound &&
+	    signatures[_i].state != 0 &&
+	    strcmp(signatures[_i].der, OURS) == 0), "%s",
+	    signatures[_i].name);
 	wire_submit_free_contents(&m);
 }
 END_TEST

@@ -1,4 +1,4 @@
-#include "csrmaild/imap.h"
+#include "csrmaild/imap_private.h"
 
 #include "csrmaild/settings.h"
 
@@ -13,12 +13,13 @@
 
 #define LONG_MS		8000
 
-/* libetpan 1.9.4 drops 49 octets with each BYE greeting. */
+/* libetpan 1.9.4 drops 49 octets with each BYE greeting, and 87 with an OK to
+ * NAMESPACE that no answer came with. */
 const char *__lsan_default_suppressions(void);
 const char *
 __lsan_default_suppressions(void)
 {
-	return "leak:mailimap_greeting_new\n";
+	return "leak:mailimap_greeting_new\nleak:mailimap_response_new\n";
 }
 
 static struct fake_server server;
@@ -65,7 +66,9 @@ static enum misdeed {
 	CLOSES_IN_IDLE,
 	SAYS_MORE_THAN_ASKED,
 	OTHERS_DELETE,		/* neither MOVE nor UIDPLUS, and UID 9 is marked */
+	HAS_NAMESPACES,		/* and answers `namespaces` */
 } misdeed;
+static const char *namespaces;
 
 static const char *
 capabilities(const struct fake_server *s)
@@ -80,6 +83,8 @@ capabilities(const struct fake_server *s)
 	case NO_MOVE_NO_UIDPLUS:
 	case OTHERS_DELETE:
 		return "IMAP4rev1 STARTTLS IDLE";
+	case HAS_NAMESPACES:
+		return "IMAP4rev1 STARTTLS IDLE UIDPLUS MOVE NAMESPACE";
 	default:
 		/* What is said in clear must be forgotten after. */
 		return s->ssl != NULL ? "IMAP4rev1 IDLE UIDPLUS MOVE" :
@@ -198,6 +203,8 @@ answer(struct fake_server *s, bool *created)
 		return misdeed == REFUSES_LOGIN ?
 		    fake_say(s, "%s NO [AUTHENTICATIONFAILED] wrong\r\n",
 		    s->tag) : say_ok(s);
+	if (fake_was_asked(s, "NAMESPACE"))
+		return fake_say(s, "%s%s OK done\r\n", namespaces, s->tag);
 	if (fake_was_asked(s, "SELECT"))
 		return answer_select(s);
 	if (fake_was_asked(s, "RFC822.SIZE"))
@@ -589,6 +596,48 @@ START_TEST(names_of_folders_are_modified_utf_7_on_the_wire)
 }
 END_TEST
 
+/* The same among namespaces (RFC 2342); the first two are answers of Cyrus. */
+#define INBOX_DOT	"* NAMESPACE ((\"INBOX.\" \".\")) ((\"user.\" \".\")) " \
+			"((\"\" \".\"))\r\n"
+#define NO_PREFIX	"* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) " \
+			"NIL\r\n"
+static const struct {
+	const char	*says, *folder, *wire;
+} places[] = {
+	{ INBOX_DOT, "INBOX", "INBOX" },
+	{ INBOX_DOT, "inbox", "inbox" },
+	{ INBOX_DOT, "Held", "\"INBOX.Held\"" },
+	{ INBOX_DOT, "INBOX.Held", "\"INBOX.Held\"" },
+	{ INBOX_DOT, "INBOX/Held", "\"INBOX.Held\"" },
+	{ INBOX_DOT, "CA/Zurück", "\"INBOX.CA.Zur&APw-ck\"" },
+	{ INBOX_DOT, "user.bob.Held", "\"user.bob.Held\"" },
+	{ NO_PREFIX, "CA/Held", "\"CA/Held\"" },
+	{ NO_PREFIX, "Other Users/bob", "\"Other Users/bob\"" },
+	{ "* NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"#shared.\" \".\")"
+	  "(\"shared.\" \".\"))\r\n", "shared.Held", "\"shared.Held\"" },
+	{ "* NAMESPACE ((\"Mine\" NIL)) NIL NIL\r\n", "A/B", "\"MineA/B\"" },
+	{ "* NAMESPACE NIL NIL ((\"Public.\" \".\"))\r\n", "A/B", "\"A/B\"" },
+	{ "", "A/B", "\"A/B\"" },	/* OK, and no answer */
+};
+
+START_TEST(folders_stand_where_the_server_has_the_users_own)
+{
+	struct imap *imap;
+	uint32_t uid_validity;
+	struct err err = { 0 };
+	char want[100];
+
+	namespaces = places[_i].says;
+	imap = open_inbox(HAS_NAMESPACES);
+	ck_assert_msg(imap_select(imap, places[_i].folder, &uid_validity,
+	    &err) == 0, "%s: %s", places[_i].folder, err.text);
+	finish(imap);
+	snprintf(want, sizeof(want), "SELECT %s|", places[_i].wire);
+	ck_assert_msg(strstr(server.seen, want) != NULL, "%s: %s", want,
+	    server.seen);
+}
+END_TEST
+
 /* --- logins ------------------------------------------------------------------- */
 static const char *offered;
 static bool refuses;
@@ -719,6 +768,30 @@ START_TEST(waiting_ends_with_news_or_in_time)
 }
 END_TEST
 
+/* RFC 2177, 3: a server may take one who says nothing for 30 minutes for gone.
+ * However seldom we would look by ourselves, IDLE is said anew before that. */
+START_TEST(idle_is_ended_and_said_again_before_the_server_gives_up)
+{
+	struct imap *imap = open_inbox(BEHAVES);
+	struct err err = { 0 };
+	const char *seen = server.seen;
+	unsigned int n = 0;
+
+	ck_assert_int_eq(imap->longest_wait_ms, 29 * 60 * 1000);
+	imap->longest_wait_ms = 10;	/* what stands for that here */
+	imap->listed = 2;
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(imap_wait(imap, clock_monotonic_ms() +
+		    3600 * 1000, NULL, 0, &err), 0);
+	finish(imap);
+	while ((seen = strstr(seen, "IDLE|DONE|")) != NULL) {
+		n++;
+		seen++;
+	}
+	ck_assert_msg(n == 3, "%s", server.seen);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -747,10 +820,15 @@ main(void)
 	    names_of_folders_are_modified_utf_7_on_the_wire, 0,
 	    ROWS(folders));
 	tcase_add_loop_test(tc,
+	    folders_stand_where_the_server_has_the_users_own, 0,
+	    ROWS(places));
+	tcase_add_loop_test(tc,
 	    a_login_uses_the_mechanism_of_the_settings_only, 0,
 	    ROWS(logins));
 	tcase_add_loop_test(tc, waiting_ends_with_news_or_in_time, 0,
 	    ROWS(waits));
+	tcase_add_test(tc,
+	    idle_is_ended_and_said_again_before_the_server_gives_up);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

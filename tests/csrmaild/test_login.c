@@ -309,6 +309,40 @@ START_TEST(a_commands_token_is_kept_until_a_minute_before_its_end)
 }
 END_TEST
 
+#ifdef TEST_HOOKS
+/* A session may last for days, in IDLE: the login after it needs a token that is
+ * good then, without having tried the old one. */
+START_TEST(a_token_is_fetched_anew_after_a_long_session)
+{
+	static const char *const given[] = {
+		"{\"access_token\":\"hour\",\"expires_in\":3600}",
+		"{\"access_token\":\"next\",\"expires_in\":3600}", NULL };
+	static const struct {
+		int64_t		 later_s;
+		const char	*want;
+	} sessions[] = { { 0, "hour" }, { 3530, "hour" }, { 3541, "next" } };
+	struct server_settings server = settings_for(AUTH_XOAUTH2);
+	struct err err = { 0 };
+	struct scene scene;
+	struct login *login;
+
+	server.token_command[0] = command;
+	server.n_token_command = 1;
+	login = open_login(&scene, &server, given);
+	for (int i = 0; i < ROWS(sessions); i++) {
+		const char *secret = NULL;
+
+		clock_set_test_offset(sessions[i].later_s);
+		ck_assert_msg(login_secret(login, &secret, &err) == 0, "%s",
+		    err.text);
+		ck_assert_str_eq(secret, sessions[i].want);
+	}
+	clock_set_test_offset(0);
+	close_login(&scene, login);
+}
+END_TEST
+#endif
+
 START_TEST(exec_that_is_gone_is_a_fault)
 {
 	static const char *const given[] = { NULL };
@@ -343,6 +377,9 @@ main(void)
 	tcase_add_test(tc, a_token_file_is_read_anew_for_each_session);
 	tcase_add_test(tc,
 	    a_commands_token_is_kept_until_a_minute_before_its_end);
+#ifdef TEST_HOOKS
+	tcase_add_test(tc, a_token_is_fetched_anew_after_a_long_session);
+#endif
 	tcase_add_test(tc, exec_that_is_gone_is_a_fault);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);

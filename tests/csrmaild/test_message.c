@@ -260,6 +260,7 @@ static const struct {
 	{ "mailx-uuencode",		HINT_BIT(HINT_UUENCODE) },
 	{ "ios-dashes",			HINT_BIT(HINT_MARKERS) },
 	{ "pem-missing-begin",		HINT_BIT(HINT_MARKERS) },
+	{ "revoke-in-a-sentence",	HINT_BIT(HINT_REVOKE) },
 	{ "archive",	HINT_BIT(HINT_TNEF) | HINT_BIT(HINT_ARCHIVE) },
 };
 
@@ -341,6 +342,62 @@ START_TEST(more_requests_than_we_take_are_refused)
 	    &err), 0);
 	ck_assert_int_eq(message_findings(msg)->status, FINDINGS_REFUSED);
 	ck_assert_uint_eq(message_findings(msg)->n_candidates, 0);
+}
+END_TEST
+
+/* Where a wish may stand: in what the sender wrote to us, as plain text. */
+static const struct {
+	const char	*name, *mail;
+	size_t		 n;
+} wishes[] = {
+	{ "no MIME", "Subject: REVOKE 1\r\n\r\nREVOKE 2a\r\n", 1 },
+	{ "what a signature covers", "Content-Type: text/plain\r\n\r\n"
+	  "REVOKE 2a\r\n", 1 },
+	{ "quoted-printable", "Content-Type: text/plain\r\n"
+	  "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	  "REVOKE =32a=\r\n superseded\r\n", 1 },
+	{ "base64", "Content-Type: text/plain\r\n"
+	  "Content-Transfer-Encoding: base64\r\n\r\nUkVWT0tFIDJhDQo=\r\n",
+	  1 },
+	{ "UTF-16", "Content-Type: text/plain; charset=utf-16le\r\n"
+	  "Content-Transfer-Encoding: base64\r\n\r\n"
+	  "UgBFAFYATwBLAEUAIAAyAGEACgA=\r\n", 1 },
+	{ "flowed", "Content-Type: text/plain; format=flowed\r\n\r\n"
+	  "REVOKE 2a \r\nsuperseded\r\n", 1 },
+	{ "beside HTML", "Content-Type: multipart/alternative; boundary=b\r\n"
+	  "\r\n--b\r\nContent-Type: text/plain\r\n\r\nREVOKE 2a\r\n--b\r\n"
+	  "Content-Type: text/html\r\n\r\n<p>REVOKE 2b</p>\r\n--b--\r\n", 1 },
+	{ "two parts", "Content-Type: multipart/mixed; boundary=b\r\n"
+	  "\r\n--b\r\n\r\nREVOKE 2a\r\n--b\r\n\r\nREVOKE 2b\r\n--b--\r\n",
+	  2 },
+	{ "HTML alone", "Content-Type: text/html\r\n\r\nREVOKE 2a\r\n", 0 },
+	{ "attached", "Content-Type: text/plain; name=\"a.txt\"\r\n\r\n"
+	  "REVOKE 2a\r\n", 0 },
+	{ "another type", "Content-Type: text/x-log\r\n\r\nREVOKE 2a\r\n",
+	  0 },
+	{ "a mail in the mail", "Content-Type: message/rfc822\r\n\r\n"
+	  "Subject: x\r\n\r\nREVOKE 2a\r\n", 0 },
+	{ "before the first part", "Content-Type: multipart/mixed; "
+	  "boundary=b\r\n\r\nREVOKE 2a\r\n--b\r\n\r\nx\r\n--b--\r\n"
+	  "REVOKE 2b\r\n", 0 },
+	{ "with a private key", "Subject: x\r\n\r\nREVOKE 2a\r\n"
+	  "-----BEGIN PRIVATE KEY-----\r\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49"
+	  "AwEHBG0wawIBAQQg\r\n"
+	  "-----END PRIVATE KEY-----\r\n", 0 },
+};
+
+START_TEST(a_wish_is_read_where_it_may_stand)
+{
+	OWNED_STRUCT(message) *msg = NULL;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(message_examine(bytes_of(wishes[_i].mail), &limits,
+	    &msg, &err), 0);
+	ck_assert_msg(message_findings(msg)->n_wishes == wishes[_i].n,
+	    "%s: %zu", wishes[_i].name, message_findings(msg)->n_wishes);
+	for (size_t i = 0; i < wishes[_i].n; i++)
+		ck_assert_uint_eq(message_findings(msg)->wishes[i].serial
+		    .octets[0], 0x2a + i);
 }
 END_TEST
 
@@ -440,6 +497,8 @@ main(void)
 	tcase_add_test(tc, more_requests_than_we_take_are_refused);
 	tcase_add_loop_test(tc, an_ordinary_mail_is_read, 0, ROWS(ordinary));
 	tcase_add_loop_test(tc, a_damaged_mail_does_no_harm, 0, 5);
+	tcase_add_loop_test(tc, a_wish_is_read_where_it_may_stand, 0,
+	    ROWS(wishes));
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

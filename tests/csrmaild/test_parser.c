@@ -3,7 +3,9 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/role.h"
+#include "csrmaild/dkim_check.h"
 #include "csrmaild/wire.h"
+#include "tests/support/dkim_signer.h"
 #include "tests/support/fixtures.h"
 
 #include <sys/socket.h>
@@ -122,6 +124,35 @@ START_TEST(a_mail_is_examined)
 	ck_assert_int_eq(f->status, FINDINGS_OK);
 	ck_assert_uint_eq(f->n_candidates, 0);
 	ck_assert_uint_eq(f->n_parts, 1);
+	stop();
+}
+END_TEST
+
+/* The child has let go of the channel by then. */
+START_TEST(what_comes_with_a_question_reaches_the_child)
+{
+	static const struct dkim_signer signer = { "rsa2048", "rsa-sha256",
+	    "", "From:Message-ID:Content-Type:Subject", true };
+	OWNED_BUF(mail, 65536);
+	OWNED_BUF(keys, WIRE_MAX_DKIM_KEYS);
+	OWNED_STRUCT(findings) *f = NULL;
+	struct wire_examine m = { .id = 9, .kind = EXAMINE_DKIM };
+	char record[1024];
+	struct err err = { 0 };
+
+	dkim_signer_sign(&signer, "From: a@example.test\r\n"
+	    "Message-ID: <1@b>\r\nSubject: hello\r\n", "no request here\r\n",
+	    &mail);
+	snprintf(record, sizeof(record), "p=%s",
+	    dkim_signer_public("rsa2048"));
+	dkim_keys_put(&keys, 0, bytes_of(record));
+	m.octets = buf_bytes(&mail);
+	m.dkim_keys = buf_bytes(&keys);
+	start();
+	ck_assert_int_eq(wire_send_examine(rig.a, &m, &err), 0);
+	f = answer(rig.a);
+	ck_assert_uint_eq(f->id, 9);
+	ck_assert_msg(f->is_dkim && f->dkim.good, "%s", f->dkim.text);
 	stop();
 }
 END_TEST
@@ -311,6 +342,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_mail_is_examined);
+	tcase_add_test(tc, what_comes_with_a_question_reaches_the_child);
 	tcase_add_test(tc, a_request_comes_back_checked);
 	tcase_add_test(tc, broken_findings_are_a_verdict_too);
 	tcase_add_loop_test(tc, a_child_that_fails_is_a_verdict, 0,

@@ -171,6 +171,36 @@ static const struct {
 	  "test.conf:4" },
 	{ "rule \"default\" {\n action = hold\n}\n", "title" },
 	{ "rule {\n action = hold\n}\n", "test.conf:1" },
+	/* Each kind of rule has its own words. */
+	{ "rule \"a\" {\n for = \"everything\"\n action = hold\n}\n",
+	  "test.conf:2: for" },
+	{ "rule \"a\" {\n action = revoke\n}\n", "test.conf:2: action" },
+	{ "rule \"a\" {\n for = revocation\n action = sign\n}\n",
+	  "test.conf:3: action" },
+	{ "rule \"a\" {\n action = hold\n own = true\n}\n",
+	  "test.conf:3: own" },
+	{ "rule \"a\" {\n action = hold\n reason = { \"superseded\" }\n}\n",
+	  "test.conf:3: reason" },
+	{ "rule \"a\" {\n for = revocation\n action = hold\n days = 9\n}\n",
+	  "test.conf:4: days" },
+	{ "rule \"a\" {\n for = revocation\n action = hold\n"
+	  " profile = \"user\"\n}\n", "test.conf:4: profile" },
+	{ "rule \"a\" {\n for = revocation\n action = hold\n"
+	  " challenge_file = \"/a\"\n}\n", "test.conf:4: challenge_file" },
+	{ "rule \"a\" {\n for = revocation\n own = true\n action = revoke\n"
+	  " reason = { \"bored\" }\n}\n", "test.conf:5: reason" },
+	{ "rule \"a\" {\n for = revocation\n own = true\n action = revoke\n"
+	  " reason = { \"removeFromCRL\" }\n}\n", "test.conf:5: reason" },
+	/* Nothing but a signature revokes. */
+	{ "rule \"a\" {\n for = revocation\n action = hold\n"
+	  " evidence = { \"smime\", \"dkim\" }\n}\n",
+	  "test.conf:4: evidence" },
+	{ "rule \"a\" {\n for = revocation\n action = revoke\n}\n",
+	  "test.conf:3: action" },
+	{ "rule \"a\" {\n for = revocation\n action = revoke\n"
+	  " evidence = { \"smime\" }\n}\n", "test.conf:3: action" },
+	{ "rule \"a\" {\n for = revocation\n action = revoke\n"
+	  " sender = { \"a@b.c\" }\n}\n", "test.conf:3: action" },
 };
 
 START_TEST(a_wrong_rule_is_refused_with_its_line_and_key)
@@ -375,6 +405,120 @@ START_TEST(a_forwarded_request_is_never_signed)
 }
 END_TEST
 
+/* --- revocations --------------------------------------------------------- */
+
+static struct verdict
+decide_revocation(const struct rules *rules, const char *sender,
+    uint8_t evidence, bool own, enum crl_reason reason, const char *bears)
+{
+	struct names names;
+	struct petition petition = { .revocation = true, .mailbox = "users",
+	    .sender = sender, .evidence = evidence, .own = own,
+	    .reason = reason, .names = bears == NULL ? NULL : &names };
+	struct verdict verdict;
+
+	if (bears != NULL)
+		read_names(bears, &names);
+	policy_decide(rules, &petition, &verdict, NULL);
+	return verdict;
+}
+
+static const char revoking[] =
+    "rule \"of requests\" {\n"
+    "	action = reject\n"
+    "}\n"
+    "rule \"never\" {\n"
+    "	for = \"revocation\"\n"
+    "	dns = { \"*.secret.example.org\" }\n"
+    "	action = reject\n"
+    "}\n"
+    "rule \"own\" {\n"
+    "	for = \"revocation\"\n"
+    "	own = true\n"
+    "	action = revoke\n"
+    "}\n"
+    "rule \"admin\" {\n"
+    "	for = \"revocation\"\n"
+    "	mailbox = { \"users\" }\n"
+    "	sender = { \"" USER "\" }\n"
+    "	evidence = { \"smime\" }\n"
+    "	dns = { \"*.example.org\" }\n"
+    "	cn = { \"@san\" }\n"
+    "	reason = { \"superseded\", \"certificateHold\" }\n"
+    "	action = revoke\n"
+    "}\n"
+    "rule \"lost\" {\n"
+    "	for = \"revocation\"\n"
+    "	reason = { \"keyCompromise\" }\n"
+    "	action = hold\n"
+    "	text = \"call us\"\n"
+    "}\n";
+
+static const struct {
+	const char	*sender;
+	uint8_t		 evidence;
+	bool		 own;
+	enum crl_reason	 reason;
+	const char	*names;		/* of the certificate; NULL: unknown */
+	enum action	 want;
+	const char	*rule;
+} revocations[] = {
+	{ "", 0, true, CRL_UNSPECIFIED, "DNS:a.b", ACTION_REVOKE, "own" },
+	{ "", 0, true, CRL_KEY_COMPROMISE, "DNS:a.b", ACTION_REVOKE, "own" },
+	{ "", 0, true, CRL_CERTIFICATE_HOLD, "DNS:a.b", ACTION_HOLD,
+	  "default" },
+	{ "", 0, true, CRL_UNSPECIFIED, "DNS:a.secret.example.org",
+	  ACTION_REJECT, "never" },
+	{ "", 0, true, CRL_UNSPECIFIED, "", ACTION_REVOKE, "own" },
+	{ "", 0, false, CRL_UNSPECIFIED, "DNS:a.b", ACTION_HOLD, "default" },
+	{ USER, EVIDENCE_SMIME, false, CRL_SUPERSEDED, "DNS:a.example.org",
+	  ACTION_REVOKE, "admin" },
+	{ USER, EVIDENCE_SMIME, false, CRL_CERTIFICATE_HOLD,
+	  "CN=a.example.org, DNS:a.example.org", ACTION_REVOKE, "admin" },
+	{ USER, EVIDENCE_SMIME, false, CRL_UNSPECIFIED, "DNS:a.example.org",
+	  ACTION_HOLD, "default" },
+	{ USER, EVIDENCE_SMIME, false, CRL_KEY_COMPROMISE,
+	  "DNS:a.example.org", ACTION_HOLD, "lost" },
+	/* One name that is not on a list, and none at all. */
+	{ USER, EVIDENCE_SMIME, false, CRL_SUPERSEDED,
+	  "DNS:a.example.org, DNS:a.b", ACTION_HOLD, "default" },
+	{ USER, EVIDENCE_SMIME, false, CRL_SUPERSEDED, "", ACTION_HOLD,
+	  "default" },
+	{ USER, EVIDENCE_SMIME, false, CRL_SUPERSEDED, NULL, ACTION_REJECT,
+	  "never" },
+	{ USER, EVIDENCE_AUTH | EVIDENCE_DKIM | EVIDENCE_REPLY, false,
+	  CRL_SUPERSEDED, "DNS:a.example.org", ACTION_HOLD, "default" },
+	{ "x@example.org", EVIDENCE_SMIME, false, CRL_SUPERSEDED,
+	  "DNS:a.example.org", ACTION_HOLD, "default" },
+};
+
+START_TEST(a_revocation_takes_its_own_key_or_a_rule_for_the_sender)
+{
+	OWNED_STRUCT(rules) *rules = parse(revoking);
+	struct verdict v = decide_revocation(rules, revocations[_i].sender,
+	    revocations[_i].evidence, revocations[_i].own,
+	    revocations[_i].reason, revocations[_i].names);
+
+	ck_assert_msg(v.action == revocations[_i].want, "row %d: %d by %s",
+	    _i, v.action, v.rule);
+	ck_assert_msg(strcmp(v.rule, revocations[_i].rule) == 0,
+	    "row %d: %s", _i, v.rule);
+}
+END_TEST
+
+/* Neither kind of rule says anything about the other. */
+START_TEST(rules_are_about_one_thing)
+{
+	OWNED_STRUCT(rules) *rules = parse(revoking);
+	OWNED_STRUCT(rules) *sets = parse(staff);
+
+	ck_assert_str_eq(decide(rules, USER, EVIDENCE_SMIME,
+	    "DNS:a.example.org").rule, "of requests");
+	ck_assert_str_eq(decide_revocation(sets, USER, EVIDENCE_ALL, true,
+	    CRL_SUPERSEDED, "email:" USER).rule, "default");
+}
+END_TEST
+
 START_TEST(the_first_match_decides)
 {
 	OWNED_STRUCT(rules) *rules = parse(
@@ -451,6 +595,11 @@ START_TEST(the_shipped_sets_do_what_they_say)
 		    ACTION_HOLD);
 		ck_assert_int_eq(decide(rules, "a@example.com", EVIDENCE_ALL,
 		    "email:a@example.com").action, ACTION_HOLD);
+		ck_assert_int_eq(decide_revocation(rules, "", 0, true,
+		    CRL_KEY_COMPROMISE, "DNS:a.b").action, ACTION_REVOKE);
+		ck_assert_int_eq(decide_revocation(rules, USER, EVIDENCE_ALL,
+		    false, CRL_KEY_COMPROMISE, "email:" USER).action,
+		    ACTION_HOLD);
 	}
 }
 END_TEST
@@ -472,6 +621,10 @@ main(void)
 	    signing_takes_evidence_and_a_list_for_every_name, 0, ROWS(cases));
 	tcase_add_test(tc, the_verdict_says_which_rule_and_what);
 	tcase_add_test(tc, a_forwarded_request_is_never_signed);
+	tcase_add_loop_test(tc,
+	    a_revocation_takes_its_own_key_or_a_rule_for_the_sender, 0,
+	    ROWS(revocations));
+	tcase_add_test(tc, rules_are_about_one_thing);
 	tcase_add_test(tc, the_first_match_decides);
 	tcase_add_test(tc, an_empty_set_holds);
 	tcase_add_test(tc, why_names_every_rule_that_was_looked_at);

@@ -517,6 +517,37 @@ START_TEST(a_persons_wish_is_for_each_key_that_has_not_ended)
 }
 END_TEST
 
+/* A CA that signs elsewhere by now, and of which a serial was drawn here. */
+START_TEST(an_installed_list_tells_of_a_serial_that_was_only_drawn)
+{
+	struct authority *ca = authority_by_name(&s.r.authorities, "users");
+	const struct ca_settings *settings = ca->settings;
+	const struct crl_terms terms = { .number = 9, .this_update = NOON,
+		.next_update = NOON + DAY };
+	const struct crl_entry e = { .serial = crl_stand_serial(7),
+		.revoked_at = NOON - 9, .reason = CRL_SUPERSEDED };
+	struct cert_row drawn = { .ca_id = s.users_id, .serial = e.serial,
+		.state = CERT_RESERVED, .not_before = NOON - DAY,
+		.not_after = FAR, .order = bytes_of("order"),
+		.profile = "user", .names_text = "" };
+	struct status_row status;
+
+	s.r.now = NOON;
+	OK(store_begin(s.r.store, &err));
+	OK(store_reserve(s.r.store, &drawn, &err));
+	OK(store_commit(s.r.store, &err));
+	ca->settings = NULL;
+	OK(publish_install(&s.r, "users", &terms, &e, 1, bytes_of("DER"),
+	    "unix:boss", &err));
+	ca->settings = settings;
+	OK(store_find_status(s.r.store, s.users_id, &e.serial, &status,
+	    &err));
+	ck_assert_int_eq(status.state, STATUS_REVOKED);
+	ck_assert_int_eq(status.reason, CRL_SUPERSEDED);
+	ck_assert_int_eq(status.revoked_at, NOON - 9);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -552,6 +583,8 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_persons_wish_is_for_each_key_that_has_not_ended, 0,
 	    ROWS(wishes));
+	tcase_add_test(tc,
+	    an_installed_list_tells_of_a_serial_that_was_only_drawn);
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

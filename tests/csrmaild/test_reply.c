@@ -127,7 +127,7 @@ compose(const struct reply_head *h, const struct reply_item *items, size_t n,
     struct buf *out)
 {
 	err.text[0] = '\0';
-	ck_assert_msg(reply_compose(h, items, n, out, &err) == 0, "%s",
+	ck_assert_msg(reply_compose(h, items, n, NULL, 0, out, &err) == 0, "%s",
 	    err.text);
 	check_octets(out);
 }
@@ -344,7 +344,7 @@ START_TEST(no_line_is_smuggled_into_a_header)
 	OWNED_BUF(mail, MAX_MAIL);
 
 	err.kind = 0;
-	ck_assert_msg(reply_compose(&h, &item, 1, &mail, &err) == -1, "%s",
+	ck_assert_msg(reply_compose(&h, &item, 1, NULL, 0, &mail, &err) == -1, "%s",
 	    injections[_i].name);
 	ck_assert_int_eq(err.kind, ERR_FAULT);
 	ck_assert_uint_eq(mail.len, 0);		/* untouched */
@@ -533,7 +533,7 @@ START_TEST(several_fates_share_one_mail)
 		part(&mail, 1 + i, &fields, &body);
 		ck_assert_ptr_nonnull(strstr(buf_str(&fields), names[i]));
 	}
-	ck_assert_int_eq(reply_compose(&h, items, 0, &mail, &err), -1);
+	ck_assert_int_eq(reply_compose(&h, items, 0, NULL, 0, &mail, &err), -1);
 }
 END_TEST
 
@@ -569,11 +569,11 @@ START_TEST(a_mail_beyond_its_ceiling_is_refused_whole)
 	OWNED_BUF(small, 3000);
 
 	err.kind = 0;
-	ck_assert_int_eq(reply_compose(&h, &item, 1, &small, &err), -1);
+	ck_assert_int_eq(reply_compose(&h, &item, 1, NULL, 0, &small, &err), -1);
 	ck_assert_int_eq(err.kind, ERR_FAULT);
 	ck_assert_uint_eq(small.len, 0);
 	item.cert = NULL;
-	ck_assert_int_eq(reply_compose(&h, &item, 1, &small, &err), -1);
+	ck_assert_int_eq(reply_compose(&h, &item, 1, NULL, 0, &small, &err), -1);
 }
 END_TEST
 

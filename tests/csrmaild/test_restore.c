@@ -379,6 +379,68 @@ START_TEST(a_reserved_serial_on_a_crl_is_revoked)
 }
 END_TEST
 
+static int
+note_reason(const struct request_row *row, void *out)
+{
+	snprintf(out, 128, "%s", row->reason);
+	return 0;
+}
+
+/* It had been signed: an approved request would be signed once more at the
+ * next start, behind the back of whoever revoked it. */
+static const struct {
+	const char	*name;
+	bool		 abandoned;	/* the serial, before the CRL comes */
+	bool		 another;	/* is in the making for the request */
+	bool		 journal;	/* has the certificate */
+	enum request_state request, want;
+} settled[] = {
+	{ "reserved", false, false, false, REQUEST_APPROVED, REQUEST_ISSUED },
+	{ "given up", true, false, false, REQUEST_APPROVED, REQUEST_ISSUED },
+	{ "in the journal", false, false, true, REQUEST_APPROVED,
+	    REQUEST_ISSUED },
+	{ "drawn twice", true, true, false, REQUEST_APPROVED,
+	    REQUEST_APPROVED },
+	{ "held since", true, false, false, REQUEST_HELD, REQUEST_HELD },
+	{ "rejected since", true, false, false, REQUEST_REJECTED,
+	    REQUEST_REJECTED },
+};
+
+START_TEST(what_was_revoked_is_not_signed_once_more)
+{
+	struct crl_terms terms = { .number = 3, .this_update = NOON,
+		.next_update = NOON + DAY };
+	struct crl_entry e = entry(1, CRL_SUPERSEDED, NOON);
+	struct cert_row row = row_of(1, CERT_RESERVED);
+	OWNED(EVP_PKEY) *key = EVP_EC_gen("P-256");
+	char reason[128] = "";
+
+	row.request = add_request(key, settled[_i].request);
+	OK(store_reserve(store, &row, &err));
+	if (settled[_i].abandoned)
+		OK(store_abandon(store, ca.id, &row.serial, &err));
+	if (settled[_i].another) {
+		struct cert_row next = row_of(2, CERT_RESERVED);
+
+		next.request = row.request;
+		OK(store_reserve(store, &next, &err));
+	}
+	if (settled[_i].journal)
+		append_issued(1, key);
+	merge_crl(&terms, &e, 1);
+	if (settled[_i].journal)
+		merge_journal();
+	ck_assert_int_eq(find(1).state, CERT_REVOKED);
+	ck_assert_int_eq(reason_of(1), CRL_SUPERSEDED);
+	ck_assert_msg(state_of(row.request) == settled[_i].want, "%s: %s",
+	    settled[_i].name, request_state_name(state_of(row.request)));
+	OK(store_find_request(store, row.request, note_reason, reason, &err));
+	ck_assert_msg((strstr(reason, "was revoked before") != NULL) ==
+	    (settled[_i].want == REQUEST_ISSUED), "%s: %s", settled[_i].name,
+	    reason);
+}
+END_TEST
+
 START_TEST(a_key_that_the_journal_blocks_is_blocked_again)
 {
 	static const uint8_t stolen[32] = { 2 }, other[32] = { 3 };
@@ -554,6 +616,8 @@ main(void)
 	tcase_add_test(tc,
 	    reserved_serials_are_given_up_without_the_newest_journal);
 	tcase_add_test(tc, a_reserved_serial_on_a_crl_is_revoked);
+	tcase_add_loop_test(tc, what_was_revoked_is_not_signed_once_more, 0,
+	    ROWS(settled));
 	tcase_add_test(tc, a_key_that_the_journal_blocks_is_blocked_again);
 	tcase_add_loop_test(tc,
 	    a_key_whose_certificate_was_compromised_is_blocked, 0,

@@ -59,6 +59,24 @@ write_conf(const char *text)
 #define MAILBOX	"mailbox \"users\" { address = \"ca@example.org\" " \
 		"ca = \"example.org/users\" " IMAP "}\n"
 
+#define DROP(more)	"mailbox \"users\" { address = \"ca@example.org\" " \
+			"ca = \"example.org/users\" " more " }\n"
+
+/* No server is asked for where none is needed. */
+START_TEST(a_folder_is_a_mailbox_without_servers)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	struct err err = { 0 };
+
+	write_conf(USERS DROP("inbox = \"dir:/srv/in/\" "
+	    "outbox = \"dir:/srv/out\""));
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert(settings_is_drop(&s->mailboxes[0]));
+	ck_assert_str_eq(s->mailboxes[0].inbox, "/srv/in");
+	ck_assert_str_eq(s->mailboxes[0].outbox, "/srv/out");
+}
+END_TEST
+
 START_TEST(the_configuration_as_shipped_is_correct)
 {
 	OWNED_STRUCT(settings) *s = NULL;
@@ -219,6 +237,26 @@ START_TEST(anchors_and_words_that_are_wrong_are_told)
 }
 END_TEST
 
+START_TEST(who_verifies_dkim_reaches_the_roles)
+{
+	OWNED_STRUCT(settings) *s = NULL;
+	OWNED_STRUCT(settings) *role = NULL;
+	struct err err = { 0 };
+	int fd;
+
+	write_with("", "dkim = verify\nresolver = \"[::1]:5353\"");
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	fd = settings_bundle_fd(s, &err);
+	ck_assert_msg(settings_decode(fd, &role, &err) == 0, "%s", err.text);
+	ck_assert(role->mailboxes[0].verify_dkim);
+	ck_assert_str_eq(role->mailboxes[0].resolver, "[::1]:5353");
+	settings_free(TAKE(s));
+	write_with("", "");
+	ck_assert_msg(settings_read(conf, &s, &err) == 0, "%s", err.text);
+	ck_assert(!s->mailboxes[0].verify_dkim);
+}
+END_TEST
+
 START_TEST(secrets_reach_the_roles_as_digests_only)
 {
 	OWNED_STRUCT(settings) *s = NULL;
@@ -255,6 +293,10 @@ START_TEST(secrets_reach_the_roles_as_digests_only)
 }
 END_TEST
 
+/* A mailbox with more keys. */
+#define SIGNS(more)	"mailbox \"users\" { address = \"ca@example.org\" " \
+			"ca = \"example.org/users\" " IMAP "\n" more " }\n"
+
 /* Each is refused with file, line and what is wrong; want is in the text. */
 static const struct {
 	const char	*name;
@@ -289,6 +331,45 @@ static const struct {
 	{ "a mailbox without an address", SMTP USERS "mailbox \"users\" { "
 	    "ca = \"example.org/users\" " IMAP " }",
 	    "address: found \"\", allowed" },
+	{ "a folder and a server", SMTP USERS DROP("inbox = \"dir:/i\" "
+	    "outbox = \"dir:/o\" " IMAP),
+	    "csrmaild.conf:4: inbox: there is a section imap" },
+	{ "a folder without dir:", USERS DROP("inbox = \"/i\" "
+	    "outbox = \"dir:/o\""), "csrmaild.conf:3: inbox: found \"/i\"" },
+	{ "a folder that depends on where we are", USERS
+	    DROP("inbox = \"dir:i\" outbox = \"dir:/o\""),
+	    "csrmaild.conf:3: inbox: found \"dir:i\"" },
+	{ "a folder without another for answers", USERS
+	    DROP("inbox = \"dir:/i\""),
+	    "csrmaild.conf:3: outbox: must be given" },
+	{ "a folder for answers alone", SMTP USERS
+	    DROP("outbox = \"dir:/o\" " IMAP),
+	    "csrmaild.conf:4: outbox: it belongs to a folder" },
+	{ "another word for who verifies DKIM", SMTP USERS
+	    SIGNS("dkim = maybe"),
+	    "dkim: found \"maybe\", allowed: authserv, verify" },
+	{ "a name server by name", SMTP USERS
+	    SIGNS("dkim = verify\nresolver = \"dns.example.org\""),
+	    "resolver: found \"dns.example.org\", allowed is an address" },
+	{ "a name server for nothing", SMTP USERS
+	    SIGNS("resolver = \"127.0.0.1\""),
+	    "resolver: it is for dkim = verify" },
+	{ "our own verification of files", USERS
+	    DROP("inbox = \"dir:/i\" outbox = \"dir:/o\" dkim = verify"),
+	    "dkim: found \"verify\", which is for a mailbox on a server" },
+	{ "answers that would be read as requests", USERS
+	    DROP("inbox = \"dir:/i\" outbox = \"dir:/i/out/\""),
+	    "csrmaild.conf:3: outbox: /i/out is also the inbox" },
+	{ "two mailboxes in one folder", USERS
+	    DROP("inbox = \"dir:/i\" outbox = \"dir:/o\"")
+	    "mailbox \"two\" { address = \"ca@example.org\" ca = "
+	    "\"example.org/users\" inbox = \"dir:/i\" "
+	    "outbox = \"dir:/p\" }", "inbox: /i is also the inbox" },
+	{ "a folder below somewhere else", USERS
+	    DROP("inbox = \"dir:/i\" outbox = \"dir:/o\" "
+	    "held = \"../h\""), "csrmaild.conf:3: held: found \"../h\"" },
+	{ "mails without a server that sends them", USERS MAILBOX,
+	    "host" },
 	{ "a user without a password", "smtp { host = \"h\" port = 25 "
 	    "tls = starttls user = \"u\" }\n" USERS MAILBOX,
 	    "password_file: must be given" },
@@ -319,6 +400,16 @@ static const struct {
 	    "port = 25 tls = none client_certificate = \"/c\" "
 	    "client_key_file = \"/k\" }\n" USERS MAILBOX,
 	    "without TLS nobody sees it" },
+	{ "a certificate to sign with, and no key", SMTP USERS SIGNS(
+	    "smime_certificate = \"/c\""), "smime_key_file: must be given" },
+	{ "a key to sign with, and no certificate", SMTP USERS SIGNS(
+	    "smime_key_file = \"/k\""), "smime_certificate: must be given" },
+	{ "a passphrase for no key", SMTP USERS SIGNS(
+	    "smime_passphrase_file = \"/p\""),
+	    "smime_certificate: must be given" },
+	{ "a key to sign with, by a relative path", SMTP USERS SIGNS(
+	    "smime_certificate = \"/c\"\nsmime_key_file = \"k\""),
+	    "csrmaild.conf:6: smime_key_file: found \"k\"" },
 	{ "an old TLS", SERVER("tls_min = 1.1") USERS MAILBOX,
 	    "tls_min: found \"1.1\", allowed: 1.2, 1.3" },
 	{ "too many sessions", SERVER("sessions = 9") USERS MAILBOX,
@@ -418,8 +509,10 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_configuration_as_shipped_is_correct);
+	tcase_add_test(tc, a_folder_is_a_mailbox_without_servers);
 	tcase_add_test(tc, a_server_is_told_who_we_are_in_four_ways);
 	tcase_add_test(tc, roles_read_the_same_from_the_bundle);
+	tcase_add_test(tc, who_verifies_dkim_reaches_the_roles);
 	tcase_add_test(tc, secrets_reach_the_roles_as_digests_only);
 	tcase_add_test(tc, anchors_and_words_reach_the_roles);
 	tcase_add_loop_test(tc, anchors_and_words_that_are_wrong_are_told, 0,

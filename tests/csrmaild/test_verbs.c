@@ -85,6 +85,28 @@ registrar_release(struct registrar *r, int64_t ca, const struct serial *serial,
 	return outcome(err);
 }
 
+int
+registrar_approve_revocation(struct registrar *r, int64_t revocation,
+    const char *who, time_t now, struct err *err)
+{
+	(void)r;
+	(void)now;
+	snprintf(told, sizeof(told), "approve revocation %lld by %s",
+	    (long long)revocation, who);
+	return outcome(err);
+}
+
+int
+registrar_reject_revocation(struct registrar *r, int64_t revocation,
+    const char *why, const char *who, time_t now, struct err *err)
+{
+	(void)r;
+	(void)now;
+	snprintf(told, sizeof(told), "reject revocation %lld \"%s\" by %s",
+	    (long long)revocation, why, who);
+	return outcome(err);
+}
+
 bool
 registrar_is_of_ca(const struct registrar *r, const struct cert_row *row)
 {
@@ -327,6 +349,37 @@ add_request(enum request_state state)
 	return id;
 }
 
+static int
+note_certificate(const struct cert_row *row, void *arg)
+{
+	*(int64_t *)arg = row->id;
+	return 0;
+}
+
+/* A lost key is in it: that of a CA, or of nobody. */
+static void
+add_revocation(uint8_t serial, const char *profile, enum crl_reason reason)
+{
+	const uint8_t spki[32] = { serial };
+	struct cert_row cert = { .ca_id = ca_id, .state = CERT_ISSUED,
+		.serial = { { serial }, 1 }, .not_before = NOON,
+		.not_after = NOON + 90 * DAY, .profile = profile,
+		.names_text = "CN=a", .der = bytes_of("DER"),
+		.spki_sha256 = spki };
+	struct revocation_row row = { .submission = 1,
+		.state = REVOCATION_HELD, .serial_text = "", .reason = reason,
+		.rule = "default", .why = "", .decided_by = "" };
+	struct err err = { 0 };
+	int64_t id;
+
+	ck_assert_msg(store_add_certificate(registrar.store, &cert,
+	    &err) == 0, "%s %s", err.text, err.detail);
+	ck_assert_int_eq(store_find_certificate(registrar.store, ca_id,
+	    &cert.serial, note_certificate, &row.certificate, &err), 0);
+	ck_assert_msg(store_add_revocation(registrar.store, &row, &id,
+	    &err) == 0, "%s %s", err.text, err.detail);
+}
+
 static void
 set_up(void)
 {
@@ -352,6 +405,9 @@ set_up(void)
 	cas[0].name = strcpy(malloc(6), "users");
 	strcpy(profile.name, user_profile);
 	registrar.settings = &settings;
+	registrar.seals[0] = (struct wire_seals){ "users", true, "ends soon" };
+	registrar.seals[1] = (struct wire_seals){ "hosts", false, "expired" };
+	registrar.n_seals = 2;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	registrar.api = channel_new(pair[0], "api", 4096, WIRE_MAX_RESULT);
 	api_end = channel_new(pair[1], "registrar", WIRE_MAX_RESULT, 4096);
@@ -369,6 +425,8 @@ set_up(void)
 	add_certificate(ca_id, 1);
 	add_certificate(ca_id, 2);
 	add_certificate(other_ca, 2);
+	add_revocation(0x71, "user", CRL_SUPERSEDED);
+	add_revocation(0x72, "ca", CRL_KEY_COMPROMISE);
 	ck_assert_int_eq(store_audit(registrar.store, NOON, "ca.created",
 	    "unix:root", "ca:users", "", &err), 0);
 	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
@@ -463,6 +521,22 @@ static const struct {
 	{ "POST", "requests/2/reject", "{}", 200, NULL,
 	    "reject 2 \"\" by unix:boss" },
 	{ "POST", "requests/2/reject", "{\"reason\":1}", 400, NULL, "" },
+	{ "GET", "revocations", "{}", 200, "\"next\":null", "" },
+	{ "GET", "revocations", "{\"limit\":1}", 200, "\"next\":1", "" },
+	{ "GET", "revocations", "{\"state\":\"revoked\"}", 200,
+	    "\"items\":[]", "" },
+	{ "GET", "revocations", "{\"state\":\"issued\"}", 400, NULL, "" },
+	{ "GET", "revocations/1", "{}", 200, "\"serial\":\"71\"", "" },
+	{ "GET", "revocations/9", "{}", 404, NULL, "" },
+	{ "POST", "revocations/1/approve", "{}", 200, "\"id\":1",
+	    "approve revocation 1 by unix:boss" },
+	{ "POST", "revocations/2/approve", "{}", 200, "\"id\":2",
+	    "approve revocation 2 by unix:boss" },
+	{ "POST", "revocations/9/approve", "{}", 404, NULL, "" },
+	{ "POST", "revocations/1/reject", "{\"reason\":\"no\"}", 200, NULL,
+	    "reject revocation 1 \"no\" by unix:boss" },
+	{ "POST", "revocations/9/reject", "{}", 404, NULL, "" },
+	{ "GET", "revocations/1/approve", "{}", 405, NULL, "" },
 	{ "GET", "certificates", "{}", 200, "\"serial\":\"01\"", "" },
 	{ "GET", "certificates", "{\"ca\":\"a/b\"}", 200,
 	    "\"serial\":\"02\"", "" },
@@ -606,6 +680,9 @@ static const struct {
 	{ "GET", "audit/verify", "{}", 200, "\"intact\":true", "" },
 	{ "GET", "status", "{}", 200, "\"held\":3", "" },
 	{ "GET", "status", "{}", 200, "\"smtp\":\"well\"", "" },
+	{ "GET", "status", "{}", 200, "mailbox users: ends soon", "" },
+	{ "GET", "status", "{}", 200, "mailbox hosts cannot sign its replies, "
+	  "and they wait: expired", "" },
 	{ "GET", "status", "{}", 200, "users has no CRL yet", "" },
 	{ "POST", "reload", "{}", 202, NULL, "reload by unix:boss" },
 };
@@ -638,6 +715,10 @@ static const struct {
 	{ "GET",  "requests/1",			RIGHT_ALL },
 	{ "POST", "requests/1/approve",		RIGHT_ADMIN },
 	{ "POST", "requests/1/reject",		RIGHT_ADMIN },
+	{ "GET",  "revocations",		RIGHT_ALL },
+	{ "GET",  "revocations/1",		RIGHT_ALL },
+	{ "POST", "revocations/1/approve",	RIGHT_ADMIN },
+	{ "POST", "revocations/1/reject",	RIGHT_ADMIN },
 	{ "GET",  "certificates",		RIGHT_ALL },
 	{ "GET",  "certificates/01",		RIGHT_ALL },
 	{ "POST", "certificates/01/revoke",	RIGHT_ADMIN | RIGHT_SECURITY },
@@ -685,6 +766,8 @@ static const struct {
 	const char	*path, *json;
 	bool		 admin_may;
 } about_cas[] = {
+	{ "revocations/1/approve", "{}", true },
+	{ "revocations/2/approve", "{}", false },
 	{ "certificates/05/revoke", "{\"reason\":\"superseded\"}", true },
 	{ "certificates/05/revoke", "{\"reason\":\"keyCompromise\"}", false },
 	{ "certificates/05/revoke", "{\"reason\":\"cACompromise\"}", false },
@@ -1061,6 +1144,37 @@ START_TEST(a_request_on_record_is_examined_before_it_is_signed_anew)
 }
 END_TEST
 
+/* A page of those alone is no last page either. */
+START_TEST(who_renews_its_own_is_not_said_to_expire)
+{
+	char text[4096];
+	struct err err = { 0 };
+
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	for (uint8_t i = 10; i < 15; i++) {
+		struct cert_row row = { .ca_id = ca_id, .state = CERT_ISSUED,
+			.serial = { { i }, 1 }, .not_before = NOON,
+			.not_after = NOON + DAY, .profile = "ocsp-responder",
+			.names_text = "", .der = bytes_of("DER"),
+			.reply_to = "" };
+
+		ck_assert_int_eq(store_add_certificate(registrar.store, &row,
+		    &err), 0);
+	}
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	add_certificate(ca_id, 0x20);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	ck_assert_uint_eq(call_as(&boss, "GET", "certificates",
+	    "{\"expiring\":90,\"after\":5,\"limit\":2}", text), 200);
+	ck_assert_msg(strstr(text, "\"serial\":\"20\"") != NULL, "%s", text);
+	ck_assert_ptr_null(strstr(text, "ocsp-responder"));
+	ck_assert_uint_eq(call_as(&boss, "GET", "certificates", "{}", text),
+	    200);
+	ck_assert_ptr_nonnull(strstr(text, "ocsp-responder"));
+}
+END_TEST
+
 START_TEST(what_is_over_is_said_to_be_expired)
 {
 	char text[4096];
@@ -1149,6 +1263,7 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_request_on_record_is_examined_before_it_is_signed_anew, 0,
 	    ROWS(renewals));
+	tcase_add_test(tc, who_renews_its_own_is_not_said_to_expire);
 	tcase_add_test(tc, what_is_over_is_said_to_be_expired);
 	tcase_add_test(tc, an_order_for_what_is_not_there_is_refused);
 	tcase_add_test(tc, nobody_waits_for_ever);

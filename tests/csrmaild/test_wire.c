@@ -5,6 +5,7 @@
 #include "common/err.h"
 #include "tests/support/fixtures.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <stdlib.h>
@@ -64,13 +65,18 @@ fill_findings(struct findings *f)
 	f->n_parts = 1;
 	strcpy(f->parts[0], "text/plain");
 	f->hints = HINT_BIT(HINT_TNEF);
+	f->n_wishes = 2;
+	f->wishes[0] = (struct wish){ .kind = WISH_REVOKE,
+		.serial = { { 9, 8 }, 2 }, .reason = CRL_REMOVE_FROM_CRL };
+	f->wishes[1] = (struct wish){ .kind = WISH_STATUS, .request = 12 };
 }
 
 START_TEST(a_submission_comes_through_whole)
 {
 	struct wire_submit m = { .id = 3, .mailbox = "users",
 		.uid_validity = 4, .uid = 5, .octets = 6,
-		.channel = CHANNEL_FILE,
+		.channel = CHANNEL_FILE, .file = "www.p10", .owner = 1000,
+		.delivery = 11,
 		.envelope = { .from = "a@b", .evidence = EVIDENCE_DKIM,
 		.message_id = "x@y", .references = "<q@r>",
 		.subject = "hello", .date = -1, .detail = "server",
@@ -94,6 +100,9 @@ START_TEST(a_submission_comes_through_whole)
 	ck_assert_uint_eq(got.envelope.evidence, EVIDENCE_DKIM);
 	ck_assert_int_eq(got.envelope.date, -1);
 	ck_assert_int_eq(got.channel, CHANNEL_FILE);
+	ck_assert_str_eq(got.file, "www.p10");
+	ck_assert_uint_eq(got.owner, 1000);
+	ck_assert_uint_eq(got.delivery, 11);
 	ck_assert_str_eq(got.envelope.detail, "server");
 	ck_assert_str_eq(got.envelope.language, "de");
 	ck_assert(got.envelope.has_token);
@@ -114,6 +123,12 @@ START_TEST(a_submission_comes_through_whole)
 	ck_assert_str_eq(got.findings->candidates[1].text, "broken");
 	ck_assert_uint_eq(got.findings->hints, HINT_BIT(HINT_TNEF));
 	ck_assert_str_eq(got.findings->parts[0], "text/plain");
+	ck_assert_uint_eq(got.findings->n_wishes, 2);
+	ck_assert_int_eq(got.findings->wishes[0].kind, WISH_REVOKE);
+	ck_assert_uint_eq(got.findings->wishes[0].serial.octets[1], 8);
+	ck_assert_int_eq(got.findings->wishes[0].reason, CRL_REMOVE_FROM_CRL);
+	ck_assert_int_eq(got.findings->wishes[1].kind, WISH_STATUS);
+	ck_assert_uint_eq(got.findings->wishes[1].request, 12);
 	wire_submit_free_contents(&m);
 	wire_submit_free_contents(&got);
 }
@@ -218,6 +233,7 @@ START_TEST(mutated_findings_never_pass_a_limit)
 			ck_assert_uint_le(got->n_candidates,
 			    WIRE_MAX_CANDIDATES);
 			ck_assert_uint_le(got->n_parts, WIRE_MAX_PARTS);
+			ck_assert_uint_le(got->n_wishes, WIRE_MAX_WISHES);
 		}
 		whole.data[at] = old;
 	}
@@ -242,6 +258,76 @@ START_TEST(a_good_request_has_octets)
 }
 END_TEST
 
+static const struct {
+	const char	*name;
+	size_t		 n;
+	struct wish	 wish;		/* the last of them */
+	bool		 want;
+} wishes[] = {
+	{ "none", 0, { 0 }, true },
+	{ "as many as there may be", WIRE_MAX_WISHES, { .kind = WISH_REVOKE },
+	  true },
+	{ "of no kind", 1, { .kind = 0 }, false },
+	{ "of another kind", 1, { .kind = WISH_STATUS + 1 }, false },
+	{ "the last reason", 1, { .kind = WISH_REVOKE,
+	  .reason = CRL_AA_COMPROMISE }, true },
+	{ "a reason that is not used", 1, { .kind = WISH_REVOKE,
+	  .reason = 7 }, false },
+	{ "above the last reason", 1, { .kind = WISH_REVOKE, .reason = 11 },
+	  false },
+	{ "a zero in front", 1, { .kind = WISH_REVOKE,
+	  .serial = { { 0, 1 }, 2 } }, false },
+	{ "a number that the store has not", 1, { .kind = WISH_STATUS,
+	  .request = UINT64_MAX }, false },
+};
+
+START_TEST(wishes_are_checked)
+{
+	OWNED_STRUCT(findings) *f = calloc(1, sizeof(*f)), *got = NULL;
+	OWNED_BUF(whole, WIRE_MAX_FINDINGS);
+	struct cursor c;
+
+	f->status = FINDINGS_OK;
+	for (size_t i = 0; i < wishes[_i].n; i++)
+		f->wishes[f->n_wishes++] = (struct wish){
+			.kind = WISH_STATUS, .request = i };
+	if (f->n_wishes > 0)
+		f->wishes[f->n_wishes - 1] = wishes[_i].wish;
+	put_findings(&whole, f);
+	c = CURSOR(buf_bytes(&whole));
+	get_findings(&c, &got);
+	ck_assert_msg(cursor_end(&c) == wishes[_i].want, "%s",
+	    wishes[_i].name);
+}
+END_TEST
+
+START_TEST(what_is_said_of_dkim_comes_through)
+{
+	OWNED_STRUCT(findings) *f = calloc(1, sizeof(*f)), *got = NULL;
+	OWNED_BUF(whole, WIRE_MAX_FINDINGS);
+	struct cursor c;
+
+	f->status = FINDINGS_OK;
+	ck_assert(findings_answer(f, EXAMINE_MAIL));
+	ck_assert(!findings_answer(f, EXAMINE_DKIM));
+	f->is_dkim = true;
+	f->dkim = (struct dkim_result){ .good = true, .nth = 3,
+	    .text = "why" };
+	put_findings(&whole, f);
+	c = CURSOR(buf_bytes(&whole));
+	get_findings(&c, &got);
+	ck_assert(cursor_end(&c));
+	ck_assert(got->is_dkim && got->dkim.good);
+	ck_assert_uint_eq(got->dkim.nth, 3);
+	ck_assert_str_eq(got->dkim.text, "why");
+	ck_assert(findings_answer(got, EXAMINE_DKIM));
+	ck_assert(!findings_answer(got, EXAMINE_MAIL));
+	ck_assert(!findings_answer(got, EXAMINE_SIGNED));
+	got->status = FINDINGS_UNREADABLE;
+	ck_assert(findings_answer(got, EXAMINE_MAIL));
+}
+END_TEST
+
 START_TEST(a_frame_of_another_type_is_refused)
 {
 	struct wire_outcome outcome = { 1, OUTCOME_HELD };
@@ -255,6 +341,32 @@ START_TEST(a_frame_of_another_type_is_refused)
 	ck_assert_int_eq(err.kind, ERR_FAULT);
 	ck_assert_int_eq(wire_get_outcome(&frame, &outcome, &err), 0);
 	ck_assert_int_eq(outcome.outcome, OUTCOME_HELD);
+}
+END_TEST
+
+START_TEST(a_delivery_comes_with_its_octets)
+{
+	struct wire_deliver m = { .id = 9, .file = "a.eml" }, got;
+	struct frame frame;
+	struct err err;
+
+	ck_assert_int_eq(wire_send_deliver(here, &m,
+	    memfd_create("x", MFD_CLOEXEC), &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_deliver(&frame, &got, &err), 0);
+	ck_assert_uint_eq(got.id, 9);
+	ck_assert_str_eq(got.file, "a.eml");
+	close(frame.fd);
+	/* Without them, or without a number, it is none. */
+	ck_assert_int_eq(wire_send_deliver(here, &m, -1, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_deliver(&frame, &got, &err), -1);
+	m.id = 0;
+	ck_assert_int_eq(wire_send_deliver(here, &m,
+	    memfd_create("x", MFD_CLOEXEC), &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_deliver(&frame, &got, &err), -1);
+	close(frame.fd);
 }
 END_TEST
 
@@ -306,7 +418,7 @@ END_TEST
 START_TEST(how_a_mailbox_does_comes_through)
 {
 	struct wire_mailbox m = { .mailbox = "users", .text = "NO",
-	    .since = 7, .next_attempt = 9 }, got = { 0 };
+	    .trouble = "1 not filed", .since = 7, .next_attempt = 9 }, got = { 0 };
 	struct frame frame;
 	struct err err;
 
@@ -314,6 +426,7 @@ START_TEST(how_a_mailbox_does_comes_through)
 	receive(&frame);
 	ck_assert_int_eq(wire_get_mailbox(&frame, &got, &err), 0);
 	ck_assert_str_eq(got.text, "NO");
+	ck_assert_str_eq(got.trouble, "1 not filed");
 	ck_assert_int_eq(got.since, 7);
 	ck_assert_int_eq(got.next_attempt, 9);
 }
@@ -387,6 +500,61 @@ START_TEST(a_crl_is_opened_with_its_descriptor_or_not_at_all)
 }
 END_TEST
 
+START_TEST(what_the_sealer_is_asked_and_says_comes_through)
+{
+	struct wire_seal ask = { .id = 7, .mailbox = "users",
+		.message = bytes_of("mail") }, asked;
+	struct wire_sealed done = { .id = 7, .message = bytes_of("signed") },
+	    not_done = { .id = 8, .text = "why" }, got;
+	struct wire_seals state = { .mailbox = "users", .able = true,
+		.text = "soon" }, heard;
+	struct frame frame;
+	struct err err;
+
+	ck_assert_int_eq(wire_send_seal(here, &ask, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_seal(&frame, &asked, &err), 0);
+	ck_assert_uint_eq(asked.id, 7);
+	ck_assert_str_eq(asked.mailbox, "users");
+	ck_assert(bytes_equal(asked.message, bytes_of("mail")));
+	ck_assert_int_eq(wire_send_sealed(here, &done, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_sealed(&frame, &got, &err), 0);
+	ck_assert(bytes_equal(got.message, bytes_of("signed")));
+	ck_assert_str_eq(got.text, "");
+	ck_assert_int_eq(wire_send_sealed(here, &not_done, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_sealed(&frame, &got, &err), 0);
+	ck_assert_uint_eq(got.id, 8);
+	ck_assert_uint_eq(got.message.len, 0);
+	ck_assert_str_eq(got.text, "why");
+	ck_assert_int_eq(wire_send_seals(here, &state, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_seals(&frame, &heard, &err), 0);
+	ck_assert_str_eq(heard.mailbox, "users");
+	ck_assert(heard.able);
+	ck_assert_str_eq(heard.text, "soon");
+}
+END_TEST
+
+/* A mail that is neither signed nor refused would be forgotten, and of one that
+ * is both nobody knows what to do. */
+START_TEST(a_mail_is_either_signed_or_not)
+{
+	struct wire_sealed neither = { .id = 7 }, both = { .id = 7,
+		.message = bytes_of("signed"), .text = "why" }, got;
+	struct frame frame;
+	struct err err;
+
+	ck_assert_int_eq(wire_send_sealed(here, &neither, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_sealed(&frame, &got, &err), -1);
+	ck_assert_int_eq(wire_send_sealed(here, &both, &err), 0);
+	receive(&frame);
+	ck_assert_int_eq(wire_get_sealed(&frame, &got, &err), -1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -399,14 +567,20 @@ main(void)
 	    ROWS(moduli));
 	tcase_add_test(tc, a_cut_submission_ends_the_peer);
 	tcase_add_test(tc, mutated_findings_never_pass_a_limit);
+	tcase_add_test(tc, what_is_said_of_dkim_comes_through);
 	tcase_add_test(tc, a_good_request_has_octets);
 	tcase_add_test(tc, a_frame_of_another_type_is_refused);
+	tcase_add_test(tc, a_delivery_comes_with_its_octets);
 	tcase_add_test(tc, crl_entries_keep_their_fields_and_refuse_bad_ones);
 	tcase_add_test(tc, a_blocked_key_comes_through_and_has_all_its_octets);
 	tcase_add_test(tc, how_a_mailbox_does_comes_through);
 	tcase_add_test(tc, a_token_comes_through_or_a_reason);
 	tcase_add_test(tc, an_opened_token_file_is_a_descriptor_or_a_reason);
 	tcase_add_test(tc, a_crl_is_opened_with_its_descriptor_or_not_at_all);
+	tcase_add_test(tc,
+	    what_the_sealer_is_asked_and_says_comes_through);
+	tcase_add_test(tc, a_mail_is_either_signed_or_not);
+	tcase_add_loop_test(tc, wishes_are_checked, 0, ROWS(wishes));
 	suite_add_tcase(suite, tc);
 	return fixture_run(suite);
 }

@@ -1,10 +1,13 @@
 /*
- * Decoded text, in which PEM and quotes are looked for: every step goes on,
- * what is found lies within the text, and nothing grows.
+ * Decoded text, in which PEM, quotes and wishes are looked for: every step goes
+ * on, what is found lies within the text, and nothing grows. What is a wish can
+ * be put into a frame and read out of it again.
  */
 #include "csrmaild/pem.h"
 #include "csrmaild/quote.h"
 #include "csrmaild/text_line.h"
+#include "csrmaild/wire.h"
+#include "csrmaild/wish.h"
 
 #include "common/err.h"
 
@@ -61,6 +64,26 @@ take_lines(struct bytes text)
 	must(octets == all);
 }
 
+static void
+find_wishes(struct bytes text)
+{
+	OWNED_STRUCT(findings) *found = calloc(1, sizeof(*found));
+	OWNED_STRUCT(findings) *again = NULL;
+	OWNED_BUF(frame, WIRE_MAX_FINDINGS);
+	struct cursor c;
+	struct err err;
+
+	must(found != NULL);
+	found->status = FINDINGS_OK;
+	if (wish_find(text, found, &err) == -1)
+		must(err.kind == ERR_REJECT &&
+		    found->n_wishes == WIRE_MAX_WISHES);
+	put_findings(&frame, found);
+	c = CURSOR(buf_bytes(&frame));
+	get_findings(&c, &again);
+	must(cursor_end(&c) && again->n_wishes == found->n_wishes);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -75,6 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(!room.failed && flowed.len <= len);
 	take_lines(text);
 	find_blocks(text);
+	find_wishes(text);
 	pem_find_leak(text, &leak);
 	pem_find_der_leak(text, &leak);
 	must(leak.found || !leak.has_public);

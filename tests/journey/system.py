@@ -52,10 +52,11 @@ def free_port():
         return s.getsockname()[1]
 
 
-def run(*command, stdin=None, check=True):
+def run(*command, stdin=None, check=True, deadline_s=DEADLINE_S):
     """Run a command; its output as text."""
     done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=60)
+                          stderr=subprocess.STDOUT, text=True,
+                          timeout=deadline_s)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: exit "
                              f"{done.returncode}\n{done.stdout}")
@@ -79,8 +80,9 @@ class Person:
     def __init__(self, system, address, password):
         self.system, self.address, self.password = system, address, password
 
-    def send(self, message, login=True, sender=None):
-        """Through Postfix. Octets go as they are."""
+    def send(self, message, login=True, sender=None, to=None):
+        """Through our server, to the CA if nobody is named. Octets go as
+        they are."""
         if not isinstance(message, bytes):
             message = message.as_bytes(policy=email.policy.SMTP)
         env = self.system.env
@@ -89,8 +91,8 @@ class Person:
             if login:
                 server.starttls(context=self.system.tls)
                 server.login(self.address, self.password)
-            server.sendmail(sender or self.address, [env["CA_ADDRESS"]],
-                            message)
+            server.sendmail(sender or self.address,
+                            to or [env["CA_ADDRESS"]], message)
 
     def imap(self):
         env = self.system.env
@@ -143,11 +145,12 @@ def new_message_id():
 
 
 def compose(person, content=None, subject="A certificate, please",
-            message_id=None, attachment=None, from_field=None):
-    """A mail of that person to the CA; attachment: (octets, type, name)."""
+            message_id=None, attachment=None, from_field=None, to=None):
+    """A mail of that person to the CA, or to the field `to`; attachment:
+    (octets, type, name)."""
     mail = email.message.EmailMessage()
     mail["From"] = from_field or person.address
-    mail["To"] = person.system.env["CA_ADDRESS"]
+    mail["To"] = to or person.system.env["CA_ADDRESS"]
     mail["Subject"] = subject
     mail["Date"] = email.utils.formatdate()
     mail["Message-ID"] = message_id or new_message_id()
@@ -186,6 +189,7 @@ class System:
         self.tls = ssl.create_default_context(
             cafile=self.env["MAIL_CA_CERT"])
         self.started = []  # reaped when polled
+        self.folders = FOLDERS
         self.tmp = tempfile.mkdtemp(prefix="journey.", dir=folder)
         self.ca = Person(self, self.env["CA_ADDRESS"],
                          self.env["CA_PASSWORD"])
@@ -285,7 +289,7 @@ class System:
 
     def folder_of(self, message_id):
         """Where csrmaild has filed the mail; None: still in INBOX."""
-        for folder in FOLDERS:
+        for folder in self.folders:
             if self.ca.count(folder, message_id) > 0:
                 return folder
         return None
@@ -352,12 +356,25 @@ class System:
                         pass
             time.sleep(0.01)
 
+    def configure(self, conf, is_good=None):
+        """csrmaild with another configuration, by `csrmail reload`; returns
+        when is_good() or, without it, when all mailboxes are open."""
+        before = self.roles().get("intake")
+        with open(f"{self.folder}/etc/csrmaild.conf", "w",
+                  encoding="utf-8") as file:
+            file.write(conf)
+        self.csrmail("reload")
+        wait_for("new roles", lambda: self.roles().get(
+            "intake", before) != before)
+        wait_for("csrmail status is good", is_good or self.is_ready)
+
     def start(self, program="csrmaild", **environment):
+        # From a folder that is closed to the roles, as root's home is.
         with open(f"{self.folder}/log/{program}.log", "ab") as log:
             process = subprocess.Popen(
                 self.env[program.upper()].split(), stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, start_new_session=True,
-                env={**os.environ, **environment})
+                cwd=f"{self.folder}/secret", env={**os.environ, **environment})
         self.started.append(process)
         return process
 

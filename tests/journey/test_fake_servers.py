@@ -299,6 +299,10 @@ mailbox "{title}" {{
         return not state["connected"] and words in state["answer"] and \
             state["next_attempt"] is not None
 
+    def troubles(self, title):
+        """With single messages of that mailbox."""
+        return self.status()["mailboxes"][title].get("trouble", "")
+
     def misbehave(self, modes):
         tls = {"expired certificate": self.keys.expired,
                "wrong name": self.keys.other}
@@ -331,6 +335,10 @@ mailbox "{title}" {{
                 wait_for(f"{ATTEMPTS} attempts at {mode}", lambda m=mode:
                          len(imaps[m][0].connections) >= ATTEMPTS,
                          DEADLINE_S)
+                if mode == "cut in a literal":
+                    wait_for("status says which message", lambda m=mode:
+                             "cannot be fetched: FETCH" in self.troubles(m),
+                             DEADLINE_S)
                 # The back-off keeps attempts apart, the first two too.
                 times = imaps[mode][0].connections
                 self.assertGreater(times[1] - times[0], 0.4, mode)
@@ -380,11 +388,17 @@ mailbox "{title}" {{
         self.wait_certificate(smtp, person, "the mail")
         second = self.request(imap)
         self.wait_certificate(smtp, second, "the second mail")
+        wait_for("status says why", lambda: "2 not filed in Processed: MOVE: "
+                 "the server answered \"the folder is full" in
+                 self.troubles("users"))
+        self.assertIn("mailbox users: 2 not filed in Processed",
+                      "\n".join(self.status()["trouble"]))
         imap.uid_validity += 1      # another name for the same mails
         imap.mode = ""
         wait_for("both filed",
                  lambda: len(imap.filed.get("Processed", [])) == 2)
         self.assertEqual(imap.inbox, {})
+        wait_for("that is over", lambda: self.troubles("users") == "")
         for one in (person, second):
             self.assertEqual(len(self.taken(smtp, one)), 1)
 
@@ -459,6 +473,12 @@ mailbox "{title}" {{
             self.wait_certificate(smtp, person, person)
         for person in people:
             self.assertEqual(len(self.taken(smtp, person)), 1)
+        smtp.mode = "close at connect"
+        self.request(imap)      # which is one session's to send
+        told = wait_for("each session is told", lambda: self.status().get(
+            "smtp_sessions"), DEADLINE_S)
+        self.assertGreater(len({(s["connected"], s["answer"])
+                                for s in told}), 1)
 
     def test_a_token_file_may_change_while_we_run(self):
         smtp, imap = self.smtp(implicit=True), self.imap(implicit=True)

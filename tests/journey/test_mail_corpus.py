@@ -124,6 +124,25 @@ class Corpus(unittest.TestCase):
         self.assertEqual(certificates_of(reply), row["keys"])
         self.assertEqual(len(row["keys"]), row["certificates"])
 
+    def test_policy_test_says_what_the_answer_would(self):
+        for mail, words in (("exchange-winmail-octets", "winmail.dat is"),
+                            ("html-only", "HTML is not read"),
+                            ("gzip", "Archives are not opened"),
+                            ("outlook-opaque", "Send clear text signed"),
+                            ("outlook-encrypted", "unencrypted"),
+                            ("hello", None)):
+            with self.subTest(mail):
+                path = os.path.join(MAILS, mail + ".eml")
+                said = self.system.csrmail("policy", "test", path)
+                hints = json.loads(self.system.csrmail(
+                    "policy", "test", path, "--json"))["hints"]
+                if words is None:
+                    self.assertNotIn("what to do", said)
+                    self.assertEqual(hints, [])
+                    continue
+                self.assertRegex(said, f"what to do +.*{words}")
+                self.assertIn(words, " ".join(hints))
+
     def test_each_mail_has_the_outcome_that_the_table_says(self):
         alive = self.lasting_roles()
         with open(os.path.join(MAILS, "expected.json"),

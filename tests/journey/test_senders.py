@@ -1,5 +1,6 @@
 """Who may have a certificate without a person: only who is proved."""
 
+import re
 import unittest
 
 from system import certificates_in, compose, running_system
@@ -15,6 +16,46 @@ FORGED = {
     "quoted": '"mail.example.test"; dkim=pass header.d=example.test',
     "longer": "mail.example.test.evil.test; dkim=pass header.d=example.test",
     "another server": "mx.evil.test; dkim=pass header.d=example.test",
+}
+
+# From fields, and others, by which {other}, who is logged in, would be taken
+# for {user}: each is a way in which some program reads another mailbox than
+# RFC 5322 says, or one where there is none or more than one.
+MASKS = {
+    "the mailbox itself": "From: {user}",
+    "in capitals": "From: {USER}",
+    "as the display name": 'From: "{user}" <{other}>',
+    "as an encoded display name":
+        "From: =?utf-8?q?{encoded}?= <{other}>",
+    "as an encoded word": "From: =?utf-8?q?{encoded}?=",
+    "an encoded word in angles": "From: <=?utf-8?q?{encoded}?=>",
+    "in a comment behind": "From: {other} ({user})",
+    "in a comment in front": "From: ({user}) {other}",
+    "a comment inside": "From: {local}(@evil.test)@{domain}",
+    "in a group": "From: people: {user};",
+    "in a group of two": "From: people: {user}, {other};",
+    "behind a route": "From: <@mx.{domain}:{user}>",
+    "with a quoted local part": 'From: "{local}"@{domain}',
+    "with a quoted at": 'From: "{user}"@{domain}',
+    "as the second of two": "From: {other}, {user}",
+    "as the first of two": "From: {user}, {other}",
+    "two pairs of angles": "From: <{user}> <{other}>",
+    "behind a semicolon": "From: {other}; {user}",
+    "in a folded line": "From: {other},\r\n {user}",
+    "as a subaddress": "From: {local}+ca@{domain}",
+    "with a dot behind the domain": "From: {user}.",
+    "with a domain in brackets": "From: {local}@[{domain}]",
+    "with a blank in it": "From: {local} @{domain}",
+    "with a letter that looks alike": "From: {lookalike}@{domain}",
+    "in a second From": "From: {other}\r\nFrom: {user}",
+    "in a first From": "From: {user}\r\nFrom: {other}",
+    "in a FROM": "From: {other}\r\nFROM: {user}",
+    "in a From with a blank": "From: {other}\r\nFrom : {user}",
+    "in Sender": "From: {other}\r\nSender: {user}",
+    "in Sender alone": "Sender: {user}",
+    "in Resent-From": "From: {other}\r\nResent-From: {user}",
+    "in Reply-To": "From: {other}\r\nReply-To: {user}",
+    "in an empty From": "From: \r\nSender: {user}",
 }
 
 
@@ -55,6 +96,34 @@ class Senders(unittest.TestCase):
         mail = compose(self.user, self.user.own_csr())
         self.other.send(mail)
         self.assert_not_signed(mail["Message-ID"])
+
+    def masked(self, mail, mask):
+        """The octets, with that in the place of the From field."""
+        local, domain = self.user.address.split("@")
+        fields = mask.format(
+            user=self.user.address, other=self.other.address, local=local,
+            domain=domain, USER=self.user.address.upper(),
+            encoded=self.user.address.replace("@", "=40"),
+            lookalike=local.replace("e", "\u0435", 1))
+        octets = mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
+        return re.sub(rb"(?m)^From: .*\r\n", lambda _: fields.encode() +
+                      b"\r\n", octets, count=1)
+
+    def test_a_user_with_the_mask_of_another(self):
+        for name, mask in MASKS.items():
+            with self.subTest(name):
+                mail = compose(self.user, self.user.own_csr())
+                self.other.send(self.masked(mail, mask))
+                self.assert_not_signed(mail["Message-ID"])
+
+    def test_a_stranger_with_the_mask_of_a_user(self):
+        """Nobody is logged in, and our server's own name stands above."""
+        for name, mask in MASKS.items():
+            with self.subTest(name):
+                mail = compose(self.user, self.user.own_csr())
+                mail["Authentication-Results"] = FORGED["dkim"]
+                self.other.send(self.masked(mail, mask), login=False)
+                self.assert_not_signed(mail["Message-ID"])
 
     def test_two_from_fields(self):
         system = self.system

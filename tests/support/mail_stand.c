@@ -2,6 +2,7 @@
 
 #include "common/err.h"
 #include "common/profile.h"
+#include "csrmaild/acts.h"
 #include "csrmaild/key_check.h"
 #include "csrmaild/policy.h"
 #include "csrmaild/submission.h"
@@ -64,6 +65,7 @@ mail_stand_close(void)
 	char file[PATH_MAX];
 
 	key_check_close(&mail_stand);
+	registrar_free_revoked(&mail_stand);
 	store_free(mail_stand.store);
 	channel_free(mail_stand.signer);
 	close(signer_fd);
@@ -120,6 +122,7 @@ mail_stand_take(struct wire_submit *m)
 	OK(store_begin(mail_stand.store, &err));
 	OK(submission_take(&mail_stand, m, &outcome, &err));
 	OK(store_commit(mail_stand.store, &err));
+	registrar_tell_revoked(&mail_stand);
 	wire_submit_free_contents(m);
 	return outcome;
 }

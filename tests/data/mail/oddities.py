@@ -388,8 +388,33 @@ def nest(entity, depth):
     return entity
 
 
+def wishes():
+    """What is asked for besides certificates; none of it is signed."""
+    m = Mail("revoke-in-a-sentence", "RFC 5280, 3.3")
+    m.write(plain("Please revoke my certificate, the laptop is lost.\n"))
+    m.nothing("send a mail with the line REVOKE")
+    m = Mail("revoke-quoted", "RFC 3676, 4.5")
+    m.write(plain("Good.\n\n> REVOKE 4f2b\n-- \nREVOKE 4f2b\n"))
+    m.nothing()
+    m = Mail("revoke-unsigned", "RFC 5280, 3.3")
+    m.write(plain("REVOKE 4f2b keyCompromise\n"))
+    m.row("rejected", [], ["was not carried out", "the mail is not signed",
+                           "REVOKE SERIAL REASON"])
+    m = Mail("revoke-and-request", "RFC 5280, 3.3")
+    m.write(plain("REVOKE\n\n" + m.request.pem))
+    m.issued(words=["was not carried out", "the mail is not signed"])
+    m = Mail("status-of-nothing", "RFC 5322")
+    m.write(plain("STATUS 4f2b\n"))
+    m.row("processed", [], ["There is nothing here"],
+          **{"Content-Type": "text/plain; charset=utf-8"})
+    m = Mail("status-and-request", "RFC 5322")
+    m.write(plain("STATUS\n\n" + m.request.pem))
+    m.issued()
+
+
 def make():
     nothing_in_it()
+    wishes()
     keys()
     automatic()
     senders()
