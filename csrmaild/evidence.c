@@ -84,6 +84,9 @@ doubt_of_sender(const struct registrar *r, const struct wire_submit *m,
 {
 	const struct signature *s = &m->signature;
 
+	if (!s->for_mail)
+		return "the certificate of the signature is not for signing "
+		    "mail";
 	if (!signature_bears(s, m->envelope.from))
 		return "the certificate of the signature is for another "
 		    "mailbox than the sender's";

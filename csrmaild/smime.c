@@ -190,6 +190,9 @@ take_signer(CMS_ContentInfo *cms, CMS_SignerInfo *info, struct bytes anchors,
 	if (out->failed)
 		return err_set(err, ERR_FAULT, "out of memory");
 	s->der = buf_bytes(out);
+	/* RFC 8550, 4.4.2 and 4.4.4. */
+	s->for_mail = X509_check_purpose(signer, X509_PURPOSE_SMIME_SIGN,
+	    0) == 1;
 	if (serial_from_asn1(X509_get0_serialNumber(signer), &s->serial,
 	    &odd) == -1)
 		return say(s, "the signer's certificate has no sound serial");
@@ -241,6 +244,8 @@ smime_examine(struct bytes message, struct bytes anchors, int64_t now,
 	else if ((infos = CMS_get0_SignerInfos(cms)) == NULL ||
 	    sk_CMS_SignerInfo_num(infos) != 1)
 		say(s, "it has not exactly one signature");
+	else if (OBJ_obj2nid(CMS_get0_eContentType(cms)) != NID_pkcs7_data)
+		say(s, "what it signs is no mail");
 	else if (!digest_is_strong(sk_CMS_SignerInfo_value(infos, 0)))
 		say(s, "its signature is made with a hash that proves "
 		    "nothing any more; SHA-256 is the least");

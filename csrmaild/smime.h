@@ -18,7 +18,9 @@ struct signature;
  * one that looks for requests gets what the signature covers afterwards, and
  * so can speak for nobody. Only a message that is signed as a whole counts,
  * multipart/signed or application/pkcs7-mime, and by one signer: a signed part
- * deeper down may be anybody's. Encrypted mail is not opened.
+ * deeper down may be anybody's. Whether its certificate is for signing
+ * mail, by key usage and extended key usage, is said: one for code or a client
+ * may bear the mailbox of whoever answers for it. Encrypted mail is not opened.
  *
  * Does not know which certificates are revoked or whose they are; that the
  * registrar finds out (csrmaild/evidence.h).

@@ -172,6 +172,7 @@ struct signature {
 	char		 text[256];	/* why not */
 	struct bytes	 der;		/* signer's certificate, borrowed */
 	struct serial	 serial;	/* of it: where to look */
+	bool		 for_mail;	/* it may sign mail */
 	bool		 anchored;	/* a chain to a configured anchor, valid
 					 * now, for e-mail protection */
 	size_t		 n_addresses;	/* of the certificate, ASCII only */

@@ -151,6 +151,7 @@ wire_put_signature(struct buf *b, const struct signature *m)
 	put_str(b, m->text);
 	put_bytes(b, m->der);
 	wire_put_serial(b, &m->serial);
+	put_u8(b, m->for_mail);
 	put_u8(b, m->anchored);
 	put_u32(b, (uint32_t)m->n_addresses);
 	for (size_t i = 0; i < m->n_addresses; i++)
@@ -168,6 +169,7 @@ wire_get_signature(struct cursor *c, struct signature *m)
 	get_str(c, m->text, sizeof(m->text));
 	m->der = get_bytes(c, WIRE_MAX_SIGNER);
 	wire_get_serial(c, &m->serial);
+	m->for_mail = get_bool(c);
 	m->anchored = get_bool(c);
 	n = get_count(c, WIRE_MAX_ADDRESSES);
 	while (m->n_addresses < n && !c->failed)

@@ -90,37 +90,40 @@ static const struct {
 	bool		 believed;
 	bool		 is_ours;
 	const char	*doubt;
+	bool		 not_for_mail;
 } signatures[] = {
-	{ "ours", false, false, OURS, USER, 5, CERT_ISSUED, 1, true, true, "" },
+	{ "ours", false, false, OURS, USER, 5, CERT_ISSUED, 1, true, true, "", false },
 	{ "domain in capitals", false, false, OURS, "user@EXAMPLE.test", 5,
-	  CERT_ISSUED, 1, true, true, "" },
+	  CERT_ISSUED, 1, true, true, "", false },
 	{ "another CA that is trusted", false, true, "other", USER, 5, 0, 0,
-	  true, false, "" },
+	  true, false, "", false },
 	{ "another CA", false, false, "other", USER, 5, 0, 0, false, false,
-	  "neither ours" },
+	  "neither ours", false },
 	/* The serial alone says nothing. */
 	{ "our serial, other octets", false, false, "forged", USER, 5,
-	  CERT_ISSUED, 1, false, false, "neither ours" },
+	  CERT_ISSUED, 1, false, false, "neither ours", false },
 	{ "revoked", false, false, OURS, USER, 5, CERT_REVOKED, 1, false,
-	  false, "not in force" },
+	  false, "not in force", false },
 	{ "revoked, and anchored", false, true, OURS, USER, 5, CERT_REVOKED, 1,
-	  false, false, "not in force" },
+	  false, false, "not in force", false },
 	{ "over", false, true, OURS, USER, 5, CERT_ISSUED, -1, false, false,
-	  "not valid now" },
+	  "not valid now", false },
 	{ "another mailbox", false, true, "other", "boss@example.test", 5, 0,
-	  0, false, false, "another mailbox" },
+	  0, false, false, "another mailbox", false },
 	{ "local part in capitals", false, true, "other", "User@example.test",
-	  5, 0, 0, false, false, "another mailbox" },
+	  5, 0, 0, false, false, "another mailbox", false },
+	{ "for a server", false, false, OURS, USER, 5, CERT_ISSUED, 1, false,
+	  false, "not for signing mail", true },
 	{ "no mailbox", false, true, "other", NULL, 5, 0, 0, false, false,
-	  "another mailbox" },
+	  "another mailbox", false },
 	{ "bad", true, true, OURS, USER, 5, CERT_ISSUED, 1, false, false,
-	  "does not fit" },
+	  "does not fit", false },
 	{ "old", false, true, OURS, USER, 5 * 86400 + 1, CERT_ISSUED, 1, false,
-	  false, "older than five days" },
+	  false, "older than five days", false },
 	{ "from the future", false, true, OURS, USER, -3601, CERT_ISSUED, 1,
-	  false, false, "in the future" },
+	  false, false, "in the future", false },
 	{ "without a time", false, true, OURS, USER, NOON, CERT_ISSUED, 1,
-	  false, false, "when it was made" },
+	  false, false, "when it was made", false },
 };
 
 static void
@@ -128,6 +131,7 @@ fill_signature(struct wire_submit *m, int i)
 {
 	m->is_signed = true;
 	m->signature = (struct signature){ .good = !signatures[i].bad,
+		.for_mail = !signatures[i].not_for_mail,
 		.anchored = signatures[i].anchored,
 		.der = bytes_of(signatures[i].der), .serial = { { 7 }, 1 },
 		.signed_at = NOON - signatures[i].age_s };

@@ -24,7 +24,8 @@ struct person {
 	EVP_PKEY	*key;
 	X509		*cert;
 };
-static struct person root, stranger_root, user, no_mail, stranger;
+static struct person root, stranger_root, user, no_mail, no_use, coder,
+    no_signature, stranger;
 static char anchors_text[8192];
 static struct bytes anchors;
 static struct err err;
@@ -44,8 +45,8 @@ add(X509 *cert, X509 *issuer, int nid, const char *value)
 
 /* by NULL: itself. */
 static void
-make(struct person *p, const struct person *by, const char *cn,
-    const char *san, const char *eku)
+make_for(struct person *p, const struct person *by, const char *cn,
+    const char *san, const char *eku, const char *usage)
 {
 	X509_NAME *name;
 
@@ -68,8 +69,17 @@ make(struct person *p, const struct person *by, const char *cn,
 		add(p->cert, p->cert, NID_subject_alt_name, san);
 	if (eku != NULL)
 		add(p->cert, p->cert, NID_ext_key_usage, eku);
+	if (usage != NULL)
+		add(p->cert, p->cert, NID_key_usage, usage);
 	ck_assert_int_gt(X509_sign(p->cert, by == NULL ? p->key : by->key,
 	    EVP_sha256()), 0);
+}
+
+static void
+make(struct person *p, const struct person *by, const char *cn,
+    const char *san, const char *eku)
+{
+	make_for(p, by, cn, san, eku, NULL);
 }
 
 static void
@@ -83,6 +93,10 @@ set_up(void)
 	make(&user, &root, "user", "email:user@example.test",
 	    "emailProtection");
 	make(&no_mail, &root, "www", "DNS:www.example.test", "serverAuth");
+	make(&no_use, &root, "user", NULL, NULL);
+	make(&coder, &root, "user", "email:user@example.test", "codeSigning");
+	make_for(&no_signature, &root, "user", "email:user@example.test",
+	    NULL, "keyAgreement");
 	make(&stranger, &stranger_root, "user", "email:user@example.test",
 	    "emailProtection");
 	PEM_write_bio_X509(bio, root.cert);
@@ -95,9 +109,9 @@ static void
 tear_down(void)
 {
 	struct person *const people[] = { &root, &stranger_root, &user,
-		&no_mail, &stranger };
+		&no_mail, &no_use, &coder, &no_signature, &stranger };
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < ROWS(people); i++) {
 		EVP_PKEY_free(people[i]->key);
 		X509_free(people[i]->cert);
 	}
@@ -149,7 +163,7 @@ static const struct {
 	const struct person *who, *also;
 	bool		 opaque, no_attributes, sha1, no_certs, no_anchors;
 	/* What is said of it. */
-	bool		 good, anchored;
+	bool		 good, anchored, not_for_mail;
 	unsigned int	 n_addresses;
 	const char	*text;
 } mails[] = {
@@ -160,7 +174,12 @@ static const struct {
 	{ "nobody is trusted", &user, NULL, .no_anchors = true, .good = true,
 	  .n_addresses = 1 },
 	{ "another CA", &stranger, NULL, .good = true, .n_addresses = 1 },
-	{ "not for mail", &no_mail, NULL, .good = true },
+	{ "for a server", &no_mail, NULL, .good = true, .not_for_mail = true },
+	{ "for code", &coder, NULL, .good = true, .not_for_mail = true,
+	  .n_addresses = 1 },
+	{ "not for signatures", &no_signature, NULL, .good = true,
+	  .not_for_mail = true, .n_addresses = 1 },
+	{ "no mailbox", &no_use, NULL, .good = true, .anchored = true },
 	{ "two signers", &user, &stranger, .text = "exactly one" },
 	{ "SHA-1", &user, NULL, .sha1 = true, .text = "SHA-256" },
 	{ "no certificate in it", &user, NULL, .no_certs = true,
@@ -183,6 +202,8 @@ START_TEST(a_signature_is_taken_for_what_it_proves)
 	ck_assert_msg(s.good == mails[_i].good, "%s: %s", mails[_i].name,
 	    s.text);
 	ck_assert_msg(s.anchored == mails[_i].anchored, "%s", mails[_i].name);
+	ck_assert_msg(!s.good || s.for_mail == !mails[_i].not_for_mail, "%s",
+	    mails[_i].name);
 	ck_assert_uint_eq(s.n_addresses, mails[_i].n_addresses);
 	if (mails[_i].text != NULL)
 		ck_assert_msg(strstr(s.text, mails[_i].text) != NULL,
@@ -198,6 +219,32 @@ START_TEST(a_signature_is_taken_for_what_it_proves)
 	ck_assert_uint_eq(s.serial.len, 2);
 	if (s.n_addresses > 0)
 		ck_assert_str_eq(s.addresses[0], "user@example.test");
+}
+END_TEST
+
+/* A time-stamp, a request in CMC: its signer said nothing of a mail. */
+START_TEST(what_is_signed_is_a_mail)
+{
+	OWNED(BIO) *in = BIO_new_mem_buf(ENTITY, -1);
+	OWNED(BIO) *out = BIO_new(BIO_s_mem());
+	OWNED(CMS_ContentInfo) *cms = CMS_sign(NULL, NULL, NULL, in,
+	    CMS_PARTIAL | CMS_BINARY);
+	OWNED_BUF(mail, 65536);
+	OWNED_BUF(content, 65536);
+	char *data;
+	long n;
+
+	CMS_set1_eContentType(cms, OBJ_nid2obj(NID_id_smime_ct_TSTInfo));
+	ck_assert_ptr_nonnull(CMS_add1_signer(cms, user.cert, user.key,
+	    EVP_sha256(), CMS_BINARY));
+	ck_assert_int_eq(CMS_final(cms, in, NULL, CMS_BINARY), 1);
+	ck_assert_int_eq(SMIME_write_CMS(out, cms, in, CMS_BINARY |
+	    SMIME_CRLFEOL), 1);
+	n = BIO_get_mem_data(out, &data);
+	buf_append(&mail, data, (size_t)n);
+	ck_assert_str_eq(look(&mail, anchors, &content).text,
+	    "what it signs is no mail");
+	ck_assert_uint_eq(content.len, 0);
 }
 END_TEST
 
@@ -320,6 +367,7 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, a_signature_is_taken_for_what_it_proves, 0,
 	    ROWS(mails));
+	tcase_add_test(t, what_is_signed_is_a_mail);
 	tcase_add_test(t, a_changed_octet_is_noticed);
 	tcase_add_test(t, what_is_not_covered_is_not_handed_on);
 	tcase_add_test(t, more_than_fits_is_said);

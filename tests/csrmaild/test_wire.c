@@ -82,7 +82,8 @@ START_TEST(a_submission_comes_through_whole)
 		.subject = "hello", .date = -1, .detail = "server",
 		.language = "de", .has_token = true, .token = { 7 } },
 		.is_signed = true, .signature = { .good = true,
-		.der = bytes_of("certificate"), .anchored = true,
+		.der = bytes_of("certificate"), .for_mail = true,
+		.anchored = true,
 		.n_addresses = 1, .addresses = { "a@b" }, .signed_at = 9 } };
 	struct wire_submit got;
 	struct frame frame;
@@ -108,7 +109,7 @@ START_TEST(a_submission_comes_through_whole)
 	ck_assert(got.envelope.has_token);
 	ck_assert_uint_eq(got.envelope.token[0], 7);
 	ck_assert(got.is_signed && got.signature.good);
-	ck_assert(got.signature.anchored);
+	ck_assert(got.signature.for_mail && got.signature.anchored);
 	ck_assert(bytes_equal(got.signature.der, bytes_of("certificate")));
 	ck_assert_uint_eq(got.signature.n_addresses, 1);
 	ck_assert_str_eq(got.signature.addresses[0], "a@b");
