@@ -1,5 +1,6 @@
 #include "csrmaild/evidence.h"
 
+#include "common/der.h"
 #include "common/err.h"
 #include "common/store.h"
 #include "csrmaild/registry.h"
@@ -41,15 +42,38 @@ struct search {
 	int64_t		 not_before, not_after;
 	bool		 has_key;
 	uint8_t		 spki_sha256[32];
+	bool		 disguised;	/* ours, in octets that are not */
 };
+
+/*
+ * A chain does not tell a certificate of ours from a copy of it. What stands
+ * around the part that is signed can be written anew by anybody (an ECDSA
+ * signature has two forms), and of some that came from elsewhere we know
+ * nothing but the serial.
+ */
+static bool
+is_disguised(const struct cert_row *row, struct bytes der)
+{
+	struct bytes left = row->der, content, to_be_signed;
+	uint8_t tag;
+
+	if (row->der.len == 0)
+		return row->state != CERT_ISSUED;
+	return der_take(&left, DER_SEQUENCE, &content) &&
+	    der_next(&content, &tag, &left, &to_be_signed) &&
+	    bytes_find(der, to_be_signed) != (size_t)-1;
+}
 
 static int
 look(const struct cert_row *row, void *arg)
 {
 	struct search *search = arg;
 
-	if (!bytes_equal(row->der, search->signature->der))
+	if (!bytes_equal(row->der, search->signature->der)) {
+		search->disguised |= is_disguised(row,
+		    search->signature->der);
 		return 0;
+	}
 	search->id = row->id;
 	search->state = row->state;
 	search->not_before = row->not_before;
@@ -90,6 +114,9 @@ doubt_of_sender(const struct registrar *r, const struct wire_submit *m,
 	if (!signature_bears(s, m->envelope.from))
 		return "the certificate of the signature is for another "
 		    "mailbox than the sender's";
+	if (found->id == 0 && found->disguised)
+		return "the certificate of the signature is one of ours, but "
+		    "not as we have issued it";
 	if (found->id == 0)
 		return s->anchored ? NULL : "the certificate of the signature "
 		    "is neither ours nor from a CA that is trusted here";

@@ -18,7 +18,7 @@ struct wire_submit;
  * either one of ours, octet for octet as it stands on record, issued and in
  * force; or has a chain to an anchor of the mailbox (RFC 8550). A certificate
  * of ours that is revoked, expired or on hold is none, whatever the anchors
- * say.
+ * say, and neither is another form of it.
  *
  * EVIDENCE_FILE for what came by CHANNEL_FILE, which the caller has checked
  * against the kind of the mailbox; with it, nobody need be in From.

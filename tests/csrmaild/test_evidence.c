@@ -55,11 +55,13 @@ tear_down(void)
 
 /* --- signatures ---------------------------------------------------------------- */
 
-#define OURS	"the certificate's octets"
+#define TBS	"\x30\x03own"
+#define OURS	"\x30\x0c" TBS "\x03\x05\x01sign"
 
-/* On record: our certificate with serial 7. */
+/* On record: our certificate with serial 7; der NULL: only that it is one. */
 static void
-certify(enum cert_state state, time_t not_before, time_t not_after)
+certify_as(const char *der, enum cert_state state, time_t not_before,
+    time_t not_after)
 {
 	const struct ca_row ca = { .name = "users", .parent = "",
 		.cert = bytes_of("CERT"), .not_before = NOON - 9 * DAY,
@@ -67,7 +69,8 @@ certify(enum cert_state state, time_t not_before, time_t not_after)
 	struct cert_row row = { .state = CERT_ISSUED,
 		.serial = { { 7 }, 1 }, .not_before = not_before,
 		.not_after = not_after, .profile = "user",
-		.names_text = "CN=a", .der = bytes_of(OURS), .reply_to = "" };
+		.names_text = "CN=a", .der = bytes_of(der == NULL ? "" : der),
+		.origin = der == NULL ? "index.txt" : "", .reply_to = "" };
 
 	OK(store_begin(mail_stand.store, &err));
 	OK(store_add_ca(mail_stand.store, &ca, &row.ca_id, &err));
@@ -76,6 +79,12 @@ certify(enum cert_state state, time_t not_before, time_t not_after)
 		OK(store_revoke(mail_stand.store, row.ca_id, &row.serial, NOON,
 		    CRL_CERTIFICATE_HOLD, 0, &err));
 	OK(store_commit(mail_stand.store, &err));
+}
+
+static void
+certify(enum cert_state state, time_t not_before, time_t not_after)
+{
+	certify_as(OURS, state, not_before, not_after);
 }
 
 static const struct {
@@ -102,6 +111,16 @@ static const struct {
 	/* The serial alone says nothing. */
 	{ "our serial, other octets", false, false, "forged", USER, 5,
 	  CERT_ISSUED, 1, false, false, "neither ours", false },
+	/* The serial of another CA, by chance. */
+	{ "our serial, of a CA that is trusted", false, true, "other", USER, 5,
+	  CERT_REVOKED, 1, true, false, "", false },
+	/* (r, s) and (r, n - s) are both an ECDSA signature. */
+	{ "revoked, signed in other octets", false, true,
+	  "\x30\x0c" TBS "\x03\x05\x01SIGN", USER, 5, CERT_REVOKED, 1, false,
+	  false, "not as we have issued it", false },
+	{ "revoked, in more octets", false, true,
+	  "\x30\x0e" TBS "\x03\x07\x01longer", USER, 5, CERT_REVOKED, 1, false,
+	  false, "not as we have issued it", false },
 	{ "revoked", false, false, OURS, USER, 5, CERT_REVOKED, 1, false,
 	  false, "not in force", false },
 	{ "revoked, and anchored", false, true, OURS, USER, 5, CERT_REVOKED, 1,
@@ -170,6 +189,24 @@ START_TEST(a_signature_counts_when_all_of_it_does)
 }
 END_TEST
 
+/* Of what came from another program there may be nothing but the serial. */
+START_TEST(a_serial_that_is_revoked_is_believed_of_no_certificate)
+{
+	struct vouching v;
+	struct wire_submit m;
+
+	certify_as(NULL, CERT_REVOKED, NOON - 2 * DAY, NOON + DAY);
+	mail_stand_fill(&m, csr, USER);
+	m.is_signed = true;
+	m.signature = (struct signature){ .good = true, .anchored = true,
+		.der = bytes_of(OURS), .serial = { { 7 }, 1 },
+		.signed_at = NOON, .n_addresses = 1, .addresses = { USER } };
+	OK(evidence_weigh(&mail_stand, &m, &v, &err));
+	ck_assert_uint_eq(v.evidence, 0);
+	wire_submit_free_contents(&m);
+}
+END_TEST
+
 /* What only the registrar can find out, no front may claim. */
 START_TEST(evidence_that_intake_cannot_have_is_not_believed)
 {
@@ -194,7 +231,7 @@ START_TEST(a_signed_mail_is_signed_for_once_whoever_sends_it_again)
 		mail_stand_fill(&m, csr, USER);	/* another Message-ID */
 		m.is_signed = true;
 		m.signature = (struct signature){ .good = true,
-			.der = bytes_of(OURS), .serial = { { 7 }, 1 },
+			.for_mail = true, .der = bytes_of(OURS), .serial = { { 7 }, 1 },
 			.signed_at = NOON, .n_addresses = 1,
 			.addresses = { USER } };
 		ck_assert_int_eq(mail_stand_take(&m), OUTCOME_PROCESSED);
@@ -397,6 +434,8 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, a_signature_counts_when_all_of_it_does, 0,
 	    ROWS(signatures));
+	tcase_add_test(t,
+	    a_serial_that_is_revoked_is_believed_of_no_certificate);
 	tcase_add_test(t, evidence_that_intake_cannot_have_is_not_believed);
 	tcase_add_test(t,
 	    a_signed_mail_is_signed_for_once_whoever_sends_it_again);
