@@ -74,16 +74,17 @@ identify(const struct taking *t, uint8_t out[32], struct err *err)
 	}
 	qsort(digests, found->n_candidates, 32, compare_digests);
 	put_str(&all, t->mailbox->ca);
-	put_str(&all, m->envelope.from);
-	/* It may end the certificate that vouches for it. */
-	put_u8(&all, signed_words ? t->vouching.evidence | EVIDENCE_SMIME :
-	    t->vouching.evidence);
-	/* A signature does not cover the Message-ID: what it does cover, and
-	 * when it was made, tells one such mail from another. */
+	/* A signature covers neither From nor Message-ID, and whoever sends
+	 * the mail again brings other evidence: by whom it was made, over
+	 * what, and when, tells one such mail from another. */
 	if (signed_words || (t->vouching.evidence & EVIDENCE_SMIME) != 0) {
+		put_bytes(&all, (struct bytes){ m->signature.serial.octets,
+		    m->signature.serial.len });
 		buf_append(&all, m->octets_digest, sizeof(m->octets_digest));
 		put_time(&all, m->signature.signed_at);
 	} else {
+		put_str(&all, m->envelope.from);
+		put_u8(&all, t->vouching.evidence);
 		put_str(&all, m->envelope.message_id);
 		if (m->envelope.message_id[0] == '\0')
 			buf_append(&all, m->octets_digest,

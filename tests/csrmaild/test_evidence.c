@@ -14,6 +14,7 @@
 
 /* Signatures and challenges: who is believed, over a real store and rules. */
 #define USER	"user@example.test"
+#define OTHER_OF_USER	"u@example.test"
 #define OK(call)							\
 	ck_assert_msg((call) == 0, "%s: %s (%s)", #call, err.text,	\
 	    err.detail)
@@ -227,13 +228,17 @@ START_TEST(a_signed_mail_is_signed_for_once_whoever_sends_it_again)
 	struct wire_submit m;
 
 	certify(CERT_ISSUED, NOON - DAY, NOON + DAY);
-	for (int i = 0; i < 2; i++) {
-		mail_stand_fill(&m, csr, USER);	/* another Message-ID */
+	for (int i = 0; i < 4; i++) {
+		/* Nothing of the header is signed: another Message-ID, other
+		 * evidence, another mailbox of the signer's. */
+		mail_stand_fill(&m, csr, i == 2 ? OTHER_OF_USER : USER);
+		m.envelope.evidence = i == 3 ? EVIDENCE_DKIM : 0;
 		m.is_signed = true;
 		m.signature = (struct signature){ .good = true,
-			.for_mail = true, .der = bytes_of(OURS), .serial = { { 7 }, 1 },
-			.signed_at = NOON, .n_addresses = 1,
-			.addresses = { USER } };
+			.for_mail = true, .der = bytes_of(OURS),
+			.serial = { { 7 }, 1 },
+			.signed_at = NOON, .n_addresses = 2,
+			.addresses = { USER, OTHER_OF_USER } };
 		ck_assert_int_eq(mail_stand_take(&m), OUTCOME_PROCESSED);
 		if (i == 0)
 			first = mail_stand_request();
