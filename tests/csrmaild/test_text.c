@@ -104,6 +104,29 @@ static const struct {
 	{ "dashes alone", "--------------------\nName: x\n",		false },
 	{ "header far below", "--- a ---\n\n\n\n" HEADER,		false },
 	{ "a header alone", HEADER,					false },
+	{ "an answer of Outlook", "Yes.\n\nFrom: Mallory <m@evil.test>\n"
+	  "Sent: Monday, November 16, 2026 3:12 PM\nTo: x\nSubject: y\n\nz",
+									true },
+	{ "the same in German", "Ja.\r\n\r\nVon: M [mailto:m@evil.test] \r\n"
+	  "Gesendet: Montag, 16. November 2026 15:12\r\nAn: x\r\n",	true },
+	{ "a wide colon", "\xe5\x8f\x91\xe4\xbb\xb6\xe4\xba\xba\xef\xbc\x9a"
+	  "m@evil.test\n\xe6\x97\xb6\xef\xbc\x9a 15:12\n"
+	  "\xe4\xb8\xbb\xef\xbc\x9ax\n",				true },
+	{ "Yahoo", "Yes\n  On Monday, November 16, 2026 at 03:12:00 PM, "
+	  "M <m@evil.test> wrote:  \n \n hello\n",			true },
+	{ "on two lines", "Yes\n\nOn Mon, Nov 16, 2026 at 3:12 PM M\n"
+	  "<m@evil.test> wrote:\n\nhello\n",				true },
+	{ "with marks, and an answer below", "On Nov 16 at 3:12 PM "
+	  "m@evil.test wrote:\n> hello\n\nhere it is\n",		false },
+	{ "who it is", "Name: A\nMail: a@example.test\nHost: www\n",	false },
+	{ "when it was made", "Name: A\nDate: 2026-11-16 15:12\nHost: w\n",
+									false },
+	{ "what openssl prints", "Certificate Request:\n    Data:\n"
+	  "        Version: 1 (0x0)\n"
+	  "        Subject: CN = user@example.test\n"
+	  "        Subject Public Key Info:\n"
+	  "            Public Key Algorithm: id-ecPublicKey\n",	false },
+	{ "an announcement", "The request of a@example.test:\nhere\n",	false },
 	{ "nothing", "",						false },
 };
 
