@@ -8,6 +8,10 @@
 #include "tests/support/dkim_signer.h"
 #include "tests/support/fixtures.h"
 
+#include <openssl/cms.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -209,6 +213,64 @@ static const struct {
 	{ "speaks of signers",	"X-Parser-Test: signed\r\n\r\n" },
 };
 
+/* A mail signed by one who is an anchor himself, and that anchor. */
+static void
+sign(struct buf *mail, struct buf *anchors)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	BIO *in = BIO_new_mem_buf(PLAIN, -1), *out = BIO_new(BIO_s_mem()),
+	    *pem = BIO_new(BIO_s_mem());
+	CMS_ContentInfo *cms;
+	char *data;
+	long n;
+
+	X509_set_version(cert, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	X509_time_adj_ex(X509_getm_notBefore(cert), -1, 0, NULL);
+	X509_time_adj_ex(X509_getm_notAfter(cert), 1, 0, NULL);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN",
+	    MBSTRING_ASC, (const unsigned char *)"a", -1, -1, 0);
+	X509_set_issuer_name(cert, X509_get_subject_name(cert));
+	X509_set_pubkey(cert, key);
+	ck_assert_int_gt(X509_sign(cert, key, EVP_sha256()), 0);
+	cms = CMS_sign(cert, key, NULL, in, CMS_BINARY);
+	ck_assert_int_eq(SMIME_write_CMS(out, cms, NULL, CMS_BINARY), 1);
+	n = BIO_get_mem_data(out, &data);
+	buf_append(mail, data, (size_t)n);
+	PEM_write_bio_X509(pem, cert);
+	n = BIO_get_mem_data(pem, &data);
+	buf_append(anchors, data, (size_t)n);
+	CMS_ContentInfo_free(cms);
+	BIO_free(in);
+	BIO_free(out);
+	BIO_free(pem);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+START_TEST(who_signed_it_is_checked_by_the_anchors)
+{
+	OWNED_STRUCT(findings) *f = NULL;
+	OWNED_BUF(mail, 65536);
+	OWNED_BUF(anchors, 65536);
+	struct wire_examine m = { .id = 3, .kind = EXAMINE_SIGNED,
+		.max_depth = 10, .max_parts = 100, .max_header_octets = 65536 };
+	struct err err = { 0 };
+
+	sign(&mail, &anchors);
+	m.octets = buf_bytes(&mail);
+	m.anchors = buf_bytes(&anchors);
+	start();
+	ck_assert_int_eq(wire_send_examine(rig.a, &m, &err), 0);
+	f = answer(rig.a);
+	ck_assert(f->is_signed);
+	ck_assert_msg(f->signature.good, "%s", f->signature.text);
+	ck_assert(f->signature.anchored);
+	stop();
+}
+END_TEST
+
 START_TEST(a_child_that_fails_is_a_verdict)
 {
 	OWNED_STRUCT(findings) *f = NULL;
@@ -344,6 +406,7 @@ main(void)
 	tcase_add_test(tc, a_mail_is_examined);
 	tcase_add_test(tc, what_comes_with_a_question_reaches_the_child);
 	tcase_add_test(tc, a_request_comes_back_checked);
+	tcase_add_test(tc, who_signed_it_is_checked_by_the_anchors);
 	tcase_add_test(tc, broken_findings_are_a_verdict_too);
 	tcase_add_loop_test(tc, a_child_that_fails_is_a_verdict, 0,
 	    ROWS(deaths));

@@ -203,6 +203,7 @@ fill(struct wire_submit *m, const struct asking *a)
 		return;
 	m->is_signed = true;
 	m->signature = (struct signature){ .good = !a->bad,
+		.for_mail = true,
 		.der = a->forged ? bytes_of("forged") : der_of(a->signer),
 		.serial = { { a->signer }, 1 },
 		.signed_at = NOON - a->age_s };
