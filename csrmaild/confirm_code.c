@@ -47,3 +47,14 @@ confirm_code_find(struct bytes subject, uint8_t out[32])
 	}
 	return false;
 }
+
+void
+confirm_code_hide(char *text)
+{
+	static const char word[] = "[" CONFIRM_WORD;
+
+	while ((text = strstr(text, word)) != NULL) {
+		text += strlen(word);
+		memset(text, '*', strspn(text, "0123456789abcdef"));
+	}
+}

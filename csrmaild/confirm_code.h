@@ -18,5 +18,8 @@ int	confirm_code_digest(const char *hex, uint8_t out[32]);
 /* In the raw text of a Subject: folded or not, in any case, with white space
  * put in anywhere. The first one counts. */
 bool	confirm_code_find(struct bytes subject, uint8_t out[32]);
+/* For people, in a mail of ours: stars in its place. Whoever may read mails
+ * here must not be able to answer for their recipients. */
+void	confirm_code_hide(char *text);
 
 #endif

@@ -232,7 +232,10 @@ take_subject(struct scan *scan, const struct field *field)
 
 	if (scan->subjects++ > 0)
 		return;
+	/* A code that is good still must not stand in lists of requests. */
 	scan->out->has_token = confirm_code_find(text, scan->out->token);
+	if (scan->out->has_token)
+		return;
 	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
 		text.data++;
 		text.len--;

@@ -1,6 +1,7 @@
 #include "csrmaild/verb.h"
 
 #include "csrmaild/answer_files.h"
+#include "csrmaild/confirm_code.h"
 #include "csrmaild/describe.h"
 #include "csrmaild/registry.h"
 
@@ -108,8 +109,10 @@ show_mail(const struct outbox_row *row, void *arg)
 	json_decref(vc->answer);
 	vc->answer = describe(row);
 	/* Ours, and so ASCII; a text that is no mail is UTF-8. */
-	if (text != NULL)
+	if (text != NULL) {
+		confirm_code_hide(text);
 		describe_text(vc->answer, "message", text);
+	}
 	free(text);
 	return 1;
 }

@@ -483,12 +483,18 @@ START_TEST(a_message_id_has_its_ceiling)
 }
 END_TEST
 
+#define CODE	"00112233445566778899aabbccddeeff"
+
 START_TEST(a_subject_is_unfolded_tamed_and_cut)
 {
 	OWNED_BUF(text, 1000);
 	struct envelope envelope = scan("Subject: a\r\n b\tc\x1b[1m\r\n");
 
 	ck_assert_str_eq(envelope.subject, "a b c [1m");
+	/* What confirms is for nobody to read. */
+	envelope = scan("Subject: Re: [csrmail:" CODE "]\r\n");
+	ck_assert(envelope.has_token);
+	ck_assert_str_eq(envelope.subject, "");
 	buf_append_str(&text, "Subject: x");
 	for (int i = 0; i < 150; i++)
 		buf_append_str(&text, "\xc3\xb6");

@@ -704,6 +704,31 @@ START_TEST(each_verb_answers)
 }
 END_TEST
 
+#define CODE	"00112233445566778899aabbccddeeff"
+
+/* Whoever may read mails must not be able to confirm for their recipients. */
+START_TEST(a_code_that_confirms_is_shown_to_nobody)
+{
+	const struct outbox_row row = { .state = OUTBOX_QUEUED,
+		.mailbox = "users", .sender = "ca@example.test",
+		.recipient = "a@example.test", .message_id = "x@example.test",
+		.message = bytes_of("Subject: Please confirm [csrmail:" CODE
+		"]\r\n\r\nhello\r\n"), .submission = 1 };
+	struct err err = { 0 };
+	char text[4096];
+	int64_t id;
+
+	ck_assert_int_eq(store_begin(registrar.store, &err), 0);
+	ck_assert_msg(store_add_outbox(registrar.store, &row, &id, &err) == 0,
+	    "%s %s", err.text, err.detail);
+	ck_assert_int_eq(store_commit(registrar.store, &err), 0);
+	ck_assert_uint_eq(call_as(&boss, "GET", "outbox/1", "{}", text), 200);
+	ck_assert_ptr_nonnull(strstr(text, "[csrmail:****"));
+	ck_assert_ptr_nonnull(strstr(text, "hello"));
+	ck_assert_ptr_null(strstr(text, CODE));
+}
+END_TEST
+
 static const struct {
 	const char	*method, *path;
 	unsigned int	 rights;	/* one of them suffices */
@@ -1248,6 +1273,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, each_verb_answers, 0, ROWS(calls));
+	tcase_add_test(tc, a_code_that_confirms_is_shown_to_nobody);
 	tcase_add_loop_test(tc, only_who_has_the_right_may, 0, ROWS(guarded));
 	tcase_add_loop_test(tc, what_is_about_cas_is_for_csrmail_security, 0,
 	    ROWS(about_cas));
