@@ -1,4 +1,5 @@
 #include "csrmaild/part_name.h"
+#include "csrmaild/encoded_word.h"
 
 #include "common/bytes.h"
 #include "common/owned.h"
@@ -12,7 +13,6 @@
 
 #define MAX_PIECES	10	/* RFC 2231, 3 sets no limit; 10 are 700
 				 * characters */
-#define MAX_WORD	256	/* RFC 2047, 2 allows 75, people write more */
 #define MAX_NAME	1024	/* octets, decoded, before it is cut */
 
 /* The forms in which one parameter may stand there, all of them borrowed. */
@@ -116,50 +116,15 @@ join_pieces(const struct forms *forms, struct buf *out)
 
 /* --- RFC 2047 ------------------------------------------------------------ */
 
-/* "Q", RFC 2047, 4.2. */
-static void
-q_decode(struct bytes in, struct buf *out)
-{
-	for (size_t i = 0; i < in.len; i++) {
-		uint8_t c = in.data[i] == '_' ? ' ' : in.data[i];
-
-		if (c == '=' && i + 2 < in.len) {
-			char two[3] = { (char)in.data[i + 1],
-				(char)in.data[i + 2], '\0' };
-
-			if (hex_decode(two, &c, 1) == 1)
-				i += 2;
-		}
-		buf_append(out, &c, 1);
-	}
-}
-
-/* =?charset?encoding?text?= at the front of *left; false and nothing taken
- * when there is none. */
 static bool
 take_encoded_word(struct bytes *left, struct buf *out)
 {
-	struct bytes at = *left, piece[3];
 	OWNED_BUF(raw, MAX_NAME);
+	struct bytes charset;
 
-	if (at.len < 2 || memcmp(at.data, "=?", 2) != 0)
+	if (!encoded_word_take(left, &charset, &raw))
 		return false;
-	at = bytes_slice(at, 2, MAX_WORD);
-	for (int i = 0; i < 3; i++) {
-		size_t end = bytes_find(at, bytes_of(i < 2 ? "?" : "?="));
-
-		if (end == (size_t)-1)
-			return false;
-		piece[i] = bytes_slice(at, 0, end);
-		at = bytes_slice(at, end + (i < 2 ? 1 : 2), at.len);
-	}
-	if (bytes_equal_nocase(piece[1], "q"))
-		q_decode(piece[2], &raw);
-	else if (!bytes_equal_nocase(piece[1], "b") ||
-	    base64_decode(piece[2], &raw) == -1)
-		return false;
-	convert(buf_bytes(&raw), piece[0], out);
-	*left = bytes_slice(*left, (size_t)(at.data - left->data), left->len);
+	convert(buf_bytes(&raw), charset, out);
 	return true;
 }
 

@@ -339,6 +339,11 @@ static const struct {
 	{ "AW: [CSRMAIL: 00112233445566778899 AABBCCDDEEFF]", true },
 	{ "Re: Please confirm\r\n [csrmail:0011223344556677\r\n"
 	  "\t8899aabbccddeeff] yes", true },
+	{ "=?utf-8?B?5Zue5aSNOiBQbGVhc2UgY29uZmlybSBbY3NybWFpbDowMDExMjIz?=\r\n"
+	  " =?UTF-8?b?MzQ0NTU2Njc3ODg5OWFhYmJjY2RkZWVmZl0=?=", true },
+	{ "=?iso-8859-1?Q?R=E9:_Please_confirm_=5Bcsrmail:0011223344556677?=\r\n"
+	  " =?iso-8859-1?Q?8899aabbccddeeff]?=", true },
+	{ "=?x =?x? =?x?b =?x?b? =?utf-8?b?!?= [csrmail:" HEX "]", true },
 	{ "[csrmail:short] [csrmail:" HEX "]", true },
 	{ "[csrmail:" HEX "0]", false },
 	{ "[csrmail:" HEX, false },
