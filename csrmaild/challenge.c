@@ -238,7 +238,9 @@ lapse(struct registrar *r, const struct found *found, struct err *err)
 	    settle_requests(r, &waiting, REQUEST_LAPSED, "", "request.lapsed",
 	    "the sender was asked to confirm, and did not", err) == -1)
 		return -1;
-	return submission_answer(r, found->submission, err);
+	/* What a person decided meanwhile was answered then. */
+	return waiting.n == 0 ? 0 :
+	    submission_answer(r, found->submission, err);
 }
 
 static int

@@ -376,6 +376,27 @@ START_TEST(without_an_answer_a_request_lapses)
 }
 END_TEST
 
+START_TEST(what_a_person_decided_is_answered_once)
+{
+	struct stand_request seen;
+	unsigned int n;
+
+	mail_stand_mailbox.answer_unverified = true;
+	seen = ask(USER);
+	ck_assert_int_eq(seen.state, REQUEST_RECEIVED);
+	OK(registrar_reject(&mail_stand, seen.id, "no", "unix:boss", NOON,
+	    &err));
+	mail_stand_mail(NULL, &n);
+	ck_assert_uint_eq(n, 2);	/* the challenge, the answer */
+	mail_stand.now += 3601;
+	challenge_pump(&mail_stand);
+	ck_assert_int_eq(mail_stand_request().state, REQUEST_REJECTED);
+	mail_stand_mail(NULL, &n);
+	ck_assert_uint_eq(n, 2);
+	mail_stand_mailbox.answer_unverified = false;
+}
+END_TEST
+
 /* Held or not yet confirmed: who approves it vouches for the sender. */
 START_TEST(a_person_who_approves_vouches_for_the_sender)
 {
@@ -449,6 +470,7 @@ main(void)
 	    ROWS(misuses));
 	tcase_add_test(t, an_answer_counts_once);
 	tcase_add_test(t, without_an_answer_a_request_lapses);
+	tcase_add_test(t, what_a_person_decided_is_answered_once);
 	tcase_add_loop_test(t, a_person_who_approves_vouches_for_the_sender, 0,
 	    2);
 	tcase_add_test(t,
