@@ -264,6 +264,7 @@ imap_open(const struct server_settings *server, SSL_CTX *tls,
 	OWNED_STRUCT(imap) *imap = calloc(1, sizeof(*imap));
 	const char *name = server->tls_name[0] != '\0' ? server->tls_name :
 	    server->host;
+	int r;
 
 	if (imap == NULL || (imap->session = mailimap_new(0, NULL)) == NULL)
 		return err_set(err, ERR_RETRY, "out of memory");
@@ -275,8 +276,12 @@ imap_open(const struct server_settings *server, SSL_CTX *tls,
 	if (server->tls == TLS_STARTTLS &&
 	    start_tls(imap, tls, name, err) < 0)
 		return -1;
-	if (log_in(imap, server, secret, err) < 0)
+	r = log_in(imap, server, secret, err);
+	sasl_censor(imap->answer, sizeof(imap->answer), secret);
+	if (r < 0) {
+		sasl_censor(err->text, sizeof(err->text), secret);
 		return -1;
+	}
 	*out = TAKE(imap);
 	return 0;
 }

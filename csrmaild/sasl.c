@@ -4,6 +4,7 @@
 #include "csrmaild/settings.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *
@@ -89,4 +90,59 @@ sasl_response(const struct server_settings *server, const char *secret,
 		return err_set(err, ERR_FAULT, "the secret has more than %d "
 		    "octets", SASL_MAX_SECRET);
 	return 0;
+}
+
+#define MARK_OCTETS	8	/* of a secret give it away */
+#define LEAST_WORD	6	/* shorter ones stand in many a sentence */
+
+/* -1: it is no digit of base64. */
+static int
+digit_of(uint8_t c)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* The answer may be cut anywhere, so without padding. */
+static bool
+run_has(struct bytes run, struct bytes mark)
+{
+	__attribute__((cleanup(buf_wipe))) struct buf octets = BUF(run.len);
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < run.len; i++) {
+		uint8_t octet;
+
+		bits = bits << 6 | (uint32_t)digit_of(run.data[i]);
+		octet = (uint8_t)(bits >> (6 - i % 4 * 2));
+		if (i % 4 != 0)
+			buf_append(&octets, &octet, 1);
+	}
+	return bytes_find(buf_bytes(&octets), mark) != (size_t)-1;
+}
+
+void
+sasl_censor(char *text, size_t size, const char *secret)
+{
+	struct bytes all = bytes_of(text);
+	struct bytes mark = bytes_slice(bytes_of(secret), 0, MARK_OCTETS);
+	bool has = mark.len >= LEAST_WORD &&
+	    bytes_find(all, mark) != (size_t)-1;
+
+	for (size_t at = 0, n; at < all.len && mark.len > 0 && !has;
+	    at += n + 1) {
+		n = 0;
+		while (at + n < all.len && digit_of(all.data[at + n]) >= 0)
+			n++;
+		/* It may begin within a word. */
+		for (size_t skip = 0; skip < 4 && skip < n && !has; skip++)
+			has = run_has(bytes_slice(all, at + skip, n - skip),
+			    mark);
+	}
+	if (has)
+		snprintf(text, size, "an answer that repeats our secret is not "
+		    "shown");
 }

@@ -26,4 +26,11 @@ const char *sasl_mechanism(const struct server_settings *);
 int	sasl_response(const struct server_settings *, const char *secret,
 	    struct buf *out, struct err *);
 
+/*
+ * Some servers repeat what they do not understand. Where text, an answer that
+ * people and logs will see, has the secret in clear or in base64, all of it is
+ * replaced. Its size is that of the longest sentence here, 64, at least.
+ */
+void	sasl_censor(char *text, size_t size, const char *secret);
+
 #endif

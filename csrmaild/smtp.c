@@ -1,6 +1,7 @@
 #include "csrmaild/smtp_private.h"
 
 #include "common/err.h"
+#include "csrmaild/sasl.h"
 #include "csrmaild/settings.h"
 
 #include <stdio.h>
@@ -43,6 +44,7 @@ smtp_settle(struct smtp_run *run, struct letter *letter,
 	letter->code = code >= 200 && code <= 599 ? (uint16_t)code : 0;
 	smtp_keep_text(letter->text, sizeof(letter->text), text,
 	    strlen(text));
+	sasl_censor(letter->text, sizeof(letter->text), run->secret);
 	run->settled(letter, run->arg);
 }
 
@@ -113,6 +115,8 @@ smtp_send(struct smtp *smtp, const char *secret, struct letter *letters,
 	if (all_are_settled(letters, n))
 		return 0;
 	r = smtp->transport->send(&run, letters, n, err);
+	if (r == -1)
+		sasl_censor(err->text, sizeof(err->text), secret);
 	for (size_t i = 0; i < n; i++)
 		smtp_settle(&run, &letters[i], SENT_DEFERRED, 0,
 		    r == -1 ? err->text : run.text);

@@ -640,7 +640,7 @@ END_TEST
 
 /* --- logins ------------------------------------------------------------------- */
 static const char *offered;
-static bool refuses;
+static bool refuses, repeats;
 
 static bool
 answer_login(struct fake_server *s)
@@ -650,6 +650,9 @@ answer_login(struct fake_server *s)
 	if (fake_was_asked(s, "CAPABILITY"))
 		return fake_say(s, "* CAPABILITY IMAP4rev1 %s\r\n%s OK done"
 		    "\r\n", offered, s->tag);
+	if (repeats)
+		return fake_say(s, "%s NO what is: %s\r\n", s->tag,
+		    s->line);
 	if (!fake_was_asked(s, "AUTHENTICATE"))
 		return say_ok(s);
 	memcpy(tag, s->tag, sizeof(tag));
@@ -727,6 +730,31 @@ START_TEST(a_login_uses_the_mechanism_of_the_settings_only)
 		ck_assert_msg(strstr(server.seen, "secret") == NULL &&
 		    strstr(server.seen, "AUTHENTICATE") == NULL, "%s: %s",
 		    logins[_i].name, server.seen);
+}
+END_TEST
+
+/* What it says stands in logs and in `csrmail status`. */
+START_TEST(a_server_that_repeats_the_secret_is_not_quoted)
+{
+	static const char *const offers[] = { "", "SASL-IR AUTH=PLAIN",
+		"SASL-IR AUTH=XOAUTH2" };
+	struct server_settings settings = {
+		.host = host, .tls = TLS_NONE, .ca_file = none,
+		.tls_name = none, .user = user, .timeout_s = 1,
+		.auth = _i == 2 ? AUTH_XOAUTH2 : AUTH_PASSWORD,
+	};
+	struct imap *imap = NULL;
+	struct err err = { 0 };
+
+	offered = offers[_i];
+	repeats = true;
+	fake_start(&server, serve_login, FAKE_GOOD);
+	settings.port = server.port;
+	ck_assert_int_eq(imap_open(&settings, NULL, "secrettoken", -1, &imap,
+	    &err), -1);
+	finish(imap);
+	ck_assert_msg(strstr(err.text, "repeats") != NULL, "%s", err.text);
+	ck_assert_ptr_null(strstr(err.text, "what is"));
 }
 END_TEST
 
@@ -825,6 +853,8 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_login_uses_the_mechanism_of_the_settings_only, 0,
 	    ROWS(logins));
+	tcase_add_loop_test(tc,
+	    a_server_that_repeats_the_secret_is_not_quoted, 0, 3);
 	tcase_add_loop_test(tc, waiting_ends_with_news_or_in_time, 0,
 	    ROWS(waits));
 	tcase_add_test(tc,
