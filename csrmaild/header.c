@@ -111,6 +111,14 @@ take_list_id(struct scan *scan, const struct field *field)
 	set_automatic(scan, "List-Id");
 }
 
+/* Older programs that answer for somebody who is away. */
+static void
+take_autoreply(struct scan *scan, const struct field *field)
+{
+	(void)field;
+	set_automatic(scan, "X-Autoreply");
+}
+
 static void
 take_precedence(struct scan *scan, const struct field *field)
 {
@@ -119,7 +127,8 @@ take_precedence(struct scan *scan, const struct field *field)
 	if (lex_cfws(&left) && lex_token(&left, &word) &&
 	    (bytes_equal_nocase(word, "bulk") ||
 	    bytes_equal_nocase(word, "list") ||
-	    bytes_equal_nocase(word, "junk")))
+	    bytes_equal_nocase(word, "junk") ||
+	    bytes_equal_nocase(word, "auto_reply")))
 		set_automatic(scan, "Precedence");
 }
 
@@ -450,6 +459,9 @@ static const struct taker {
 	{ "Return-Path",	take_return_path },
 	{ "List-Id",		take_list_id },
 	{ "Precedence",		take_precedence },
+	{ "X-Autoreply",	take_autoreply },
+	{ "X-Autorespond",	take_autoreply },
+	{ "X-Autoresponse",	take_autoreply },
 	{ "Content-Type",	take_content_type },
 	{ "Received",		take_received },
 	{ "Message-ID",		take_message_id },

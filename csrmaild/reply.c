@@ -137,6 +137,10 @@ reply_put_head(const struct reply_head *head, struct buf *out, struct err *err)
 	buf_printf(out, "Auto-Submitted: %s\r\n"
 	    "MIME-Version: 1.0\r\n", head->own_subject == NULL ?
 	    "auto-replied" : "auto-generated");
+	/* Exchange looks at nothing else before it answers for somebody who is
+	 * away; such an answer has the Subject, and so would confirm. */
+	if (head->own_subject != NULL)
+		buf_append_str(out, "X-Auto-Response-Suppress: All\r\n");
 	return 0;
 }
 

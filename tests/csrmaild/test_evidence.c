@@ -308,6 +308,8 @@ START_TEST(a_sender_who_answers_is_believed)
 	    bytes_of("In-Reply-To")), (size_t)-1);
 	ck_assert_uint_ne(bytes_find(buf_bytes(&mail),
 	    bytes_of("Auto-Submitted: auto-generated")), (size_t)-1);
+	ck_assert_uint_ne(bytes_find(buf_bytes(&mail),
+	    bytes_of("X-Auto-Response-Suppress: All")), (size_t)-1);
 	token_of_last(token);
 	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_PROCESSED);
 	seen = mail_stand_request();
