@@ -58,6 +58,7 @@ const char *imap_answer(const struct imap *);
  * "INBOX." (RFC 2342); one that is written as the server has it is left alone.
  *
  * Opens the folder, or opens it anew: the count of messages is then fresh.
+ * *uid_validity is never 0 (RFC 9051, 2.3.1.1).
  */
 int	imap_select(struct imap *, const char *folder,
 	    uint32_t *uid_validity, struct err *);

@@ -103,6 +103,10 @@ imap_select(struct imap *imap, const char *folder, uint32_t *uid_validity,
 		return imap_give_up(imap, "SELECT", "no answer about the "
 		    "folder", err);
 	*uid_validity = imap->session->imap_selection_info->sel_uidvalidity;
+	/* Without it, a UID names one message now and another later. */
+	if (*uid_validity == 0)
+		return imap_give_up(imap, "SELECT", "the server gives no "
+		    "UIDVALIDITY", err);
 	return 0;
 }
 

@@ -65,6 +65,7 @@ static enum misdeed {
 	NEWS_IN_LISTING,	/* EXISTS while we list */
 	CLOSES_IN_IDLE,
 	SAYS_MORE_THAN_ASKED,
+	NO_UIDVALIDITY,
 	OTHERS_DELETE,		/* neither MOVE nor UIDPLUS, and UID 9 is marked */
 	HAS_NAMESPACES,		/* and answers `namespaces` */
 } misdeed;
@@ -185,6 +186,9 @@ answer_select(struct fake_server *s)
 		return false;
 	case TALKS_NONSENSE:
 		return fake_say(s, "what do you want?\r\n");
+	case NO_UIDVALIDITY:
+		return fake_say(s, "* 2 EXISTS\r\n%s OK [READ-WRITE] x\r\n",
+		    s->tag);
 	default:
 		return fake_say(s, "* 2 EXISTS\r\n* OK [UIDVALIDITY 42] x\r\n"
 		    "* OK [UIDNEXT 9] x\r\n%s OK [READ-WRITE] x\r\n", s->tag);
@@ -575,6 +579,23 @@ static const struct {
 	{ "a\r\nb", NULL }, { "", NULL },
 };
 
+/* Else two mails would be one, by and by. */
+START_TEST(a_server_without_uidvalidity_is_of_no_use)
+{
+	struct imap *imap = NULL;
+	uint32_t uid_validity;
+	struct err err = { 0 };
+
+	misdeed = NO_UIDVALIDITY;
+	fake_start(&server, serve, FAKE_GOOD);
+	ck_assert_int_eq(open_session(TLS_STARTTLS, &imap, &err), 0);
+	ck_assert_int_eq(imap_select(imap, "INBOX", &uid_validity, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_RETRY);
+	ck_assert_ptr_nonnull(strstr(err.text, "UIDVALIDITY"));
+	finish(imap);
+}
+END_TEST
+
 START_TEST(names_of_folders_are_modified_utf_7_on_the_wire)
 {
 	struct imap *imap = open_inbox(BEHAVES);
@@ -835,6 +856,7 @@ main(void)
 	tcase_add_test(tc, a_password_arrives_as_it_is);
 	tcase_add_loop_test(tc, a_folder_that_does_not_open_is_said, 0,
 	    ROWS(selections));
+	tcase_add_test(tc, a_server_without_uidvalidity_is_of_no_use);
 	tcase_add_test(tc, sizes_come_for_every_message);
 	tcase_add_test(tc, octets_come_as_they_are);
 	tcase_add_test(tc, only_what_was_asked_for_is_taken_and_once);
