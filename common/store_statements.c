@@ -164,8 +164,9 @@ static const char *const sql[N_STATEMENTS] = {
 	[Q_COUNT_CHALLENGES] =
 	    "SELECT count(*) FROM challenge WHERE created_at >= ?",
 	[Q_COUNT_CHALLENGES_TO] =
+	    /* Few servers tell "User" from "user". */
 	    "SELECT count(*) FROM challenge WHERE created_at >= ?"
-	    " AND recipient = ?",
+	    " AND recipient = ? COLLATE NOCASE",
 
 	/* --- store_revocations.c --- */
 	[Q_ADD_REVOCATION] =

@@ -435,7 +435,7 @@ START_TEST(few_are_asked)
 	unsigned int n;
 
 	for (int i = 0; i < 4; i++)
-		ask(USER);
+		ask(i == 0 ? "User@example.test" : USER);
 	mail_stand_mail(NULL, &n);
 	ck_assert_uint_eq(n, 3);
 	ck_assert_int_eq(mail_stand_request().state, REQUEST_HELD);
