@@ -525,6 +525,9 @@ config_read_file(const char *path, size_t max, struct buf *out,
 		return err_set(err, ERR_FAULT,
 		    "%s: others than its owner can write it: chmod go-w",
 		    path);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return err_set(err, ERR_FAULT, "%s: belongs to another user, "
+		    "who can change it: chown root", path);
 	if (st.st_size < 0 || (size_t)st.st_size > max)
 		return err_set(err, ERR_FAULT, "%s: longer than %zu octets",
 		    path, max);

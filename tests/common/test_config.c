@@ -121,6 +121,11 @@ START_TEST(a_file_that_others_can_write_is_refused)
 	ck_assert_int_eq(config_read_file(path, 12, &text, &err), -1);
 	ck_assert_int_eq(config_read_file(link, 100, &text, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "symbolic link"));
+	/* Only root can give it away, and only then is it another's. */
+	if (chown(path, 65534, (gid_t)-1) == 0) {
+		ck_assert_int_eq(config_read_file(path, 100, &text, &err), -1);
+		ck_assert_ptr_nonnull(strstr(err.text, "another user"));
+	}
 	chmod(path, 0660);
 	ck_assert_int_eq(config_read_file(path, 100, &text, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "chmod go-w"));
