@@ -174,6 +174,15 @@ speaks_of_it(struct bytes line)
 }
 
 static bool
+has_digit(struct bytes line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (isdigit(line.data[i]))
+			return true;
+	return false;
+}
+
+static bool
 is_same(const struct wish *a, const struct wish *b)
 {
 	return a->kind == b->kind && serial_equal(&a->serial, &b->serial) &&
@@ -193,6 +202,34 @@ add(const struct wish *wish, struct findings *found, struct err *err)
 	return 0;
 }
 
+/*
+ * Mail programs wrap long lines: what looks like the rest of a REVOKE stands in
+ * the next line then. Without it another certificate would be meant, or
+ * another reason. False: it cannot be told which.
+ */
+static bool
+take_wrapped(struct bytes *text, struct wish *wish)
+{
+	struct bytes after = *text;
+	bool quoted = false;
+	struct bytes line = text_line_strip(text_line_take(&after), &quoted);
+	struct wish rest = { .reason = CRL_UNSPECIFIED };
+
+	if (wish->kind != WISH_REVOKE || quoted || line.len == 0 ||
+	    !read_revoke(line, &rest))
+		return true;
+	if (rest.serial.len > 0 && !has_digit(line))
+		return true;	/* a name, such as Bea */
+	if (wish->reason != CRL_UNSPECIFIED ||
+	    (wish->serial.len > 0 && rest.serial.len > 0))
+		return false;
+	if (rest.serial.len > 0)
+		wish->serial = rest.serial;
+	wish->reason = rest.reason;
+	*text = after;
+	return true;
+}
+
 int
 wish_find(struct bytes text, struct findings *found, struct err *err)
 {
@@ -208,7 +245,7 @@ wish_find(struct bytes text, struct findings *found, struct err *err)
 		/* Its blank may be lost on the way. */
 		if (bytes_equal(line, bytes_of("--")))
 			return 0;
-		if (wish_read(line, &wish)) {
+		if (wish_read(line, &wish) && take_wrapped(&text, &wish)) {
 			if (add(&wish, found, err) == -1)
 				return -1;
 		} else if (speaks_of_it(line)) {

@@ -28,7 +28,8 @@ struct wish;
 /* Is the line a wish? White space and its end are of no interest. */
 bool	wish_read(struct bytes line, struct wish *out);
 /*
- * Adds the wishes of a text that its sender wrote, each once. Quoted lines,
+ * Adds the wishes of a text that its sender wrote, each once. A REVOKE that was
+ * wrapped goes on in the next line. Quoted lines,
  * what is forwarded and what follows the separator "-- " (RFC 3676, 4.3) say
  * nothing. Lines that speak of revocation otherwise are hinted at. ERR_REJECT
  * above WIRE_MAX_WISHES.

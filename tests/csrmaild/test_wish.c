@@ -176,7 +176,14 @@ static const struct {
 	{ "other dashes", "---\nREVOKE 1a\n", "1a ", false },
 	{ "forwarded", "See below.\n\n-----Original Message-----\nFrom: a@b\n"
 	  "Subject: x\n\nREVOKE 1a\n", "", false },
-	{ "broken in two lines", "REVOKE\n1a\n", " ", false },
+	{ "wrapped", "REVOKE\n1a:2b superseded\nREVOKE 3c\n", "1a2b 3c ", false },
+	{ "no end of it", "REVOKE\n\n1a\n", " ", false },
+	{ "a name below", "REVOKE 1a\nBea\n", "1a ", false },
+	{ "the next word below", "REVOKE\nREVOKE 1a\n", " 1a ", false },
+	{ "quoted below", "REVOKE\n> 1a\n", " ", false },
+	{ "two serials, or one that was wrapped", "REVOKE 1a 2b\n3c 4d\n", "",
+	  true },
+	{ "a reason, and then a serial", "REVOKE superseded\n1a\n", "", true },
 	{ "asked in a sentence", "Please revoke my certificate.\n", "", true },
 	{ "in German", "Bitte um Widerruf meines Zertifikats\n", "", true },
 	{ "not understood", "REVOKE 12xy\n", "", true },
@@ -203,6 +210,22 @@ START_TEST(a_text_is_read_as_its_sender_meant_it)
 	    texts[_i].name, serials);
 	ck_assert_msg(found->hints == (texts[_i].hint ?
 	    HINT_BIT(HINT_REVOKE) : 0), "%s", texts[_i].name);
+}
+END_TEST
+
+/* A reason that is lost makes a lost key a mere replacement. */
+START_TEST(a_wrapped_reason_is_not_lost)
+{
+	static const char *const wrapped[] = { "REVOKE 1a\nkeyCompromise\n",
+		"REVOKE\r\n1a keyCompromise\r\n",
+		"REVOKE\nkeyCompromise\n" };
+	OWNED_STRUCT(findings) *found = calloc(1, sizeof(*found));
+	struct err err;
+
+	ck_assert_int_eq(wish_find(bytes_of(wrapped[_i]), found, &err), 0);
+	ck_assert_uint_eq(found->n_wishes, 1);
+	ck_assert_int_eq(found->wishes[0].reason, CRL_KEY_COMPROMISE);
+	ck_assert_uint_eq(found->wishes[0].serial.len, _i == 2 ? 0 : 1);
 }
 END_TEST
 
@@ -234,6 +257,7 @@ main(void)
 	tcase_add_test(t, a_long_line_is_no_wish);
 	tcase_add_loop_test(t, a_text_is_read_as_its_sender_meant_it, 0,
 	    ROWS(texts));
+	tcase_add_loop_test(t, a_wrapped_reason_is_not_lost, 0, 3);
 	tcase_add_test(t, sixteen_are_the_most);
 	suite_add_tcase(s, t);
 	return fixture_run(s);
