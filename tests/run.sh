@@ -9,7 +9,8 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-sh init/packages.sh install build demo tests
+sh init/packages.sh install build demo tests servers
+sh init/packages.sh unpack build/servers
 
 # The journeys run what is tested and, once, what is released.
 for preset in release ci; do
