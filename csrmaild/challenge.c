@@ -192,22 +192,26 @@ confirm(struct registrar *r, const struct found *found, struct err *err)
 
 int
 challenge_answer(struct registrar *r, const struct mailbox_settings *mailbox,
-    const struct envelope *m, struct err *err)
+    const struct wire_submit *m, enum challenge_answer *out, struct err *err)
 {
+	const char *from = m->envelope.from;
 	struct found found;
-	int missing = store_find_challenge(r->store, m->token, note, &found,
-	    err);
+	int missing = store_find_challenge(r->store, m->envelope.token, note,
+	    &found, err);
 
+	*out = CHALLENGE_UNKNOWN;
 	if (missing != 0)
-		return missing;
+		return missing == -1 ? -1 : 0;
 	if (r->now > found.expires_at ||
 	    strcmp(found.mailbox, mailbox->title) != 0 ||
-	    !smime_same_mailbox(found.recipient, m->from)) {
+	    !smime_same_mailbox(found.recipient, from)) {
 		log_warn("challenge.misused", NUM("challenge", found.id),
-		    STR("from", m->from));
-		return 1;
+		    STR("from", from));
+		return 0;
 	}
-	return confirm(r, &found, err);
+	*out = findings_ask_for(m->findings, WISH_CONFIRM) ?
+	    CHALLENGE_CONFIRMED : CHALLENGE_WAITS;
+	return *out == CHALLENGE_CONFIRMED ? confirm(r, &found, err) : 0;
 }
 
 /* --- what is over ------------------------------------------------------------------ */

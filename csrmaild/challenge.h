@@ -9,6 +9,7 @@ struct err;
 struct mailbox_settings;
 struct registrar;
 struct verdict;
+struct wire_submit;
 
 /*
  * The evidence `reply`: a sender confirms by answering a mail of ours (RFC
@@ -19,7 +20,11 @@ struct verdict;
  * for a limited time, known to the store by its digest. It reflects nothing of
  * the mail that caused it, since that may be anybody's. The requests are
  * `received` until the answer is here: a mail from that mailbox with the token
- * in its Subject. Its other contents are not looked at.
+ * in its Subject, and the line CONFIRM in the text that its sender wrote
+ * (csrmaild/wish.h). Whoever is asked because somebody else forged his mailbox
+ * may well answer "that was not me", and confirms nothing by it. The token is
+ * read by intake's scanner and the line by the parser: neither is enough, so a
+ * parser that a mail has taken over confirms nothing that the token does not.
  */
 
 /*
@@ -37,11 +42,18 @@ int	challenge_send(struct registrar *, const struct mailbox_settings *,
 	    int64_t submission, const char *recipient, const char *language,
 	    struct err *);
 /*
- * A mail with a token: when it answers an open challenge of that mailbox, and
- * comes from whom that was sent to, what waits for it goes on. 1: it does not.
+ * A mail with a token. One that answers an open challenge of that mailbox, and
+ * comes from whom that was sent to, confirms with the line CONFIRM: what waits
+ * goes on. Without the line all stays as it was.
  */
+enum challenge_answer {
+	CHALLENGE_UNKNOWN,	/* it answers none that is open to it */
+	CHALLENGE_WAITS,	/* without the line */
+	CHALLENGE_CONFIRMED
+};
 int	challenge_answer(struct registrar *, const struct mailbox_settings *,
-	    const struct envelope *, struct err *);
+	    const struct wire_submit *, enum challenge_answer *out,
+	    struct err *);
 /* Requests whose time is over lapse. In transactions of its own; when there is
  * nothing to do, it costs nothing. */
 void	challenge_pump(struct registrar *);

@@ -102,5 +102,9 @@ int	reply_compose_nothing(const struct reply_head *, const char *why,
  * Subject; head->subject and its ids are not used: nothing is reflected. */
 int	reply_compose_challenge(const struct reply_head *, const char *token,
 	    time_t expires_at, struct buf *out, struct err *);
+/* To an answer to that which confirms nothing: how it is done. head->subject is
+ * not used, since the token is in it. */
+int	reply_compose_unconfirmed(const struct reply_head *, struct buf *out,
+	    struct err *);
 
 #endif

@@ -44,10 +44,7 @@ struct decision {
 bool
 revocation_mail_asks(const struct wire_submit *m)
 {
-	for (size_t i = 0; i < m->findings->n_wishes; i++)
-		if (m->findings->wishes[i].kind == WISH_REVOKE)
-			return true;
-	return false;
+	return findings_ask_for(m->findings, WISH_REVOKE);
 }
 
 static bool

@@ -34,6 +34,7 @@ struct taking {
 	const char	*file;		/* what answers are called after; "" */
 	char		 evidence[32];
 	const char	*reply_to;	/* "" for nobody */
+	enum challenge_answer answered;
 	int64_t		 submission;
 	unsigned int	 n_rejected, n_held, n_approved, n_received;
 	struct revocation_count revocations;
@@ -269,6 +270,25 @@ answer_nothing(struct registrar *r, const struct taking *t, const char *why,
 	    t->submission, 0, false, err);
 }
 
+/* Who was asked to confirm and says something else. The token has come back from
+ * the mailbox that it was sent to: it can be answered whatever vouches for the
+ * mail. */
+static int
+answer_unconfirmed(struct registrar *r, const struct taking *t,
+    struct err *err)
+{
+	struct reply_head head;
+	OWNED_BUF(mail, WIRE_MAX_REPLY);
+
+	if (begin_reply(r, t, &head, err) == -1)
+		return -1;
+	head.to = t->submit->envelope.from;
+	if (reply_compose_unconfirmed(&head, &mail, err) == -1)
+		return -1;
+	return outbox_add(r, t->mailbox, &head, buf_bytes(&mail),
+	    t->submission, 0, false, err);
+}
+
 /* STATUS counts in a mail that asks for nothing else, and whose sender is
  * known. */
 static bool
@@ -277,7 +297,8 @@ asks_status(const struct taking *t)
 	const struct findings *found = t->submit->findings;
 
 	return t->verified && found->n_candidates == 0 &&
-	    found->n_wishes > 0 && !revocation_mail_asks(t->submit);
+	    findings_ask_for(found, WISH_STATUS) &&
+	    !revocation_mail_asks(t->submit);
 }
 
 static int
@@ -324,9 +345,16 @@ refusal_as_a_whole(const struct taking *t, enum outcome *outcome)
 	if (m->findings->n_candidates > 0 || revocation_mail_asks(m) ||
 	    asks_status(t))
 		return NULL;
-	return m->envelope.has_token ? "The code in its subject is not one "
-	    "that can be used now: it was used before, it has expired, or it "
-	    "was sent to somebody else. Send the request anew." :
+	if (t->answered == CHALLENGE_WAITS)
+		return "It has the code of a mail that asks to confirm, and "
+		    "no line CONFIRM: nothing is confirmed.";
+	if (m->envelope.has_token)
+		return "The code in its subject is not one that can be used "
+		    "now: it was used before, it has expired, or it was sent "
+		    "to somebody else. Send the request anew.";
+	return findings_ask_for(m->findings, WISH_CONFIRM) ? "CONFIRM counts "
+	    "in an answer to the mail that asks to confirm, with the code in "
+	    "its subject." :
 	    "No certificate signing request was found in it.";
 }
 
@@ -422,30 +450,33 @@ take_new(struct registrar *r, struct taking *t, struct submission_row *row,
     enum outcome *outcome, struct err *err)
 {
 	const struct wire_submit *m = t->submit;
-	const char *whole = refusal_as_a_whole(t, outcome);
-	int confirms;
+	const char *whole;
 
-	/* An answer to a challenge: what else is in it is of no interest. */
-	if (m->envelope.has_token && m->envelope.automatic[0] == '\0') {
-		confirms = challenge_answer(r, t->mailbox, &m->envelope, err);
-		if (confirms == -1)
-			return -1;
-		if (confirms == 0) {
-			*outcome = OUTCOME_PROCESSED;
-			row->outcome = outcome_name(*outcome);
-			return add_submission(r, t, row, NULL, err);
-		}
+	if (m->envelope.has_token && m->envelope.automatic[0] == '\0' &&
+	    challenge_answer(r, t->mailbox, m, &t->answered, err) == -1)
+		return -1;
+	/* What else is in it is of no interest then. */
+	if (t->answered == CHALLENGE_CONFIRMED) {
+		*outcome = OUTCOME_PROCESSED;
+		row->outcome = outcome_name(*outcome);
+		return add_submission(r, t, row, NULL, err);
 	}
+	whole = refusal_as_a_whole(t, outcome);
 	row->outcome = outcome_name(*outcome);
 	if (add_submission(r, t, row, whole, err) == -1)
 		return -1;
 	if (m->findings->bounced_id[0] != '\0' &&
 	    note_bounce(r, m->findings, err) == -1)
 		return -1;
+	/* Automatic mail is never answered (RFC 3834, 2). */
+	if (whole != NULL && m->envelope.automatic[0] != '\0')
+		return 0;
+	/* Who mailed a private key hears of that. */
+	if (whole != NULL && t->answered == CHALLENGE_WAITS &&
+	    !m->findings->private_key)
+		return answer_unconfirmed(r, t, err);
 	if (whole != NULL)
-		/* Automatic mail is never answered (RFC 3834, 2). */
-		return m->envelope.automatic[0] != '\0' ? 0 :
-		    answer_nothing(r, t, whole, err);
+		return answer_nothing(r, t, whole, err);
 	return asks_status(t) ? take_status(r, t, outcome, err) :
 	    take_requests(r, t, outcome, err);
 }

@@ -152,6 +152,7 @@ struct candidate {
 enum wish_kind {
 	WISH_REVOKE = 1,
 	WISH_STATUS,
+	WISH_CONFIRM,		/* nothing without the code in the Subject */
 };
 struct wish {
 	enum wish_kind	 kind;
@@ -229,6 +230,8 @@ OWNED_STRUCT_BY(findings, findings_free)
 /* Are they of the kind that was asked for? Without status OK they always are:
  * they say nothing else. */
 bool	findings_answer(const struct findings *, enum examine_kind);
+/* Is there such a wish? */
+bool	findings_ask_for(const struct findings *, enum wish_kind);
 
 /* --- intake -> registrar --------------------------------------------------- */
 /* Evidence is a set, without an order. */

@@ -135,7 +135,7 @@ put_wish(struct buf *b, const struct wish *m)
 static void
 get_wish(struct cursor *c, struct wish *m)
 {
-	m->kind = (enum wish_kind)get_enum(c, WISH_REVOKE, WISH_STATUS);
+	m->kind = (enum wish_kind)get_enum(c, WISH_REVOKE, WISH_CONFIRM);
 	wire_get_serial(c, &m->serial);
 	m->reason = (enum crl_reason)get_enum(c, CRL_UNSPECIFIED,
 	    CRL_AA_COMPROMISE);
@@ -303,6 +303,15 @@ findings_answer(const struct findings *m, enum examine_kind kind)
 	return m->status != FINDINGS_OK ||
 	    (m->is_signed == (kind == EXAMINE_SIGNED) &&
 	    m->is_dkim == (kind == EXAMINE_DKIM));
+}
+
+bool
+findings_ask_for(const struct findings *m, enum wish_kind kind)
+{
+	for (size_t i = 0; i < m->n_wishes; i++)
+		if (m->wishes[i].kind == kind)
+			return true;
+	return false;
 }
 
 void

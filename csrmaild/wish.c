@@ -139,6 +139,13 @@ read_status(struct bytes words, struct wish *out)
 	    read_serial(words, &out->serial);
 }
 
+static bool
+read_confirm(struct bytes words, struct wish *out)
+{
+	out->kind = WISH_CONFIRM;
+	return words.len == 0;
+}
+
 bool
 wish_read(struct bytes line, struct wish *out)
 {
@@ -151,6 +158,8 @@ wish_read(struct bytes line, struct wish *out)
 		read = read_revoke(words, &wish);
 	else if (bytes_equal_nocase(first, "STATUS"))
 		read = read_status(words, &wish);
+	else if (bytes_equal_nocase(first, "CONFIRM"))
+		read = read_confirm(words, &wish);
 	if (read)
 		*out = wish;
 	return read;

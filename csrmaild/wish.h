@@ -14,6 +14,7 @@ struct wish;
  *
  *	REVOKE [SERIAL] [REASON]
  *	STATUS [SERIAL | NUMBER]
+ *	CONFIRM
  *
  * Words in any case. SERIAL is hexadecimal, with or without 0x, colons and
  * blanks, or as "openssl x509 -serial" prints it ("serial=..."); REASON a word
@@ -21,8 +22,8 @@ struct wish;
  * Nothing else may stand in the line.
  *
  * Runs in the parser's child. Does not know who signed anything, nor whether
- * such a certificate is there: that the registrar finds out
- * (csrmaild/revocation_mail.h).
+ * such a certificate is there, nor what there is to confirm: that the registrar
+ * finds out (csrmaild/revocation_mail.h, csrmaild/challenge.h).
  */
 
 /* Is the line a wish? White space and its end are of no interest. */

@@ -38,6 +38,7 @@ static const struct {
 	[WORDING_GOOD_AGAIN] = { "good-again",
 	    " request serial names reason " },
 	[WORDING_CHALLENGE] = { "challenge", " from until " },
+	[WORDING_UNCONFIRMED] = { "unconfirmed", " from " },
 	[WORDING_REVOCATION_DONE] = { "revocation-done",
 	    " number serial names reason why " },
 	[WORDING_REVOCATION_HELD] = { "revocation-held",

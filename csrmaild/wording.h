@@ -30,6 +30,7 @@ enum wording {
 	WORDING_ON_HOLD,
 	WORDING_GOOD_AGAIN,
 	WORDING_CHALLENGE,
+	WORDING_UNCONFIRMED,	/* an answer to that without CONFIRM */
 	WORDING_REVOCATION_DONE,	/* one that a mail asked for, as are
 					 * the next two */
 	WORDING_REVOCATION_HELD,

@@ -357,7 +357,9 @@ explain(struct ctl *ctl, const struct mailbox_settings *mailbox,
 		json_object_set_new(out, "automatic", json_string(automatic));
 	if (found->status != FINDINGS_OK)
 		json_object_set_new(out, "refused", json_string(found->text));
-	else if (found->n_candidates == 0 && found->n_wishes == 0) {
+	else if (found->n_candidates == 0 &&
+	    !findings_ask_for(found, WISH_REVOKE) &&
+	    !findings_ask_for(found, WISH_STATUS)) {
 		json_object_set_new(out, "refused",
 		    json_string("there is no request in it"));
 		add_hints(out, found->hints, mailbox->language);
