@@ -34,8 +34,8 @@ static const struct shape {
 	{ "References", false, false, { NULL } },
 	{ "Auto-Submitted", true, false, { "auto-replied",
 	    "auto-generated" } },
-	{ "X-Auto-Response-Suppress", false, false, { "All" } },
 	{ "MIME-Version", true, false, { "1.0" } },
+	{ "X-Auto-Response-Suppress", false, false, { "All" } },
 	{ "Content-Type", true, true, { NULL } },
 	{ "Content-Transfer-Encoding", false, true, { NULL } },
 };
