@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_MS		8000
+#define LONG_MS		20000
 
 /* libetpan 1.9.4 drops 49 octets with each BYE greeting, and 87 with an OK to
  * NAMESPACE that no answer came with. */
