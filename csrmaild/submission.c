@@ -270,9 +270,8 @@ answer_nothing(struct registrar *r, const struct taking *t, const char *why,
 	    t->submission, 0, false, err);
 }
 
-/* Who was asked to confirm and says something else. The token has come back from
- * the mailbox that it was sent to: it can be answered whatever vouches for the
- * mail. */
+/* Who was asked to confirm and says something else. The token came back from
+ * the mailbox that it was sent to: that hears of it whatever else vouches. */
 static int
 answer_unconfirmed(struct registrar *r, const struct taking *t,
     struct err *err)

@@ -1,9 +1,5 @@
 #include "csrmaild/evidence.h"
 
-#include "csrmaild/acts.h"
-#include "csrmaild/challenge.h"
-#include "csrmaild/confirm_code.h"
-
 #include "common/err.h"
 #include "common/owned.h"
 #include "tests/support/fixtures.h"
@@ -12,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Signatures and challenges: who is believed, over a real store and rules. */
+/* Signatures: who is believed, over a real store and rules. */
 #define USER	"user@example.test"
 #define OTHER_OF_USER	"u@example.test"
 #define OK(call)							\
@@ -251,208 +247,6 @@ START_TEST(a_signed_mail_is_signed_for_once_whoever_sends_it_again)
 }
 END_TEST
 
-/* --- challenges ---------------------------------------------------------------- */
-
-/* A mail that nothing vouches for; what became of its request. */
-static struct stand_request
-ask(const char *who)
-{
-	OWNED(EVP_PKEY) *fresh = key_generate(KEY_P256, 0, &err);
-	OWNED_STRUCT(csr) *own = mail_stand_csr(fresh, who);
-	struct wire_submit m;
-
-	mail_stand_fill(&m, own, who);
-	strcpy(m.envelope.subject, "reflect me");
-	mail_stand_take(&m);
-	return mail_stand_request();
-}
-
-/* The token of the challenge that was queued last. */
-static void
-token_of_last(uint8_t out[32])
-{
-	OWNED_BUF(mail, 65536);
-
-	mail_stand_mail(&mail, NULL);
-	ck_assert(confirm_code_find(buf_bytes(&mail), out));
-}
-
-static enum outcome
-answer(const char *who, const uint8_t token[32], const char *automatic)
-{
-	struct wire_submit m;
-
-	mail_stand_fill(&m, NULL, who);
-	m.envelope.has_token = true;
-	memcpy(m.envelope.token, token, 32);
-	strcpy(m.envelope.automatic, automatic);
-	return mail_stand_take(&m);
-}
-
-START_TEST(a_sender_who_answers_is_believed)
-{
-	struct stand_request seen = ask(USER);
-	OWNED_BUF(mail, 65536);
-	uint8_t token[32];
-	unsigned int n;
-
-	ck_assert_int_eq(seen.state, REQUEST_RECEIVED);
-	ck_assert_str_eq(seen.rule, "confirmed");
-	ck_assert_str_eq(seen.reply_to, "");
-	ck_assert_str_eq(mail_stand_mail(&mail, &n), USER);
-	ck_assert_uint_eq(n, 1);
-	/* It reflects nothing of a mail that may be anybody's. */
-	ck_assert_uint_eq(bytes_find(buf_bytes(&mail),
-	    bytes_of("reflect me")), (size_t)-1);
-	ck_assert_uint_eq(bytes_find(buf_bytes(&mail),
-	    bytes_of("In-Reply-To")), (size_t)-1);
-	ck_assert_uint_ne(bytes_find(buf_bytes(&mail),
-	    bytes_of("Auto-Submitted: auto-generated")), (size_t)-1);
-	ck_assert_uint_ne(bytes_find(buf_bytes(&mail),
-	    bytes_of("X-Auto-Response-Suppress: All")), (size_t)-1);
-	token_of_last(token);
-	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_PROCESSED);
-	seen = mail_stand_request();
-	ck_assert_int_eq(seen.state, REQUEST_APPROVED);
-	ck_assert_str_eq(seen.evidence, "reply");
-	ck_assert_str_eq(seen.reply_to, USER);
-}
-END_TEST
-
-/* Who else might try. */
-static const struct {
-	const char	*name, *who, *automatic;
-	int		 later_s;
-	bool		 wrong;		/* another token */
-} misuses[] = {
-	{ "somebody else", "other@example.test", "", 0, false },
-	{ "a vacation program", USER, "Auto-Submitted", 0, false },
-	{ "too late", USER, "", 3601, false },
-	{ "a guess", USER, "", 0, true },
-};
-
-START_TEST(an_answer_of_another_kind_changes_nothing)
-{
-	struct stand_request seen = ask(USER);
-	uint8_t token[32];
-
-	ck_assert_int_eq(seen.state, REQUEST_RECEIVED);
-	token_of_last(token);
-	if (misuses[_i].wrong)
-		token[5] ^= 1;
-	mail_stand.now += misuses[_i].later_s;
-	ck_assert_int_eq(answer(misuses[_i].who, token,
-	    misuses[_i].automatic), OUTCOME_REJECTED);
-	seen = mail_stand_request();
-	ck_assert_msg(seen.state == REQUEST_RECEIVED, "%s", misuses[_i].name);
-	ck_assert_str_eq(seen.evidence, "");
-}
-END_TEST
-
-START_TEST(an_answer_counts_once)
-{
-	uint8_t token[32];
-
-	ask(USER);
-	token_of_last(token);
-	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_PROCESSED);
-	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_REJECTED);
-}
-END_TEST
-
-START_TEST(without_an_answer_a_request_lapses)
-{
-	struct stand_request seen = ask(USER);
-	uint8_t token[32];
-
-	token_of_last(token);
-	mail_stand.now += 3599;
-	challenge_pump(&mail_stand);
-	ck_assert_int_eq(mail_stand_request().state, REQUEST_RECEIVED);
-	mail_stand.now += 120;
-	challenge_pump(&mail_stand);
-	seen = mail_stand_request();
-	ck_assert_int_eq(seen.state, REQUEST_LAPSED);
-	ck_assert_ptr_nonnull(strstr(seen.reason, "did not"));
-	ck_assert_int_eq(answer(USER, token, ""), OUTCOME_REJECTED);
-}
-END_TEST
-
-START_TEST(what_a_person_decided_is_answered_once)
-{
-	struct stand_request seen;
-	unsigned int n;
-
-	mail_stand_mailbox.answer_unverified = true;
-	seen = ask(USER);
-	ck_assert_int_eq(seen.state, REQUEST_RECEIVED);
-	OK(registrar_reject(&mail_stand, seen.id, "no", "unix:boss", NOON,
-	    &err));
-	mail_stand_mail(NULL, &n);
-	ck_assert_uint_eq(n, 2);	/* the challenge, the answer */
-	mail_stand.now += 3601;
-	challenge_pump(&mail_stand);
-	ck_assert_int_eq(mail_stand_request().state, REQUEST_REJECTED);
-	mail_stand_mail(NULL, &n);
-	ck_assert_uint_eq(n, 2);
-	mail_stand_mailbox.answer_unverified = false;
-}
-END_TEST
-
-/* Held or not yet confirmed: who approves it vouches for the sender. */
-START_TEST(a_person_who_approves_vouches_for_the_sender)
-{
-	const char *who = _i == 0 ? USER : "a@elsewhere.test";
-	struct stand_request seen = ask(who);
-
-	ck_assert_int_eq(seen.state, _i == 0 ? REQUEST_RECEIVED :
-	    REQUEST_HELD);
-	ck_assert_str_eq(seen.reply_to, "");
-	OK(registrar_approve(&mail_stand, seen.id, "unix:boss", NOON, &err));
-	seen = mail_stand_request();
-	ck_assert_int_eq(seen.state, REQUEST_APPROVED);
-	ck_assert_str_eq(seen.reply_to, who);
-	ck_assert_str_eq(seen.evidence, "");
-}
-END_TEST
-
-START_TEST(who_is_rejected_by_a_person_hears_nothing_unless_known)
-{
-	struct stand_request seen = ask("a@elsewhere.test");
-
-	OK(registrar_reject(&mail_stand, seen.id, "no", "unix:boss", NOON,
-	    &err));
-	seen = mail_stand_request();
-	ck_assert_int_eq(seen.state, REQUEST_REJECTED);
-	ck_assert_str_eq(seen.reply_to, "");
-	ck_assert_str_eq(mail_stand_mail(NULL, NULL), "");
-}
-END_TEST
-
-/* A forger makes us send mail: not much of it, and not to everybody. */
-START_TEST(few_are_asked)
-{
-	unsigned int n;
-
-	for (int i = 0; i < 4; i++)
-		ask(i == 0 ? "User@example.test" : USER);
-	mail_stand_mail(NULL, &n);
-	ck_assert_uint_eq(n, 3);
-	ck_assert_int_eq(mail_stand_request().state, REQUEST_HELD);
-	/* Our own mailbox, and where no rule would do more. */
-	ck_assert_int_eq(ask("ca@example.test").state, REQUEST_HELD);
-	ck_assert_int_eq(ask("a@elsewhere.test").state, REQUEST_HELD);
-	/* Five in an hour, to all together. */
-	ask("b@example.test");
-	ask("c@example.test");
-	ck_assert_int_eq(ask("d@example.test").state, REQUEST_HELD);
-	mail_stand_mail(NULL, &n);
-	ck_assert_uint_eq(n, 5);
-	mail_stand.now += 3601;
-	ck_assert_int_eq(ask("d@example.test").state, REQUEST_RECEIVED);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -467,17 +261,6 @@ main(void)
 	tcase_add_test(t, evidence_that_intake_cannot_have_is_not_believed);
 	tcase_add_test(t,
 	    a_signed_mail_is_signed_for_once_whoever_sends_it_again);
-	tcase_add_test(t, a_sender_who_answers_is_believed);
-	tcase_add_loop_test(t, an_answer_of_another_kind_changes_nothing, 0,
-	    ROWS(misuses));
-	tcase_add_test(t, an_answer_counts_once);
-	tcase_add_test(t, without_an_answer_a_request_lapses);
-	tcase_add_test(t, what_a_person_decided_is_answered_once);
-	tcase_add_loop_test(t, a_person_who_approves_vouches_for_the_sender, 0,
-	    2);
-	tcase_add_test(t,
-	    who_is_rejected_by_a_person_hears_nothing_unless_known);
-	tcase_add_test(t, few_are_asked);
 	suite_add_tcase(s, t);
 	return fixture_run(s);
 }

@@ -65,10 +65,11 @@ fill_findings(struct findings *f)
 	f->n_parts = 1;
 	strcpy(f->parts[0], "text/plain");
 	f->hints = HINT_BIT(HINT_TNEF);
-	f->n_wishes = 2;
+	f->n_wishes = 3;
 	f->wishes[0] = (struct wish){ .kind = WISH_REVOKE,
 		.serial = { { 9, 8 }, 2 }, .reason = CRL_REMOVE_FROM_CRL };
 	f->wishes[1] = (struct wish){ .kind = WISH_STATUS, .request = 12 };
+	f->wishes[2] = (struct wish){ .kind = WISH_CONFIRM };
 }
 
 START_TEST(a_submission_comes_through_whole)
@@ -124,11 +125,12 @@ START_TEST(a_submission_comes_through_whole)
 	ck_assert_str_eq(got.findings->candidates[1].text, "broken");
 	ck_assert_uint_eq(got.findings->hints, HINT_BIT(HINT_TNEF));
 	ck_assert_str_eq(got.findings->parts[0], "text/plain");
-	ck_assert_uint_eq(got.findings->n_wishes, 2);
+	ck_assert_uint_eq(got.findings->n_wishes, 3);
 	ck_assert_int_eq(got.findings->wishes[0].kind, WISH_REVOKE);
 	ck_assert_uint_eq(got.findings->wishes[0].serial.octets[1], 8);
 	ck_assert_int_eq(got.findings->wishes[0].reason, CRL_REMOVE_FROM_CRL);
 	ck_assert_int_eq(got.findings->wishes[1].kind, WISH_STATUS);
+	ck_assert_int_eq(got.findings->wishes[2].kind, WISH_CONFIRM);
 	ck_assert_uint_eq(got.findings->wishes[1].request, 12);
 	wire_submit_free_contents(&m);
 	wire_submit_free_contents(&got);
@@ -269,7 +271,7 @@ static const struct {
 	{ "as many as there may be", WIRE_MAX_WISHES, { .kind = WISH_REVOKE },
 	  true },
 	{ "of no kind", 1, { .kind = 0 }, false },
-	{ "of another kind", 1, { .kind = WISH_STATUS + 1 }, false },
+	{ "of another kind", 1, { .kind = WISH_CONFIRM + 1 }, false },
 	{ "the last reason", 1, { .kind = WISH_REVOKE,
 	  .reason = CRL_AA_COMPROMISE }, true },
 	{ "a reason that is not used", 1, { .kind = WISH_REVOKE,

@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* One line each: what it asks for. */
-enum { NOTHING, REVOKE, STATUS };
+enum { NOTHING, REVOKE = WISH_REVOKE, STATUS = WISH_STATUS,
+    CONFIRM = WISH_CONFIRM };
 
 static const struct {
 	const char	*line;
@@ -106,6 +107,18 @@ static const struct {
 	{ "STATUS -1",				NOTHING, "", 0, 0 },
 	{ "STATUS of the server: up",		NOTHING, "", 0, 0 },
 	{ "STATUS superseded",			NOTHING, "", 0, 0 },
+	{ "CONFIRM",				CONFIRM, "", 0, 0 },
+	{ "\t confirm \r\n",			CONFIRM, "", 0, 0 },
+	{ "Confirm\xc2\xa0",			CONFIRM, "", 0, 0 },
+	{ "> CONFIRM",				NOTHING, "", 0, 0 },
+	{ "CONFIRM 12",				NOTHING, "", 0, 0 },
+	{ "CONFIRM it was not me",		NOTHING, "", 0, 0 },
+	{ "I do not CONFIRM",			NOTHING, "", 0, 0 },
+	{ "CONFIRM?",				NOTHING, "", 0, 0 },
+	{ "CONFIRMED",				NOTHING, "", 0, 0 },
+	{ "UNCONFIRM",				NOTHING, "", 0, 0 },
+	/* A Cyrillic letter that looks alike. */
+	{ "C\xd0\x9eNFIRM",			NOTHING, "", 0, 0 },
 };
 
 START_TEST(a_line_is_a_wish_or_none)
@@ -118,8 +131,7 @@ START_TEST(a_line_is_a_wish_or_none)
 	    lines[_i].line);
 	if (!read)
 		return;
-	ck_assert_msg(wish.kind == (lines[_i].kind == REVOKE ? WISH_REVOKE :
-	    WISH_STATUS), "%s", lines[_i].line);
+	ck_assert_msg((int)wish.kind == lines[_i].kind, "%s", lines[_i].line);
 	if (wish.serial.len > 0)
 		serial_to_hex(&wish.serial, hex);
 	ck_assert_msg(strcmp(hex, lines[_i].serial) == 0, "%s: %s",

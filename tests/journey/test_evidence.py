@@ -155,16 +155,46 @@ class Evidence(unittest.TestCase):
         challenge = self.challenge()
         self.assertEqual(challenge["Auto-Submitted"], "auto-generated")
         self.assertNotIn(mail["Message-ID"], str(challenge))
-        answer = compose(self.user, "Yes, that was me.\n",
-                         subject="Re: " + challenge["Subject"])
-        self.user.send(answer)
+        self.answer(challenge, "CONFIRM\n\nThat was me.\n")
         self.user.wait_certificate(mail["Message-ID"])
         # Once only.
-        again = compose(self.user, "Yes.\n",
-                        subject="Re: " + challenge["Subject"])
-        self.user.send(again)
+        again = self.answer(challenge, "CONFIRM\n")
         self.assertIn("has expired, or it was",
-                      str(self.user.wait_reply(again["Message-ID"])))
+                      str(self.user.wait_reply(again)))
+
+    def answer(self, challenge, text, subtype="plain"):
+        mail = compose(self.user, text, subject="Re: " + challenge["Subject"])
+        mail.set_content(text, subtype=subtype)
+        self.user.send(mail)
+        return mail["Message-ID"]
+
+    def test_who_says_that_it_was_not_him_confirms_nothing(self):
+        _, csr = self.key_and_csr()
+        mail = compose(self.user, csr)
+        mail.replace_header("To", self.address("confirm"))
+        self.system.deposit(mail.as_bytes(policy=email.policy.SMTP))
+        challenge = self.challenge()
+        quoted = "".join("> " + line for line in
+                         challenge.get_content().splitlines(True))
+        for name, text, subtype in (
+                ("no word", "No, that was not me!\n", "plain"),
+                ("quoted", f"What is this?\n\n{quoted}> CONFIRM\n", "plain"),
+                ("quoted without a mark", "What is this?\n\n" +
+                 challenge.get_content(), "plain"),
+                ("in a sentence", "I can not confirm this.\n", "plain"),
+                ("HTML alone", "<p>CONFIRM</p>\n", "html")):
+            with self.subTest(name):
+                answer = self.answer(challenge, text, subtype)
+                reply = self.user.wait_reply(answer)
+                self.assertIn("Your answer confirms nothing.", str(reply))
+                self.assertEqual(reply["Subject"], "Re: Please confirm")
+                self.assertEqual(self.system.wait_filed(answer), "Rejected")
+                self.assertEqual([row["state"] for row in
+                                  self.system.requests(self.user)],
+                                 ["received"])
+        self.assertEqual(self.user.replies(mail["Message-ID"]), [])
+        self.answer(challenge, f"Yes.\n\n confirm\n\n{quoted}")
+        self.user.wait_certificate(mail["Message-ID"])
 
     def test_a_stranger_cannot_confirm(self):
         _, csr = self.key_and_csr()
@@ -173,7 +203,7 @@ class Evidence(unittest.TestCase):
         self.system.deposit(mail.as_bytes(policy=email.policy.SMTP))
         challenge = self.challenge()
         other = self.system.new_person()
-        answer = compose(other, "Yes.\n",
+        answer = compose(other, "CONFIRM\n",
                          subject="Re: " + challenge["Subject"])
         other.send(answer)
         self.system.wait_filed(answer["Message-ID"])
