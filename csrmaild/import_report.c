@@ -7,8 +7,8 @@
 static const char *const titles[N_NOTES] = {
 	[NOTE_LINE] = "lines that cannot be read, left out",
 	[NOTE_SALVAGED] = "that cannot be read, taken as revoked",
-	[NOTE_ON_CRL] = "on the last CRL and not revoked elsewhere, taken as "
-	    "revoked",
+	[NOTE_ON_CRL] = ("on the last CRL and not revoked elsewhere, taken as "
+	    "revoked"),
 	[NOTE_DOUBLE] = "serials that stand there twice",
 	[NOTE_NO_CERTIFICATE] = "on record without their certificate",
 	[NOTE_NOT_IN_INDEX] = "certificates not in the index, taken as issued",

@@ -404,8 +404,6 @@ START_TEST(a_ca_made_elsewhere_is_put_on_record)
 	OWNED(EVP_PKEY) *key = new_key();
 	OWNED(X509) *cert = foreign_ca(key, "Old CA", NULL, NULL, true);
 	OWNED(X509) *there = NULL;
-	OWNED(X509) *child = NULL;
-	OWNED(X509) *leaf = NULL;
 	struct err err = { 0 };
 
 	ck_assert_msg(ceremony_adopt(&dir.ceremony, "old", "", cert, key,

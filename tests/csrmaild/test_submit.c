@@ -137,7 +137,8 @@ stop_server(struct server *server)
 
 /* With TLS 1.3 demanded it is mailsmtp, also where there is no TLS at all; else
  * libesmtp. */
-static enum { ESMTP, ETPAN, N_TRANSPORTS } transport;
+enum { ESMTP, ETPAN, N_TRANSPORTS };
+static int transport;
 static const char *const transport_names[] = { "libesmtp", "mailsmtp" };
 
 static struct server_settings

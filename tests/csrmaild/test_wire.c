@@ -487,7 +487,8 @@ END_TEST
 START_TEST(a_crl_is_opened_with_its_descriptor_or_not_at_all)
 {
 	struct wire_crl_open m = { .ca = "example.org/users",
-		.terms = { 9, NOON, NOON + DAY } }, got;
+		.terms = { .number = 9, .this_update = NOON,
+		.next_update = NOON + DAY } }, got;
 	struct frame frame;
 	struct err err;
 
