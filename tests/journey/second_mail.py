@@ -17,7 +17,7 @@ import tempfile
 
 from system import SOURCE, System, free_port, run, wait_for
 
-PROGRAMS = os.path.join(SOURCE, "build", "servers")
+UNPACKED = os.path.join(SOURCE, "build", "servers")
 AUTHSERV_ID = "mail.second.test"
 USER = "mail"       # whom both servers work as: of the base system
 
@@ -126,8 +126,11 @@ class Servers:
     def __init__(self, first, folder):
         """first: the system whose domain and certificates they share."""
         run("sh", os.path.join(SOURCE, "init", "packages.sh"), "unpack",
-            PROGRAMS, deadline_s=600)
+            UNPACKED, deadline_s=600)
         self.dir, self.env = folder, first.env
+        self.programs = f"{folder}/programs"
+        # The sources may lie where only their owner can look.
+        shutil.copytree(UNPACKED, self.programs, symlinks=True)
         self.ports = {name: free_port()
                       for name in ("imap", "imaps", "smtp", "smtps")}
         self.processes = {}
@@ -144,10 +147,10 @@ class Servers:
         run("chown", "-R", f"{USER}:{USER}", folder)
 
     def write(self, name, template, **more):
-        binary = os.path.join(PROGRAMS, "usr/lib/cyrus/bin")
+        binary = os.path.join(self.programs, "usr/lib/cyrus/bin")
         with open(f"{self.dir}/{name}", "w", encoding="ascii") as file:
             file.write(template.format(
-                dir=self.dir, bin=binary, exim=f"{PROGRAMS}/usr/sbin/exim4",
+                dir=self.dir, bin=binary, exim=f"{self.programs}/usr/sbin/exim4",
                 authserv_id=AUTHSERV_ID, domain=self.env["MAIL_DOMAIN"],
                 ca=self.env["CA_ADDRESS"],
                 ca_password=self.env["CA_PASSWORD"],
@@ -156,7 +159,7 @@ class Servers:
 
     def add_account(self, address, password):
         name, domain = address.split("@")
-        run(f"{PROGRAMS}/usr/sbin/saslpasswd2", "-f", f"{self.dir}/sasldb",
+        run(f"{self.programs}/usr/sbin/saslpasswd2", "-f", f"{self.dir}/sasldb",
             "-p", "-c", "-u", domain, name, stdin=password)
 
     def spawn(self, name, port, *command, **environment):
@@ -179,13 +182,13 @@ class Servers:
         for name, text in ACCOUNTS.items():
             self.write(name, text)
         self.spawn("cyrus", self.ports["imaps"],
-                   f"{PROGRAMS}/usr/lib/cyrus/bin/master",
+                   f"{self.programs}/usr/lib/cyrus/bin/master",
                    "-C", f"{self.dir}/imapd.conf",
                    "-M", f"{self.dir}/cyrus.conf",
                    "-p", f"{self.dir}/cyrus/master.pid",
-                   LD_LIBRARY_PATH=f"{PROGRAMS}/usr/lib/x86_64-linux-gnu")
+                   LD_LIBRARY_PATH=f"{self.programs}/usr/lib/x86_64-linux-gnu")
         self.spawn("exim", self.ports["smtps"],
-                   f"{PROGRAMS}/usr/sbin/exim4", "-C",
+                   f"{self.programs}/usr/sbin/exim4", "-C",
                    f"{self.dir}/exim.conf", "-bdf", "-q2s",
                    LD_PRELOAD="libnss_wrapper.so",
                    NSS_WRAPPER_PASSWD=f"{self.dir}/passwd",
