@@ -130,6 +130,15 @@ void	table_print_object(const struct ctl *, const json_t *object,
 	    const struct column *, size_t n);
 void	table_print_json(const json_t *);
 
+/* --- rows.c: list and show --- */
+/* The rows below path in the state that was named, or in `otherwise`. */
+int	rows_list_states(struct ctl *, const char *path,
+	    const char *otherwise, const struct column *, size_t n,
+	    struct err *);
+/* The one that was named; prefix: "requests/". */
+int	rows_show(struct ctl *, const char *prefix, const struct column *,
+	    size_t n, struct err *);
+
 /* --- files --- */
 /* A file that a person named, to be read ("-": standard input, whatever that
  * is): the descriptor (owned), -1. It must be a regular one

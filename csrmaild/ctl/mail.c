@@ -47,18 +47,8 @@ put_message(const char *text)
 int
 ctl_mail_list(struct ctl *ctl, struct err *err)
 {
-	const char *state = ctl->args[0] == NULL ? "queued" : ctl->args[0];
-	json_t *args = json_pack("{s:s}", "state", state), *rows = NULL;
-	int r;
-
-	if (args == NULL)
-		return ctl_fail(ctl, EX_USAGE, err, "unknown state");
-	r = client_list(ctl, "outbox", args, &rows, err);
-	if (r == 0)
-		table_print(ctl, rows, list_columns, N(list_columns));
-	json_decref(rows);
-	json_decref(args);
-	return r;
+	return rows_list_states(ctl, "outbox", "queued", list_columns,
+	    N(list_columns), err);
 }
 
 int

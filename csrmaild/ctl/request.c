@@ -42,32 +42,14 @@ static const struct column show_columns[] = {
 int
 ctl_request_list(struct ctl *ctl, struct err *err)
 {
-	const char *state = ctl->args[0] == NULL ? "held" : ctl->args[0];
-	json_t *args = json_pack("{s:s}", "state", state), *rows = NULL;
-	int r;
-
-	if (args == NULL)
-		return ctl_fail(ctl, EX_USAGE, err, "unknown state");
-	r = client_list(ctl, "requests", args, &rows, err);
-	if (r == 0)
-		table_print(ctl, rows, list_columns, N(list_columns));
-	json_decref(rows);
-	json_decref(args);
-	return r;
+	return rows_list_states(ctl, "requests", "held", list_columns,
+	    N(list_columns), err);
 }
 
 int
 ctl_request_show(struct ctl *ctl, struct err *err)
 {
-	OWNED_BUF(path, 512);
-	json_t *request = NULL;
-
-	client_path(&path, "requests/", ctl->args[0], "");
-	if (client_get(ctl, buf_str(&path), NULL, &request, err) != 0)
-		return -1;
-	table_print_object(ctl, request, show_columns, N(show_columns));
-	json_decref(request);
-	return 0;
+	return rows_show(ctl, "requests/", show_columns, N(show_columns), err);
 }
 
 int

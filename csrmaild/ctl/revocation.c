@@ -37,32 +37,14 @@ static const struct column show_columns[] = {
 int
 ctl_revocation_list(struct ctl *ctl, struct err *err)
 {
-	const char *state = ctl->args[0] == NULL ? "held" : ctl->args[0];
-	json_t *args = json_pack("{s:s}", "state", state), *rows = NULL;
-	int r;
-
-	if (args == NULL)
-		return ctl_fail(ctl, EX_USAGE, err, "unknown state");
-	r = client_list(ctl, "revocations", args, &rows, err);
-	if (r == 0)
-		table_print(ctl, rows, list_columns, N(list_columns));
-	json_decref(rows);
-	json_decref(args);
-	return r;
+	return rows_list_states(ctl, "revocations", "held", list_columns,
+	    N(list_columns), err);
 }
 
 int
 ctl_revocation_show(struct ctl *ctl, struct err *err)
 {
-	OWNED_BUF(path, 512);
-	json_t *revocation = NULL;
-
-	client_path(&path, "revocations/", ctl->args[0], "");
-	if (client_get(ctl, buf_str(&path), NULL, &revocation, err) != 0)
-		return -1;
-	table_print_object(ctl, revocation, show_columns, N(show_columns));
-	json_decref(revocation);
-	return 0;
+	return rows_show(ctl, "revocations/", show_columns, N(show_columns), err);
 }
 
 /* args may be NULL. */
