@@ -41,7 +41,8 @@ int	config_check_word(cfg_t *section, const char *key,
 /*
  * Read a configuration file that only its administrator can have written:
  * a symbolic link, group- or world-writable files, and those of users other than
- * root and ourselves are refused. At most max octets. out gets the octets; nothing is parsed.
+ * root and ourselves are refused. At most max octets. out gets the octets;
+ * nothing is parsed.
  */
 int	config_read_file(const char *path, size_t max, struct buf *out,
 	    struct err *);

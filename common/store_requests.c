@@ -252,7 +252,8 @@ store_each_request(struct store *store, enum request_state state,
 	if ((int)state != 0)
 		query_text(&q, request_state_name(state));
 	query_int(&q, limit);
-	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ?
+	    -1 : 0;
 }
 
 int
@@ -263,7 +264,8 @@ store_each_of_submission(struct store *store, int64_t submission,
 	struct request_row row;
 
 	query_int(&q, submission);
-	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ?
+	    -1 : 0;
 }
 
 int
@@ -276,7 +278,8 @@ store_each_request_of(struct store *store, const char *principal,
 
 	query_text(&q, principal);
 	query_int(&q, limit);
-	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ? -1 : 0;
+	return STORE_WALK(&q, &row, store_read_request, fn, arg, err) == -1 ?
+	    -1 : 0;
 }
 
 int

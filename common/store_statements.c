@@ -337,7 +337,8 @@ static const char *const sql[N_STATEMENTS] = {
 	    "SELECT 1 FROM status WHERE issuer_id = ? AND shard = 0 LIMIT 1",
 	[Q_EACH_REVOKED] =
 	    "SELECT serial, revoked_at, reason, invalidity, change, shard"
-	    " FROM status INDEXED BY status_revoked WHERE state = 2 AND issuer_id = ?1"
+	    " FROM status INDEXED BY status_revoked"
+	    " WHERE state = 2 AND issuer_id = ?1"
 	    " AND (shard, change) > (?2, ?3) AND shard <= ?4 AND change > ?5"
 	    " AND not_after >= ?6 ORDER BY shard, change LIMIT ?7",
 	/* As an entry of a delta: removeFromCRL. */

@@ -179,7 +179,8 @@ take_keys(struct carry_dkim *d, uint32_t uid_validity, struct arrival *a,
 	}
 	/* Who hands a mail in by hand waits for the answer. */
 	a->stays = a->dkim_keys.len == 0 && first != INT64_MAX &&
-	    a->submit.channel == CHANNEL_MAIL && may_wait(d, uid_validity, a->uid, now_ms);
+	    a->submit.channel == CHANNEL_MAIL &&
+	    may_wait(d, uid_validity, a->uid, now_ms);
 	if (!a->stays)
 		wait_no_more(d, uid_validity, a->uid);
 	else if (first < d->retry_ms)

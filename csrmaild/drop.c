@@ -81,7 +81,8 @@ drop_open(const struct mailbox_settings *m, struct drop **out,
 	for (size_t i = 0; i < 5; i++)
 		drop->folders[i] = -1;
 	drop->in = open(m->inbox, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (drop->in < 0 || faccessat(drop->in, ".", W_OK | X_OK, AT_EACCESS) == -1)
+	if (drop->in < 0 ||
+	    faccessat(drop->in, ".", W_OK | X_OK, AT_EACCESS) == -1)
 		return err_set(err, ERR_RETRY, "%.150s: %s", m->inbox,
 		    strerror(errno));
 	if (open_folders(drop, m, err) == -1)

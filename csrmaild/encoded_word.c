@@ -28,12 +28,12 @@ q_decode(struct bytes in, struct buf *out)
 bool
 encoded_word_take(struct bytes *left, struct bytes *charset, struct buf *out)
 {
-	struct bytes at = *left, piece[3];
+	struct bytes whole = bytes_slice(*left, 2, MAX_WORD), at = whole;
+	struct bytes piece[3];
 	OWNED_BUF(raw, MAX_WORD);
 
-	if (at.len < 2 || memcmp(at.data, "=?", 2) != 0)
+	if (left->len < 2 || memcmp(left->data, "=?", 2) != 0)
 		return false;
-	at = bytes_slice(at, 2, MAX_WORD);
 	for (int i = 0; i < 3; i++) {
 		size_t end = bytes_find(at, bytes_of(i < 2 ? "?" : "?="));
 
@@ -49,6 +49,6 @@ encoded_word_take(struct bytes *left, struct bytes *charset, struct buf *out)
 		return false;
 	*charset = piece[0];
 	buf_append_bytes(out, buf_bytes(&raw));
-	*left = bytes_slice(*left, (size_t)(at.data - left->data), left->len);
+	*left = bytes_slice(*left, 2 + whole.len - at.len, left->len);
 	return true;
 }

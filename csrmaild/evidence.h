@@ -14,9 +14,9 @@ struct wire_submit;
  * what a signature is worth.
  *
  * EVIDENCE_SMIME when the signature is good, was made within the last days,
- * its certificate is for signing mail (RFC 8550, 4.4.2 and 4.4.4) and bears the From mailbox as rfc822Name, and the certificate is
- * either one of ours, octet for octet as it stands on record, issued and in
- * force; or has a chain to an anchor of the mailbox (RFC 8550). A certificate
+ * its certificate is for signing mail (RFC 8550, 4.4.2 and 4.4.4), bears the
+ * From mailbox as rfc822Name, and is either one of ours, octet for octet as it
+ * stands on record, issued and in force; or has a chain to an anchor of the mailbox (RFC 8550). A certificate
  * of ours that is revoked, expired or on hold is none, whatever the anchors
  * say, and neither is another form of it.
  *

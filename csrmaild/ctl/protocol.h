@@ -43,7 +43,8 @@ void	protocol_put_crl(struct protocol *, const json_t *ca,
 void	protocol_put_file(struct protocol *, const char *path);
 /*
  * The lines to sign on; then to standard output (with --json, or where that
- * has the document itself, to nobody), and to --protocol. Frees it. EX_CANTCREAT: what was done is done all the same.
+ * has the document itself, to nobody), and to --protocol. Frees it.
+ * EX_CANTCREAT: what was done is done all the same.
  */
 int	protocol_end(struct protocol *, struct err *);
 

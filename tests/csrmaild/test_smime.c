@@ -363,6 +363,24 @@ START_TEST(the_code_of_a_challenge_survives_mail_programs)
 }
 END_TEST
 
+/* Whatever the length of an encoded word, what stands behind it is read. */
+START_TEST(a_code_behind_a_long_word_is_found)
+{
+	for (int n = 200; n < 300; n++) {
+		uint8_t want[32], got[32] = { 0 };
+		char a[301] = "", subject[512];
+
+		memset(a, 'a', (size_t)n);
+		snprintf(subject, sizeof(subject), "=?utf-8?q?%s?= [csrmail:"
+		    HEX "]", a);
+		ck_assert_int_eq(confirm_code_digest(HEX, want), 0);
+		ck_assert_msg(confirm_code_find(bytes_of(subject), got),
+		    "%d", n);
+		ck_assert_mem_eq(got, want, 32);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -381,6 +399,7 @@ main(void)
 	tcase_add_test(t, anchors_are_whole_certificates);
 	tcase_add_loop_test(t, the_code_of_a_challenge_survives_mail_programs,
 	    0, ROWS(subjects));
+	tcase_add_test(t, a_code_behind_a_long_word_is_found);
 	suite_add_tcase(s, t);
 	return fixture_run(s);
 }
