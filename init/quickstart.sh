@@ -126,6 +126,7 @@ start_daemons() {
 	export_ca_certificates
 	wait_for ocspd_is_ready ||
 		die "ocspd is not ready: see $dir/log/ocspd.log"
+	wait_for is_calm || say "There is trouble: $csrmail status"
 }
 
 # It answers, and has its mailbox open.
@@ -139,6 +140,12 @@ ocspd_is_ready() {
 	    -CAfile "$dir/chain.pem" -no_nonce 2>&1 |
 	    grep -q 'Response verify OK' &&
 	    curl -sf -o /dev/null "$crl_url"
+}
+
+# Nothing is left that `csrmail status` would call trouble: the daemons have
+# heard of each other.
+is_calm() {
+	$csrmail status >/dev/null
 }
 
 export_ca_certificates() {
